@@ -1,0 +1,95 @@
+"""Text that is written once and may be followed while it is written: build output, release phase output.
+
+A transcript is an append-only file and the people who read it live. Writing never waits for a reader: readers follow the
+file, so a slow one costs nothing and a late one misses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from pushd.kit.aio import in_thread
+
+_CHUNK_BYTES = 1 << 16
+
+
+class Transcript:
+    """One growing text file with followers in this process.
+
+    `limit_bytes` bounds the file; what comes after is dropped, and the text says so once.
+    A failing disk does not fail the work that is being told about: what cannot be written is dropped.
+    """
+
+    def __init__(self, path: Path, *, limit_bytes: int = 300_000_000) -> None:
+        self.path = path
+        self.closed = False
+        self._limit_bytes = limit_bytes
+        self._size = 0
+        self._grown: set[asyncio.Event] = set()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def say(self, text: str) -> None:
+        """Append one line (or several); a newline is added at the end."""
+        self.write(text.encode("utf-8", "replace") + b"\n")
+
+    def write(self, data: bytes) -> None:
+        """Append bytes as they are and wake the followers."""
+        if self.closed or not data:
+            return
+        if self._size + len(data) > self._limit_bytes:
+            if self._size <= self._limit_bytes:
+                self._append(b"\n !     Output is too long, the rest is not kept.\n")
+                self._size = self._limit_bytes + 1
+            return
+        self._append(data)
+        self._wake()
+
+    def close(self) -> None:
+        """Nothing more will come: followers end once they have read everything."""
+        if not self.closed:
+            self.closed = True
+            os.close(self._file)
+            self._wake()
+
+    async def follow(self, *, silence_seconds: float | None = None) -> AsyncIterator[bytes]:
+        """All bytes from the start, then new ones as they come, until `close()`.
+
+        With `silence_seconds`, yields b"" whenever so long nothing came: the moment for a keep-alive.
+        """
+        grown = asyncio.Event()
+        self._grown.add(grown)
+        reader = await in_thread(os.open, self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            while True:
+                grown.clear()
+                ended = self.closed
+                while data := await in_thread(os.read, reader, _CHUNK_BYTES):
+                    yield data
+                if ended:
+                    return
+                if grown.is_set():
+                    continue
+                try:
+                    await asyncio.wait_for(grown.wait(), silence_seconds)
+                except TimeoutError:
+                    yield b""
+        finally:
+            os.close(reader)
+            self._grown.discard(grown)
+
+    def _append(self, data: bytes) -> None:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file, view) :]
+        except OSError:
+            return
+        self._size += len(data)
+
+    def _wake(self) -> None:
+        for event in self._grown:
+            event.set()

@@ -1,0 +1,97 @@
+"""Where everything lies in the data folder: the one place that knows the paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths below one data folder. `<app>` in them is the app's UUID, so a rename moves nothing."""
+
+    data: Path
+
+    def make(self) -> None:
+        """Create the folders that must be there; the data folder itself is for its owner only."""
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in ("tls", "repos", "slugs", "environments", "cache", "outputs", "logs", "run", "run/dynos", "storage"):
+            (self.data / name).mkdir(exist_ok=True, mode=0o700)
+
+    @property
+    def store(self) -> Path:
+        return self.data / "pushd.sqlite3"
+
+    @property
+    def secret_key(self) -> Path:
+        return self.data / "secret.key"
+
+    @property
+    def admin_token(self) -> Path:
+        return self.data / "admin.token"
+
+    @property
+    def tls(self) -> Path:
+        return self.data / "tls"
+
+    @property
+    def run(self) -> Path:
+        return self.data / "run"
+
+    @property
+    def endpoints(self) -> Path:
+        return self.run / "endpoints.json"
+
+    @property
+    def router_socket(self) -> Path:
+        return self.run / "router.sock"
+
+    @property
+    def hook_socket(self) -> Path:
+        return self.run / "hook.sock"
+
+    @property
+    def daemon_lock(self) -> Path:
+        return self.run / "daemon.lock"
+
+    @property
+    def dynos(self) -> Path:
+        return self.run / "dynos"
+
+    @property
+    def slugs(self) -> Path:
+        return self.data / "slugs"
+
+    def dyno(self, dyno_id: UUID) -> Path:
+        return self.dynos / str(dyno_id)
+
+    def slug(self, checksum: str) -> Path:
+        return self.slugs / checksum
+
+    def repository(self, app_id: UUID) -> Path:
+        return self.data / "repos" / f"{app_id}.git"
+
+    def environments(self, app_id: UUID) -> Path:
+        return self.data / "environments" / str(app_id)
+
+    def environment(self, app_id: UUID, name: str) -> Path:
+        return self.environments(app_id) / name
+
+    def cache(self, app_id: UUID) -> Path:
+        return self.data / "cache" / str(app_id)
+
+    def logs(self, app_id: UUID) -> Path:
+        return self.data / "logs" / str(app_id)
+
+    def storage(self, app_id: UUID) -> Path:
+        return self.data / "storage" / str(app_id)
+
+    def outputs(self, app_id: UUID) -> Path:
+        return self.data / "outputs" / str(app_id)
+
+    def build_output(self, app_id: UUID, build_id: UUID) -> Path:
+        return self.outputs(app_id) / "builds" / f"{build_id}.txt"
+
+    def release_output(self, app_id: UUID, release_id: UUID) -> Path:
+        return self.outputs(app_id) / "releases" / f"{release_id}.txt"

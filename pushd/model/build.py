@@ -1,0 +1,34 @@
+"""A build: one attempt to make a slug of a commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class BuildStatus(StrEnum):
+    """As the published schema names them."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """The record of one deploy, kept with its output; `reason` says why it failed."""
+
+    id: UUID
+    app_id: UUID
+    user_email: str
+    status: BuildStatus
+    commit: str
+    branch: str
+    buildpacks: tuple[str, ...]  # names of the buildpacks that ran, in order
+    slug_id: UUID | None
+    release_id: UUID | None
+    reason: str
+    created_at: datetime
+    updated_at: datetime
