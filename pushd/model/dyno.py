@@ -76,3 +76,18 @@ class Dyno:
     port: int | None  # web only
     created_at: datetime
     updated_at: datetime  # when the state changed last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynoRow:
+    """What the store keeps of a started process, so that a later daemon finds it again and never runs it twice."""
+
+    id: UUID
+    app_id: UUID
+    name: str  # "web.1"
+    type: str  # "web"
+    release_id: UUID
+    epoch: Epoch
+    port: int | None  # web only
+    identity: str  # the scheduler's own words: boot id, pids, start times
+    started_at: datetime
