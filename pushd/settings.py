@@ -63,7 +63,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("domain", "localhost", "Apps are reached at <app>.<domain>.", "host name"),
     Setting("default_app", "", "App that answers for every Host that no app has.", "app name"),
     Setting("git_program", "auto", "Use the git program to index large packs: auto, never.", "auto or never"),
-    Setting("git_index_above_bytes", 1_000_000, "Packs above this size are indexed by the git program, if it is there.", "bytes"),
+    Setting("git_index_above_bytes", 1_000_000, "Packs above this size are indexed by the git program.", "bytes"),
     Setting("body_limit_bytes", 1_000_000, "Largest JSON body that the API reads.", "bytes"),
     Setting("build_timeout_seconds", 3600.0, "A build that takes longer is ended.", "seconds"),
     Setting("build_keepalive_seconds", 5.0, "While a build is silent, git hears from us this often.", "seconds"),
