@@ -68,7 +68,7 @@ APP_SETTINGS: tuple[AppSetting, ...] = (
     AppSetting("pack-limit-mb", "2048", "Largest pack that a push may send.", _count(1, 1_000_000)),
     AppSetting("slug-limit-mb", "1024", "Largest slug that a build may make (Heroku: 1 GB).", _count(1, 1_000_000)),
     AppSetting("build-memory-mb", "4096", "Memory that one process of a build may take.", _count(64, 1_000_000)),
-    AppSetting("probe", "http", "A web dyno is ready when it: answers a request (http), listens (port).", _one_of("http", "port")),
+    AppSetting("probe", "http", "A web dyno is ready when it answers (http) or listens (port).", _one_of("http", "port")),
     AppSetting("probe-path", "/", "Path of the request that a new web dyno must answer.", _path),
     AppSetting("boot-timeout-seconds", "60", "Time for a new web dyno to become ready (R10).", _seconds(1, 600)),
     AppSetting("stop-timeout-seconds", "30", "Time between TERM and KILL (R12).", _seconds(0, 600)),
@@ -76,7 +76,7 @@ APP_SETTINGS: tuple[AppSetting, ...] = (
     AppSetting("first-byte-timeout-seconds", "30", "Time for the app to begin its answer (H12).", _seconds(1, 3600)),
     AppSetting("idle-timeout-seconds", "55", "Silence after which a connection is ended (H15, H28).", _seconds(1, 3600)),
     AppSetting("requests-per-dyno", "50", "Requests that one dyno gets at a time; more wait, then H11.", _count(1, 10_000)),
-    AppSetting("dyno-memory-mb", "512", "Memory quota of a dyno: R14 above, R15 at twice; sets WEB_CONCURRENCY.", _count(32, 1_000_000)),
+    AppSetting("dyno-memory-mb", "512", "Memory quota of a dyno: R14 above it, R15 at twice.", _count(32, 1_000_000)),
     AppSetting("log-limit-mb", "64", "Log kept on disk.", _count(1, 100_000)),
 )  # fmt: skip
 _BY_NAME = {setting.name: setting for setting in APP_SETTINGS}
