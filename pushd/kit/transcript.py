@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from pushd.kit.aio import in_thread
@@ -29,6 +29,7 @@ class Transcript:
         self._limit_bytes = limit_bytes
         self._size = 0
         self._grown: set[asyncio.Event] = set()
+        self._listeners: list[Callable[[bytes], None]] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
@@ -46,7 +47,13 @@ class Transcript:
                 self._size = self._limit_bytes + 1
             return
         self._append(data)
+        for listener in self._listeners:
+            listener(data)
         self._wake()
+
+    def listen(self, listener: Callable[[bytes], None]) -> None:
+        """Hand every later piece to `listener` too, such as another transcript's `write`."""
+        self._listeners.append(listener)
 
     def close(self) -> None:
         """Nothing more will come: followers end once they have read everything."""

@@ -1,0 +1,44 @@
+"""Changes that dynos have to follow: stored, settled once, waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+from pushd.model.app import App
+from pushd.model.change import Change, ChangeState
+from pushd.store.store import Store
+
+
+class Changes:
+    """Records each change in the store and wakes those who wait for it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._settled: dict[UUID, asyncio.Event] = {}
+
+    async def open(self, app: App, release_number: int | None) -> Change:
+        """A new change, pending."""
+        change = await self._store.changes.create(app, release_number)
+        self._settled[change.id] = asyncio.Event()
+        return change
+
+    async def settle(self, change_id: UUID, reason: str | None, *, release_number: int | None = None) -> None:
+        """Say how it ended: `reason` None is success, a text why it failed."""
+        state = ChangeState.SUCCEEDED if reason is None else ChangeState.FAILED
+        await self._store.changes.settle(change_id, state, reason=reason or "", release_number=release_number)
+        event = self._settled.pop(change_id, None)
+        if event is not None:
+            event.set()
+
+    async def wait(self, change_id: UUID, *, within: float) -> Change:
+        """The change once it is settled, or as it is after `within` seconds. Raises: NotFound."""
+        change = await self._store.changes.find(change_id)
+        event = self._settled.get(change_id)
+        if change.state is not ChangeState.PENDING or event is None or within <= 0:
+            return change
+        try:
+            await asyncio.wait_for(event.wait(), within)
+        except TimeoutError:
+            pass
+        return await self._store.changes.find(change_id)

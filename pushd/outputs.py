@@ -1,0 +1,72 @@
+"""Build and release output: followed while it is written, read from its file afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+from pushd.kit.aio import in_thread
+from pushd.kit.transcript import Transcript
+from pushd.layout import Layout
+
+_CHUNK_BYTES = 1 << 16
+
+
+class Outputs:
+    """Knows the transcripts that are being written and the files that earlier ones left."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._live: dict[Path, Transcript] = {}
+
+    def keep_build(self, app_id: UUID, build_id: UUID, transcript: Transcript) -> None:
+        """Let the build's record share the push's own file: a second name of the same text."""
+        path = self._layout.build_output(app_id, build_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.link(transcript.path, path)
+        self._register(path, transcript)
+
+    def open_release(self, app_id: UUID, release_id: UUID) -> Transcript:
+        """A new transcript for one release phase."""
+        path = self._layout.release_output(app_id, release_id)
+        transcript = Transcript(path)
+        self._register(path, transcript)
+        return transcript
+
+    def of_build(self, app_id: UUID, build_id: UUID) -> AsyncIterator[bytes] | None:
+        """The build's output from its start, live while it runs; None if there is none."""
+        return self._read(self._layout.build_output(app_id, build_id))
+
+    def of_release(self, app_id: UUID, release_id: UUID) -> AsyncIterator[bytes] | None:
+        """The release phase's output; None if there is none."""
+        return self._read(self._layout.release_output(app_id, release_id))
+
+    async def drop_builds(self, app_id: UUID, build_ids: list[UUID]) -> None:
+        """Remove what forgotten builds left."""
+        for build_id in build_ids:
+            await in_thread(_remove, self._layout.build_output(app_id, build_id))
+
+    def _register(self, path: Path, transcript: Transcript) -> None:
+        self._live = {known: each for known, each in self._live.items() if not each.closed}
+        self._live[path] = transcript
+
+    def _read(self, path: Path) -> AsyncIterator[bytes] | None:
+        live = self._live.get(path)
+        if live is not None and not live.closed:
+            return live.follow()
+        return _file(path) if path.exists() else None
+
+
+async def _file(path: Path) -> AsyncIterator[bytes]:
+    reader = await in_thread(os.open, path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while data := await in_thread(os.read, reader, _CHUNK_BYTES):
+            yield data
+    finally:
+        os.close(reader)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
