@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from uuid import UUID
 
 from pushd.model.app import App
@@ -37,8 +38,6 @@ class Changes:
         event = self._settled.get(change_id)
         if change.state is not ChangeState.PENDING or event is None or within <= 0:
             return change
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(event.wait(), within)
-        except TimeoutError:
-            pass
         return await self._store.changes.find(change_id)

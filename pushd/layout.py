@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+_PER_APP = ("repos", "environments", "cache", "outputs", "logs", "storage")
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -16,7 +18,7 @@ class Layout:
     def make(self) -> None:
         """Create the folders that must be there; the data folder itself is for its owner only."""
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in ("tls", "repos", "slugs", "environments", "cache", "outputs", "logs", "run", "run/dynos", "storage"):
+        for name in (*_PER_APP, "tls", "slugs", "run", "run/dynos"):
             (self.data / name).mkdir(exist_ok=True, mode=0o700)
 
     @property
@@ -95,3 +97,26 @@ class Layout:
 
     def release_output(self, app_id: UUID, release_id: UUID) -> Path:
         return self.outputs(app_id) / "releases" / f"{release_id}.txt"
+
+    def folders_of(self, app_id: UUID) -> list[Path]:
+        """Every folder that is one app's alone."""
+        return [
+            self.repository(app_id),
+            self.environments(app_id),
+            self.cache(app_id),
+            self.logs(app_id),
+            self.outputs(app_id),
+            self.storage(app_id),
+        ]
+
+    def app_ids(self) -> set[str]:
+        """The apps that have folders here, also those whose row is gone."""
+        names = {path.stem for name in _PER_APP for path in (self.data / name).iterdir()}
+        return {name for name in names if _is_uuid(name)}
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False

@@ -1,0 +1,106 @@
+"""Making, renaming, closing and destroying apps: what concerns the app as a whole, across all rooms."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Mapping
+from uuid import UUID
+
+from pushd.disk import DiskReserve
+from pushd.kit.aio import Nursery, in_thread
+from pushd.layout import Layout
+from pushd.model.app import App, invent_app_name, parse_app_name
+from pushd.model.app_settings import check_setting
+from pushd.model.logline import APP
+from pushd.model.routing import WebState
+from pushd.model.user import User
+from pushd.rooms import AppLog, Builder, Repositories, Router, Runner
+from pushd.store.store import Store
+from pushd.turns import BootTurns
+
+
+class Apps:
+    """One per daemon. Every change is stored first and then followed by the rooms it concerns."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        layout: Layout,
+        runner: Runner,
+        router: Router,
+        builder: Builder,
+        repositories: Repositories,
+        app_log: AppLog,
+        turns: BootTurns,
+        disk: DiskReserve,
+        nursery: Nursery,
+    ) -> None:
+        self._store = store
+        self._layout = layout
+        self._runner = runner
+        self._router = router
+        self._builder = builder
+        self._repositories = repositories
+        self._log = app_log
+        self._turns = turns
+        self._disk = disk
+        self._nursery = nursery
+        self._chance = random.SystemRandom()
+
+    async def create(self, name: str | None, user: User) -> App:
+        """A new app with its v1, answering H81 until the first push. Raises: InvalidParams for a bad or taken name."""
+        self._disk.check()
+        app = await self._store.apps.create(parse_app_name(name) if name else invent_app_name(self._chance), user)
+        await self._router.route(app.id, (), WebState.BLANK)
+        self._log.say(app.id, APP, "api", f"Initial release by user {user.email}")
+        self._log.say(app.id, APP, "api", f"Release v1 created by user {user.email}")
+        return app
+
+    async def rename(self, app: App, name: str, user: User) -> App:
+        """The same app under another name and host; its folders stay. Raises: InvalidParams."""
+        renamed = await self._store.apps.rename(app, parse_app_name(name))
+        await self._router.refresh(app.id)
+        self._log.say(app.id, APP, "api", f"Renamed from {app.name} to {name} by user {user.email}")
+        return renamed
+
+    async def set_maintenance(self, app: App, on: bool, user: User) -> App:
+        """Show or remove the maintenance page; returns once visitors see it."""
+        changed = await self._store.apps.set_maintenance(app, on)
+        await self._router.refresh(app.id)
+        self._log.say(app.id, APP, "api", f"Maintenance mode {'on' if on else 'off'} by user {user.email}")
+        return changed
+
+    async def set_settings(self, app: App, changes: Mapping[str, str | None], user: User) -> None:
+        """Set (or, with None, unset) settings of the app. Raises: NotFound or InvalidParams; nothing is changed then."""
+        for name, text in changes.items():
+            check_setting(name, text)
+        await self._store.settings.set(app, changes)
+        await self._router.refresh(app.id)
+        self._log.say(app.id, APP, "api", f"Set settings {', '.join(sorted(changes))} by user {user.email}")
+
+    async def destroy(self, app: App) -> None:
+        """Remove the app. Its row goes first, so that a daemon killed half-way boots nothing of it again."""
+        await self._store.apps.delete(app)
+        await self._router.forget(app.id)
+        self._nursery.start(self._clear(app.id), name=f"clear {app.name}")
+
+    async def sweep(self) -> None:
+        """Finish what a killed daemon left of destroyed apps: folders that no app has."""
+        known = {str(app.id) for app in await self._store.apps.all()}
+        for app_id in await in_thread(self._layout.app_ids):
+            if app_id not in known:
+                await self._remove_folders(UUID(app_id))
+
+    async def _clear(self, app_id: UUID) -> None:
+        async with self._turns.hold(app_id, why="destroying the app"):
+            await self._runner.stop_app(app_id)
+            await self._log.destroy(app_id)
+            await self._remove_folders(app_id)
+
+    async def _remove_folders(self, app_id: UUID) -> None:
+        await self._repositories.destroy(app_id)
+        await self._builder.destroy(app_id)
+        for folder in self._layout.folders_of(app_id):
+            await in_thread(shutil.rmtree, folder, True)

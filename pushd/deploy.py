@@ -1,0 +1,378 @@
+"""The story of one push: build, release, boot, switch, retire.
+
+A config change, a rollback, a scale and a restart enter the same story at release or at boot. This module knows the order of
+the rooms and nothing of their insides (`rooms.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from uuid import UUID
+
+from pushd.changes import Changes
+from pushd.disk import DiskReserve
+from pushd.errors import NotFound, PushdError
+from pushd.kit.aio import Nursery
+from pushd.kit.transcript import Transcript
+from pushd.model.app import App
+from pushd.model.build import Build, BuildStatus
+from pushd.model.change import Change
+from pushd.model.dyno import Dyno
+from pushd.model.formation import RUN, ProcessFormation, Scale, check_known
+from pushd.model.launch import Launch
+from pushd.model.logline import APP
+from pushd.model.release import Release, ReleaseEvent, ReleaseStatus, current_release, stand_in_release
+from pushd.model.secret import Environ
+from pushd.model.user import User
+from pushd.outputs import Outputs
+from pushd.releaser.releaser import Releaser
+from pushd.rooms import AppLog, Builder, Phase, Runner, Say, Source
+from pushd.store.store import Store
+from pushd.turns import BootTurns, PushQueue
+
+log = logging.getLogger(__name__)
+
+
+class Deploys:
+    """Takes what a user asks for to live traffic, or leaves traffic where it was."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        builder: Builder,
+        releaser: Releaser,
+        phase: Phase,
+        runner: Runner,
+        app_log: AppLog,
+        outputs: Outputs,
+        disk: DiskReserve,
+        nursery: Nursery,
+        address_of: Callable[[App], str],
+        slugs_kept: int,
+        builds_kept: int,
+    ) -> None:
+        self._store = store
+        self._builder = builder
+        self._releaser = releaser
+        self._phase = phase
+        self._runner = runner
+        self._log = app_log
+        self._outputs = outputs
+        self._disk = disk
+        self._nursery = nursery
+        self._address_of = address_of  # the URL visitors use
+        self._slugs_kept = slugs_kept
+        self._builds_kept = builds_kept
+        self._changes = Changes(store)
+        self.turns = BootTurns()
+        self._pushes = PushQueue()
+        self._newest: dict[UUID, asyncio.Task[Release]] = {}  # what makes the newest stored release of an app live
+
+    # --- a push -----------------------------------------------------------------------------------------------------
+
+    async def push(
+        self, app: App, source: Source, *, user: User, branch: str, no_cache: bool, transcript: Transcript
+    ) -> Release:
+        """Take one pushed commit to live traffic, or leave traffic where it was.
+
+        Raises: PushdError with the reason; the build's record has it too.
+        """
+        self._disk.check()
+        async with self._pushes.turn(app.id, source.commit[:7], transcript.say):
+            build = await self._store.builds.create(app, user=user, commit=source.commit, branch=branch)
+            self._outputs.keep_build(app.id, build.id, transcript)
+            self._tell(app, f"Build started by user {user.email}")
+            try:
+                release = await self._deploy(app, build, source, user=user, no_cache=no_cache, transcript=transcript)
+            except BaseException as error:
+                reason = error.message if isinstance(error, PushdError) else "internal error, see the daemon's log"
+                await self._store.builds.update(build, status=BuildStatus.FAILED, reason=reason)
+                self._tell(app, f"Build or deploy of {source.commit[:8]} failed")
+                raise
+            await self._store.builds.update(build, status=BuildStatus.SUCCEEDED)
+            transcript.say(f"-----> {release.name} is live\n       {self._address_of(app)} deployed to pushd")
+            self._nursery.start(self._forget_old(app), name=f"prune {app.name}")
+            return release
+
+    async def _deploy(
+        self, app: App, build: Build, source: Source, *, user: User, no_cache: bool, transcript: Transcript
+    ) -> Release:
+        config, settings = await self._store.config.of(app), await self._store.settings.of(app)
+        built = await self._builder.build(
+            app, source, config=config, settings=settings, no_cache=no_cache, transcript=transcript
+        )
+        await self._store.builds.update(build, slug_id=built.slug.id, buildpacks=built.buildpacks)
+        async with self.turns.hold(app.id, why=f"the deploy of {source.commit[:7]}", say=transcript.say):
+            app = await self._store.apps.find(app.id)  # renamed or destroyed while we built
+            self._tell(app, "Build succeeded")
+            first = await self._store.formation.quantities(app)
+            release = await self._releaser.of_slug(app, built.slug, user, description=f"Deploy {source.commit[:8]}")
+            await self._store.builds.update(build, release_id=release.id)
+            await self._store.apps.set_sizes(app, slug_size_bytes=built.slug.size_bytes)
+            self._tell_release(app, release)
+            transcript.say(f"-----> Releasing {release.name}")
+            release = await self._bring_live(app, release, say=transcript.say, tell=transcript.write)
+            _hint_at_scaling(release, first, transcript.say)
+            return release
+
+    # --- changes that make a release --------------------------------------------------------------------------------
+
+    async def set_config(self, app: App, changes: Mapping[str, str | None], user: User) -> tuple[Environ, Change | None]:
+        """Store new config vars as a release and follow it. Raises: InvalidParams, DiskFull; nothing is changed then."""
+        self._disk.check()
+        release = await self._releaser.of_config(app, changes, user)
+        change = None
+        if release is not None:
+            self._tell(app, f"{release.description} by user {user.email}")
+            change = await self._follow(app, release, user, replaceable=True)
+        return await self._store.config.of(app), change
+
+    async def rollback(self, app: App, to: str | None, user: User) -> tuple[Release, Change | None]:
+        """Release the slug and config vars of an older release again, without a build."""
+        self._disk.check()
+        release = await self._releaser.of_older(app, to, user)
+        self._tell(app, f"{release.description} by user {user.email}")
+        return release, await self._follow(app, release, user)
+
+    async def release_slug(self, app: App, slug_id: str, description: str, user: User) -> tuple[Release, Change | None]:
+        """Release a slug that was built before, with the newest config vars."""
+        self._disk.check()
+        slug = await self._store.slugs.find(app, slug_id)
+        release = await self._releaser.of_slug(app, slug, user, description=description or f"Deploy {slug.commit[:8]}")
+        return release, await self._follow(app, release, user)
+
+    async def _follow(self, app: App, release: Release, user: User, *, replaceable: bool = False) -> Change | None:
+        """Bring a stored release live in the background; None if there is nothing to boot."""
+        self._tell_release(app, release)
+        if release.status is ReleaseStatus.SUCCEEDED:
+            return None
+        change = await self._changes.open(app, release.number)
+        self.follow_soon(app, release, user, [change.id], replaceable=replaceable)
+        return change
+
+    def follow_soon(
+        self, app: App, release: Release, user: User, change_ids: Sequence[UUID], *, replaceable: bool
+    ) -> asyncio.Task[None]:
+        """Start the task that brings a pending release live and settles the changes that wait for it."""
+        rollout = self._nursery.start(
+            self._roll_out(app.id, release, user, replaceable=replaceable), name=f"{release.name} of {app.name}"
+        )
+        self._newest[app.id] = rollout
+        return self._nursery.start(self._settle(change_ids, rollout), name=f"settle {release.name} of {app.name}")
+
+    async def _roll_out(self, app_id: UUID, release: Release, user: User, *, replaceable: bool) -> Release:
+        async with self.turns.hold(app_id, why=release.description):
+            app = await self._store.apps.find(app_id)
+            newest = await self._store.releases.latest(app)
+            if newest.number == release.number:
+                replacement = await self._releaser.replacement_of(app, release, user) if replaceable else None
+                if replacement is None:
+                    return await self._bring_live(app, release)
+                await self._store.releases.move(release, ReleaseEvent.OVERTAKEN)
+                self._tell_release(app, replacement)
+                return await self._bring_live(app, replacement)
+            await self._store.releases.move(release, ReleaseEvent.OVERTAKEN)
+        return await asyncio.shield(self._newest[app_id])  # whoever waits for this one waits for the newer one
+
+    # --- changes that boot the release that runs --------------------------------------------------------------------
+
+    async def scale(self, app: App, scales: Sequence[Scale], user: User) -> tuple[list[ProcessFormation], Change | None]:
+        """Store the wanted quantities and follow them. Raises: NotFound for an unknown type, InvalidParams."""
+        self._disk.check()
+        wanted = await self._scaled(app, scales)
+        await self._store.formation.set(app, wanted)
+        rows = await self._store.formation.of(app)
+        shown = " ".join(f"{row.type}@{row.quantity}:{row.size}" for row in rows if row.type in wanted)
+        self._tell(app, f"Scaled to {shown} by user {user.email}")
+        return rows, await self._reboot(app, why=f"scaling to {shown}")
+
+    async def restart(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None:
+        """Replace all dynos, those of one type, or one; new web dynos answer before old ones leave."""
+        if type is None and name is None:
+            app = await self._store.apps.bump_restarts(app)
+            self._tell(app, f"Restarted by user {user.email}")
+            return await self._reboot(app, why="a restart")
+        names = [dyno.name for dyno in self._runner.dynos(app.id) if name in (None, dyno.name) and type in (None, dyno.type)]
+        if not names:
+            raise NotFound(f"Couldn't find that dyno ({name or type}).", resource="dyno",
+                           remedy="`pushd ps` lists those that run.")  # fmt: skip
+        return await self._reboot(app, why=f"a restart of {', '.join(names)}", names=names)
+
+    async def stop(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None:
+        """End a one-off dyno; a dyno of the formation is restarted, as on Heroku."""
+        one_offs = [each for each in self._runner.dynos(app.id) if each.type == RUN and RUN in (each.type, type)]
+        if name is not None and (found := [each for each in one_offs if each.name == name]):
+            await self._runner.stop_one_off(app.id, found[0].name)
+            return None
+        return await self.restart(app, user=user, type=type, name=name)
+
+    async def _reboot(self, app: App, *, why: str, names: Sequence[str] | None = None) -> Change | None:
+        """Boot what the formation and the epoch now ask of the release that runs; None if none does."""
+        if await self._running_release(app) is None:
+            return None
+        change = await self._changes.open(app, None)
+        work = self._nursery.start(self._boot_again(app.id, why=why, names=names), name=f"{why} of {app.name}")
+        self._nursery.start(self._settle([change.id], work), name=f"settle {why} of {app.name}")
+        return change
+
+    async def _boot_again(self, app_id: UUID, *, why: str, names: Sequence[str] | None) -> Release:
+        async with self.turns.hold(app_id, why=why):
+            app = await self._store.apps.find(app_id)
+            release = await self._running_release(app)
+            if release is None:
+                raise NotFound("Nothing is deployed yet.", resource="release", remedy="Push first.")
+            launch = await self._releaser.launch_of(app, release)
+            if release.status is not ReleaseStatus.SUCCEEDED:
+                self._stand_in(launch)
+            elif names is not None:
+                await self._runner.restart(launch, names)
+            else:
+                await self._move_traffic(launch, _silent)
+            return release
+
+    # --- the common end of every story --------------------------------------------------------------------------------
+
+    async def _bring_live(
+        self, app: App, release: Release, *, say: Say | None = None, tell: Callable[[bytes], None] | None = None
+    ) -> Release:
+        """Release phase, boot, switch; the release then succeeded, or failed and the old one serves on."""
+        launch = await self._releaser.launch_of(app, release)
+        try:
+            if not release.phase_passed:
+                (say or _silent)("-----> Running the release command...")
+                await self._phase.run(launch, tell)
+            await self._move_traffic(launch, say or _silent)
+        except asyncio.CancelledError:
+            raise  # the daemon stops: the next one settles what is pending
+        except BaseException as error:
+            await self._store.releases.move(release, ReleaseEvent.DID_NOT_COME_UP)
+            self._tell(app, f"Release {release.name} failed: {str(error).splitlines()[0] if str(error) else 'internal error'}")
+            await self._keep_stand_in(app)
+            raise
+        release = await self._store.releases.move(release, ReleaseEvent.WENT_LIVE)
+        await self._store.apps.set_released(app)
+        return release
+
+    async def _move_traffic(self, launch: Launch, say: Say) -> None:
+        booted = await self._runner.boot_web(launch, say)
+        old = await self._runner.switch(launch, booted)
+        self._runner.replace_rest_soon(launch)
+        self._runner.retire_soon(old)  # drains outside the turn: the next push need not wait
+
+    async def _keep_stand_in(self, app: App) -> None:
+        """While no release with a slug has succeeded, the newest that could keeps trying (DESIGN section 6)."""
+        release = stand_in_release(await self._store.releases.list(app))
+        if release is not None and release.status is not ReleaseStatus.PENDING:
+            self._stand_in(await self._releaser.launch_of(app, release))
+
+    def _stand_in(self, launch: Launch) -> None:
+        self._runner.keep_trying(launch, self._rise_late)
+
+    async def _rise_late(self, launch: Launch) -> None:
+        """A stand-in's dynos are ready after all: its release succeeded."""
+        await self._store.releases.move(launch.release, ReleaseEvent.ROSE_LATE)
+        self._tell(launch.app, f"Release {launch.release.name} is live after all")
+        self._runner.replace_rest_soon(launch)
+
+    async def resume(self, app: App) -> None:
+        """Boot what should run after a start of the daemon; each dyno takes traffic as soon as it is ready."""
+        async with self.turns.hold(app.id, why="the daemon's start"):
+            release = await self._running_release(app)
+            if release is None:
+                return
+            launch = await self._releaser.launch_of(app, release)
+            if release.status is ReleaseStatus.SUCCEEDED:
+                self._runner.keep_trying(launch, _nothing_more)
+                self._runner.replace_rest_soon(launch)
+            else:
+                self._stand_in(launch)
+
+    # --- one-off dynos, and questions ---------------------------------------------------------------------------------
+
+    async def run_detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno:
+        """Start a one-off dyno in the background; its output goes to the app's log."""
+        releases = await self._store.releases.list(app)
+        release = current_release([each for each in releases if each.slug_id]) or next(
+            (each for each in releases if each.slug_id), None
+        )
+        if release is None:
+            raise NotFound("Nothing is deployed yet.", resource="slug", remedy="Push first, then run commands in it.")
+        launch = await self._releaser.launch_of(app, release)
+        command = release.process_types.get(command, command)  # a Procfile type stands for its command
+        dyno = await self._runner.start_detached(launch, command, environ=environ)
+        self._tell(app, f"Starting process with command `{command}` by user {user.email}")
+        return dyno
+
+    def dynos(self, app: App) -> list[Dyno]:
+        """Everything of the app that runs now."""
+        return self._runner.dynos(app.id)
+
+    async def wait_change(self, change_id: UUID, within: float) -> Change:
+        """The change when it is settled, or as it is after `within` seconds. Raises: NotFound."""
+        return await self._changes.wait(change_id, within=within)
+
+    async def _settle(self, change_ids: Sequence[UUID], work: asyncio.Task[Release]) -> None:
+        """Tell those who wait how it ended. Left pending when the daemon stops: the next one settles it."""
+        number: int | None = None
+        try:
+            number, reason = (await asyncio.shield(work)).number, None
+        except PushdError as error:
+            reason = error.text
+        except Exception:
+            reason = "internal error, see the daemon's log"
+        for change_id in change_ids:
+            await self._changes.settle(change_id, reason, release_number=number)
+
+    async def _scaled(self, app: App, scales: Sequence[Scale]) -> dict[str, int]:
+        releases = await self._store.releases.list(app)
+        types = next((each.process_types for each in releases if each.slug_id), {})
+        current = await self._store.formation.quantities(app)
+        wanted: dict[str, int] = {}
+        for scale in scales:
+            check_known(scale.type, types)
+            wanted[scale.type] = scale.applied_to(wanted.get(scale.type, current.get(scale.type, 0)))
+        return wanted
+
+    async def _running_release(self, app: App) -> Release | None:
+        """The release whose dynos should run: the current one with a slug, else the stand-in, if any."""
+        releases = await self._store.releases.list(app)
+        return current_release([each for each in releases if each.slug_id]) or stand_in_release(releases)
+
+    async def _forget_old(self, app: App) -> None:
+        """Drop slugs, environments and builds that no kept release needs (never one that can be rolled back to soon)."""
+        releases = [each for each in await self._store.releases.list(app) if each.slug_id]
+        kept = list(dict.fromkeys(each.slug_id for each in releases if each.slug_id))[: self._slugs_kept]
+        running = await self._running_release(app)
+        slugs = await self._store.slugs.list(app)
+        needed = [each for each in slugs if each.id in kept or (running and each.id == running.slug_id)]
+        await self._builder.prune(
+            app,
+            keep_checksums={each.checksum for each in needed},
+            keep_environments={each.environment for each in needed},
+        )
+        dropped = await self._store.builds.prune(app, self._builds_kept)
+        await self._outputs.drop_builds(app.id, dropped)
+
+    def _tell(self, app: App, message: str) -> None:
+        self._log.say(app.id, APP, "api", message)
+
+    def _tell_release(self, app: App, release: Release) -> None:
+        self._tell(app, f"Release {release.name} created by user {release.user_email}")
+
+
+def _silent(text: str) -> None:
+    """Nobody listens to this boot: its failure is told through the change."""
+
+
+async def _nothing_more(launch: Launch) -> None:
+    """The current release is ready again; nothing else has to follow."""
+
+
+def _hint_at_scaling(release: Release, before: Mapping[str, int], say: Say) -> None:
+    """On its first deploy a process type other than web is wanted 0 times: say how to start it."""
+    fresh = [kind for kind in release.process_types if kind not in before and kind not in ("web", "release")]
+    for kind in fresh:
+        say(f"       {kind} runs 0 dynos; start it with: pushd ps:scale {kind}=1")

@@ -1,0 +1,116 @@
+"""The rooms as the story of a push sees them: one Protocol each; `daemon.py` passes the real ones in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from pushd.kit.transcript import Transcript
+from pushd.model.app import App
+from pushd.model.app_settings import AppSettings
+from pushd.model.dyno import Dyno
+from pushd.model.launch import Launch
+from pushd.model.routing import Target, WebState
+from pushd.model.secret import Environ
+from pushd.model.slug import Slug
+
+Say = Callable[[str], None]
+
+
+class Source(Protocol):
+    """A commit that was pushed."""
+
+    @property
+    def commit(self) -> str:
+        """40 hex digits."""
+
+    @property
+    def description(self) -> str:
+        """First line of the commit's message."""
+
+    async def checkout(self, folder: Path) -> None:
+        """Write the commit's tree into an empty folder."""
+
+
+class Built(Protocol):
+    """What a build gave."""
+
+    @property
+    def slug(self) -> Slug: ...
+
+    @property
+    def buildpacks(self) -> tuple[str, ...]: ...
+
+
+class Builder(Protocol):
+    """Commit -> slug."""
+
+    async def build(
+        self, app: App, source: Source, *, config: Environ, settings: AppSettings, no_cache: bool, transcript: Transcript
+    ) -> Built:
+        """Raises: BuildFailed."""
+
+    async def prune(self, app: App, *, keep_checksums: set[str], keep_environments: set[str]) -> None:
+        """Remove the app's slugs and environments that are not named."""
+
+    async def destroy(self, app_id: UUID) -> None:
+        """Remove what builds of this app left."""
+
+
+class Runner(Protocol):
+    """Formation -> dynos; see docs/dev/architecture.md for what each promises."""
+
+    async def boot_web(self, launch: Launch, say: Say) -> Sequence[Dyno]: ...
+
+    async def switch(self, launch: Launch, booted: Sequence[Dyno]) -> Sequence[Dyno]: ...
+
+    def retire_soon(self, dynos: Sequence[Dyno]) -> None: ...
+
+    def replace_rest_soon(self, launch: Launch) -> None: ...
+
+    def keep_trying(self, launch: Launch, on_ready: Callable[[Launch], Awaitable[None]]) -> None: ...
+
+    async def restart(self, launch: Launch, names: Sequence[str]) -> None: ...
+
+    async def start_detached(self, launch: Launch, command: str, *, environ: Environ | None = None) -> Dyno: ...
+
+    async def stop_one_off(self, app_id: UUID, name: str) -> None: ...
+
+    def dynos(self, app_id: UUID) -> list[Dyno]: ...
+
+    async def stop_app(self, app_id: UUID) -> None: ...
+
+
+class Router(Protocol):
+    """What visitors see; every call returns once the router has acknowledged it."""
+
+    async def route(self, app_id: UUID, targets: Sequence[Target], state: WebState) -> None: ...
+
+    async def refresh(self, app_id: UUID) -> None: ...
+
+    async def forget(self, app_id: UUID) -> None: ...
+
+
+class AppLog(Protocol):
+    """Where the platform's own lines of an app go."""
+
+    def say(self, app_id: UUID, source: str, process: str, message: str) -> None: ...
+
+    async def destroy(self, app_id: UUID) -> None: ...
+
+
+class Repositories(Protocol):
+    """The git repositories."""
+
+    async def destroy(self, app_id: UUID) -> None: ...
+
+    async def size_bytes(self, app_id: UUID) -> int: ...
+
+
+class Phase(Protocol):
+    """The release phase."""
+
+    async def run(self, launch: Launch, tell: Callable[[bytes], None] | None = None) -> None:
+        """Raises: ReleasePhaseFailed."""
