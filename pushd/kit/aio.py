@@ -76,6 +76,23 @@ class Nursery:
             log.error("task failed", extra={"task": task.get_name()}, exc_info=error)
 
 
+async def first(*works: Coroutine[Any, Any, Any]) -> int:
+    """Index of the work that ends first (the lowest, if several do); the others are cancelled and gone when it returns.
+
+    Raises: what that work raised.
+    """
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        winner = next(task for task in tasks if task.done())
+        await winner
+        return tasks.index(winner)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def finish(cleanup: Awaitable[T], *, within: float) -> T:
     """Await `cleanup` even while we are being cancelled, for at most `within` seconds; re-raises the cancellation after.
 
