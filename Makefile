@@ -1,0 +1,47 @@
+# The two commands of the README, and what CI runs. Everything lives in .venv and .demo; `make clean` removes both.
+PYTHON ?= python3
+BIN := .venv/bin
+WORKERS ?= 2
+
+.PHONY: demo test test-quick test-e2e test-long lint bench clean system-packages
+
+demo: .venv/installed
+	$(BIN)/python -m pushd demo --data-dir .demo $(if $(ONCE),--once)
+
+test: system-packages lint test-quick test-e2e
+
+lint: .venv/installed-for-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-quick: .venv/installed-for-tests
+	$(BIN)/pytest -q -n $(WORKERS) -m "not e2e and not long"
+
+test-e2e: .venv/installed-for-tests
+	$(BIN)/pytest -q -n $(WORKERS) -m "e2e and not long"
+
+test-long: system-packages .venv/installed-for-tests
+	$(BIN)/pytest -q -m long
+
+bench: .venv/installed-for-tests
+	$(BIN)/python -m tests.bench $(ONLY)
+
+system-packages:
+	@.ci/install --check
+
+.venv/python:
+	$(PYTHON) -c 'import sys; sys.exit("pushd needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/installed: .venv/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-for-tests: .venv/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ .venv/installed
+
+clean:
+	rm -rf .venv .demo build dist *.egg-info
