@@ -1,0 +1,202 @@
+"""Which app, which server and which token a person means, from options, environment, git and this machine.
+
+App:     --app, --remote, PUSHD_APP, the one git remote of this folder that points at a pushd server.
+Server:  --host, PUSHD_HOST, that same remote, the daemon of the data folder if this user may read it.
+Token:   PUSHD_API_KEY (only for PUSHD_HOST's server when that is set), ~/.netrc, `admin.token` of a data folder
+         whose endpoints.json names that very API.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pushd.client.client import Client
+from pushd.client.gitconfig import Git, Remote
+from pushd.client.netrc import Netrc
+from pushd.client.server import maybe_server, parse_server
+from pushd.client.transport import Transport
+from pushd.errors import NotFound, PushdError
+from pushd.layout import Layout
+from pushd.settings import default_data_dir
+
+
+class NotNamed(PushdError):
+    """It is not clear which app or server is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDaemon:
+    """A data folder that this user may read, and the API that its daemon has (or had: it may be down)."""
+
+    layout: Layout
+    api: str
+
+    def maybe_token(self) -> str | None:
+        try:
+            return self.layout.admin_token.read_text().strip() or None
+        except OSError:
+            return None
+
+    def maybe_ca(self) -> Path | None:
+        file = self.layout.tls / "ca.pem"
+        return file if file.exists() else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discovery:
+    """What options said, and where to look for the rest. Each question is answered once."""
+
+    environ: Mapping[str, str]
+    folder: Path
+    app_option: str | None = None
+    remote_option: str | None = None
+    host_option: str | None = None
+
+    @cached_property
+    def git(self) -> Git:
+        return Git(self.folder, self.environ)
+
+    @cached_property
+    def app(self) -> str:
+        """The app's name or id. Raises: NotNamed, NotFound (no such remote)."""
+        if self.app_option:
+            return self.app_option
+        if self.remote_option:
+            return self._remote_asked_for.app or ""
+        if named := self.environ.get("PUSHD_APP"):
+            return named
+        apps = sorted({remote.app for remote in self.remotes if remote.app})
+        if len(apps) == 1:
+            return apps[0]
+        if not apps:
+            raise NotNamed(
+                "No app: none is named, and this folder has no git remote that points at a pushd server.",
+                remedy="Name one with --app, or run `pushd create`, or `pushd git:remote -a APP`.",
+            )
+        raise NotNamed(
+            f"Which app? The git remotes of this folder point at several: {', '.join(apps)}.",
+            remedy="Name one with --app, or its remote with --remote.",
+        )
+
+    @cached_property
+    def server(self) -> str:
+        """The API's URL. Raises: NotNamed, BadServer, NotFound (no such remote)."""
+        if self._explicit_server:
+            return self._explicit_server
+        if self.remote_option:
+            return self._remote_asked_for.server or ""
+        app = self.app_option or self.environ.get("PUSHD_APP")
+        servers = sorted({each.server for each in self.remotes if each.server and each.app == app})
+        servers = servers or sorted({each.server for each in self.remotes if each.server})
+        if len(servers) > 1:
+            raise NotNamed(
+                f"Which server? The git remotes of this folder point at several: {', '.join(servers)}.",
+                remedy="Name one with --host, or a remote with --remote.",
+            )
+        if servers:
+            return servers[0]
+        if self.local_daemons:
+            return self.local_daemons[0].api
+        raise NotNamed(
+            "No pushd server: none is named, and none runs from this user's data folder.",
+            remedy="Start one with `git pushd serve`, or name one with --host URL or PUSHD_HOST=URL.",
+        )
+
+    @cached_property
+    def remotes(self) -> list[Remote]:
+        """Git remotes of this folder that point at a pushd server; only at the one asked for, if one is."""
+        known = [self._explicit_server] if self._explicit_server else [local.api for local in self.local_daemons]
+        ours = (remote for remote in self.git.remotes([server for server in known if server]) if remote.server)
+        return [remote for remote in ours if self._explicit_server in (None, remote.server)]
+
+    @cached_property
+    def local_daemons(self) -> list[LocalDaemon]:
+        """Daemons whose endpoints.json this user may read, the likeliest first."""
+        return [LocalDaemon(layout, api) for layout in _data_folders(self.environ) if (api := _maybe_api(layout))]
+
+    def maybe_token(self, server: str) -> str | None:
+        """The token for one server, from the places that may give it away to that server.
+
+        Raises: PushdError for a key that cannot be a token.
+        """
+        host = maybe_server(self.environ.get("PUSHD_HOST", ""))
+        key = self.environ.get("PUSHD_API_KEY")
+        if key and host in (None, server):
+            return _checked(key.strip(), "PUSHD_API_KEY")
+        if token := self.netrc.maybe_password(server):
+            return _checked(token, str(self.netrc.path))
+        local = self._maybe_local(server)
+        return local.maybe_token() if local else None
+
+    def find_token(self, server: str) -> str:
+        """`maybe_token`, or NotNamed with what to do."""
+        if token := self.maybe_token(server):
+            return token
+        raise NotNamed(f"Not logged in to {server}.", remedy="Run `pushd login`, or set PUSHD_API_KEY to a token.")
+
+    def is_ours(self, server: str) -> bool:
+        """Whether this folder, this environment or this user's files know the server: only then may git get its token."""
+        if server == maybe_server(self.environ.get("PUSHD_HOST", "")):
+            return True
+        return self._maybe_local(server) is not None or server in self.git.configured_servers()
+
+    @cached_property
+    def netrc(self) -> Netrc:
+        return Netrc(Path(self.environ.get("HOME") or "/root") / ".netrc")
+
+    @cached_property
+    def client(self) -> Client:
+        """A client of that server, logged in."""
+        return self.client_with(self.find_token(self.server))
+
+    def client_with(self, token: str | None) -> Client:
+        local = self._maybe_local(self.server)
+        return Client(Transport(self.server, token=token, ca_file=local.maybe_ca() if local else None))
+
+    @cached_property
+    def _explicit_server(self) -> str | None:
+        text = self.host_option or self.environ.get("PUSHD_HOST")
+        return parse_server(text) if text else None
+
+    @cached_property
+    def _remote_asked_for(self) -> Remote:
+        for remote in self.remotes:
+            if remote.name == self.remote_option:
+                return remote
+        where = f" on {self._explicit_server}" if self._explicit_server else ""
+        raise NotFound(
+            f"This folder has no git remote called {self.remote_option} that points at a pushd server{where}.",
+            resource="remote",
+            remedy="`git remote -v` lists the remotes; `pushd git:remote -a APP` makes one.",
+        )
+
+    def _maybe_local(self, server: str) -> LocalDaemon | None:
+        return next((local for local in self.local_daemons if local.api == server), None)
+
+
+def _data_folders(environ: Mapping[str, str]) -> Iterator[Layout]:
+    if named := environ.get("PUSHD_DATA_DIR"):
+        yield Layout(Path(named).expanduser().absolute())
+        return
+    yield Layout(default_data_dir(environ))
+    yield Layout(default_data_dir(environ, is_root_service=True))
+
+
+def _maybe_api(layout: Layout) -> str | None:
+    try:
+        content = json.loads(layout.endpoints.read_text())
+        return maybe_server(str(content["api"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _checked(token: str, origin: str) -> str:
+    """Raises: PushdError for what no header can carry; the text does not show it."""
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise PushdError(f"The token from {origin} cannot be one: it has blanks or other characters in it.",
+                         remedy="Set it again; the server prints it once, admin.token holds the operator's.")  # fmt: skip
+    return token

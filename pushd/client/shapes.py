@@ -1,0 +1,119 @@
+"""What the API answers, field by field as far as our commands read it; names as in the Platform API v3 schema.
+
+The dictionaries are the server's JSON itself, so `--json` shows all of it.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, NamedTuple, TypedDict, TypeVar
+
+T = TypeVar("T")
+
+
+class Changed(NamedTuple, Generic[T]):
+    """The answer to a change, and the id under which dynos follow it; None when nothing has to follow."""
+
+    value: T
+    change_id: str | None
+
+
+class Named(TypedDict):
+    id: str
+    name: str
+
+
+class UserShape(TypedDict):
+    id: str
+    email: str
+
+
+class AppShape(TypedDict):
+    id: str
+    name: str
+    git_url: str
+    web_url: str | None
+    maintenance: bool
+    owner: UserShape
+    region: Named
+    stack: Named
+    repo_size: int | None
+    slug_size: int | None
+    created_at: str
+    released_at: str | None
+
+
+class Account(TypedDict):
+    id: str
+    email: str
+
+
+class SlugRef(TypedDict):
+    id: str
+
+
+class ReleaseRef(TypedDict):
+    id: str
+    version: int
+
+
+class ReleaseShape(TypedDict):
+    id: str
+    version: int
+    description: str
+    status: str  # pending, succeeded, failed, expired
+    current: bool
+    created_at: str
+    user: UserShape
+    slug: SlugRef | None
+    eligible_for_rollback: bool
+    output_stream_url: str | None
+
+
+class DynoShape(TypedDict):
+    id: str
+    name: str
+    type: str
+    state: str
+    size: str
+    command: str
+    release: ReleaseRef
+    created_at: str
+    updated_at: str
+
+
+class FormationShape(TypedDict):
+    id: str
+    type: str
+    quantity: int
+    size: str
+    command: str
+
+
+class SourceBlob(TypedDict):
+    version: str | None
+    version_description: str | None
+
+
+class BuildShape(TypedDict):
+    id: str
+    status: str  # pending, succeeded, failed
+    source_blob: SourceBlob
+    output_stream_url: str
+    release: SlugRef | None
+    user: UserShape
+    created_at: str
+    updated_at: str
+
+
+class SettingShape(TypedDict):
+    name: str
+    value: str
+    default: str
+    help: str
+
+
+class ChangeShape(TypedDict):
+    id: str
+    state: str  # pending, succeeded, failed
+    release: int | None
+    reason: str | None
