@@ -22,6 +22,7 @@ class Build:
 
     id: UUID
     app_id: UUID
+    user_id: UUID
     user_email: str
     status: BuildStatus
     commit: str
