@@ -1,0 +1,141 @@
+"""Looks at processes through /proc: who they are, who belongs together, on which sockets they listen. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_LISTEN = "0A"  # TCP_LISTEN in the kernel's include/net/tcp_states.h
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One process, for ever: a pid alone may belong to another one later."""
+
+    boot_id: str
+    pid: int
+    started: int  # clock ticks after boot
+
+
+@cache
+def boot_id() -> str:
+    """Differs after every boot of the machine."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def identify(pid: int) -> Identity | None:
+    """Who has this pid now; None when nobody does, or only a zombie that waits to be reaped.
+
+    Source: proc(5), /proc/pid/stat: the command's name may hold blanks and parentheses, so fields count from the last ")".
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    state, started = fields[0], int(fields[19])
+    return None if state in (b"Z", b"X", b"x") else Identity(boot_id(), pid, started)
+
+
+def is_alive(identity: Identity) -> bool:
+    """Whether that very process still runs."""
+    return identify(identity.pid) == identity
+
+
+def children(pid: int) -> list[int]:
+    """Pids of the direct children, those of all its threads; none when it is gone."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            found.extend(int(child) for child in Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split())
+    except OSError:
+        pass
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Pids of its children, their children and so on, parents first; `pid` itself is not among them."""
+    found = children(pid)
+    for each in found:  # grows while we walk it
+        found.extend(children(each))
+    return found
+
+
+def marked(name: str, value: str) -> list[int]:
+    """Pids of all processes that started with `name=value` in their environment, as far as we may look.
+
+    A mark finds what left the tree and the session (double fork, setsid); zombies have no environment.
+    """
+    mark = f"{name}={value}".encode()
+    return [pid for pid in pids() if _has(pid, mark)]
+
+
+def pids() -> Iterator[int]:
+    """Every process that we can see."""
+    return (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+
+
+def namespace(pid: int, kind: str) -> int | None:
+    """The inode number of one namespace ("pid", "mnt") of a process; None when it is gone or not ours to look at."""
+    try:
+        text = os.readlink(f"/proc/{pid}/ns/{kind}")  # pid:[4026532194]
+    except OSError:
+        return None
+    return int(text.partition("[")[2].rstrip("]"))
+
+
+def listening(of: Iterable[int]) -> list[tuple[str, int]]:
+    """Address and port of every TCP socket on which one of these processes listens; no doubles, in no special order.
+
+    Shape: ("127.0.0.1", 5000), ("::", 8080). Reads this process's network namespace.
+    """
+    inodes = {inode for pid in of for inode in _socket_inodes(pid)}
+    if not inodes:
+        return []
+    found: dict[tuple[str, int], None] = {}
+    for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        found.update((where, None) for where, inode in _listeners(table, family) if inode in inodes)
+    return list(found)
+
+
+def _has(pid: int, mark: bytes) -> bool:
+    try:
+        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def _socket_inodes(pid: int) -> Iterator[int]:
+    folder = f"/proc/{pid}/fd"
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    for name in names:
+        try:
+            target = os.readlink(f"{folder}/{name}")
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            yield int(target[8:-1])
+
+
+def _listeners(table: str, family: socket.AddressFamily) -> Iterator[tuple[tuple[str, int], int]]:
+    """The kernel lists listening sockets first: we stop at the first other one, however many connections there are."""
+    path = Path(f"/proc/net/{table}")
+    if not path.exists():
+        return  # a kernel without IPv6
+    with path.open() as lines:
+        next(lines)  # the heading
+        for line in lines:
+            fields = line.split()
+            if fields[3] != _LISTEN:
+                return
+            address, _, port = fields[1].partition(":")
+            words = [int(address[start : start + 8], 16) for start in range(0, len(address), 8)]
+            packed = struct.pack(f"={len(words)}I", *words)  # each word is printed in this machine's byte order
+            yield (socket.inet_ntop(family, packed), int(port, 16)), int(fields[9])
