@@ -13,6 +13,7 @@ from pushd.errors import InvalidParams, NotFound
 
 WEB, RELEASE, RUN = "web", "release", "run"
 MAX_QUANTITY = 100
+DYNO_SIZE = "Standard-1X"  # a name that the Heroku CLI knows; every dyno of this machine is alike
 _QUANTITY = re.compile(r"([+-]?)(\d{1,4})")
 
 
@@ -24,7 +25,7 @@ class ProcessFormation:
     app_id: UUID
     type: str
     quantity: int
-    size: str  # a name only: every dyno of this machine is alike
+    size: str  # DYNO_SIZE
     created_at: datetime
     updated_at: datetime
 
