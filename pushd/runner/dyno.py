@@ -1,0 +1,264 @@
+"""The life of one dyno: started, watched, started again after each crash, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+from pushd.errors import BootFailed, PushdError
+from pushd.kit.aio import first
+from pushd.kit.clock import Clock
+from pushd.model.dyno import MOVES, Dyno, DynoEvent, DynoState, shown_state
+from pushd.model.logline import PLATFORM
+from pushd.runner.exits import exit_failure
+from pushd.runner.needs import LogPipes
+from pushd.runner.plan import HEALTHY_SECONDS, pause_before_start
+from pushd.runner.process import Part, Process, Processes
+
+log = logging.getLogger(__name__)
+S, E = DynoState, DynoEvent
+_EVIDENCE_LINES = 50
+
+
+def moved(state: DynoState, event: DynoEvent) -> DynoState:
+    """The state after an event. Raises: RuntimeError for one that cannot happen then: a bug of ours."""
+    try:
+        return MOVES[(state, event)]
+    except KeyError:
+        raise RuntimeError(f"a dyno that is {state} cannot take the event {event!r}") from None
+
+
+class Life:
+    """One name in one epoch of an app; each start is a new process under a new id.
+
+    `on_change` is called after each change of state or failure. A dyno on trial that exits is not started again before
+    somebody keeps it. Cancelling `run` leaves the process alone: the daemon may go, its dynos stay.
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        *,
+        processes: Processes,
+        pipes: LogPipes,
+        clock: Clock,
+        on_change: Callable[[Life], None],
+        on_trial: bool = False,
+    ) -> None:
+        self.part = part
+        self.id: UUID = uuid4()
+        self.state = S.STARTING
+        self.crashes = 0  # in a row
+        self.process: Process | None = None
+        self.exit_status: int | None = None
+        self.failure: PushdError | None = None  # why the last start did not last
+        self.last_lines: list[str] = []  # of the start that failed
+        self.leaving = False  # will not be started again
+        self.timed_out = False
+        self.target_id: UUID | None = None  # the id under which it was last given to the router
+        self._processes = processes
+        self._pipes = pipes
+        self._clock = clock
+        self._on_change = on_change
+        self._created_at = self._updated_at = clock.now()
+        self._killed_because = ""
+        self._stop, self._hurry, self._kept = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        if not on_trial:
+            self._kept.set()
+
+    # --- what others ask of it ----------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Dyno:
+        """The dyno as it is now."""
+        launch = self.part.launch
+        return Dyno(
+            id=self.id,
+            app_id=launch.app.id,
+            name=self.part.name,
+            type=self.part.type,
+            state=self.state,
+            epoch=launch.epoch,
+            release_id=launch.release.id,
+            command=self.part.command,
+            port=self.process.port if self.process else None,
+            created_at=self._created_at,
+            updated_at=self._updated_at,
+        )
+
+    def keep(self) -> None:
+        """The trial is over: from now on it is started again after a crash."""
+        self._kept.set()
+
+    def leave(self) -> None:
+        """It will be stopped soon: a crash on the way out is its end."""
+        self.leaving = True
+        if self.state is S.COOLING:
+            self._stop.set()
+
+    def stop(self) -> None:
+        """TERM, the app's stop timeout, KILL."""
+        self.leaving = True
+        self._stop.set()
+
+    def hurry(self) -> None:
+        """Stop, and KILL at once what has not ended yet."""
+        self._hurry.set()
+        self.stop()
+
+    def kill_because(self, reason: str) -> None:
+        """KILL its process; this counts as a crash."""
+        if self.process is not None and self.state in (S.STARTING, S.UP):
+            self._killed_because = reason
+            self.tell("Stopping process with SIGKILL")
+            self.process.handle.kill()
+
+    def tell(self, message: str) -> None:
+        """Put a line of the platform's into the app's log."""
+        self._pipes.say(self.part.launch.app.id, PLATFORM, self.part.name, message)
+
+    # --- the story ----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Live until told to stop; a one-off until it exits."""
+        while self.state is not S.DOWN:
+            await self._live()
+            if self.state is S.COOLING:
+                await self._cool()
+
+    async def _live(self) -> None:
+        """One start, to the exit of its process."""
+        self.process, self.failure, self._killed_because = None, None, ""
+        self.tell(f"Starting process with command `{self.part.command}`")
+        try:
+            self.process = await self._processes.start(self.part, self.id)
+        except Exception as error:
+            self._not_started(error)
+            return
+        failure: PushdError | None = None
+        try:
+            await self._watch(self.process)
+        except Exception as error:
+            failure = await self._give_up(self.process, error)
+        await self._after_exit(self.process, failure)
+
+    async def _watch(self, process: Process) -> None:
+        """Return once the process has ended, by itself or because it was told to.
+
+        Raises: BootFailed if it is not ready in time.
+        """
+        exited, _stopped, third = range(3)
+        outcome = await first(process.handle.wait(), self._stop.wait(), self._come_up(process))
+        if outcome == third:
+            self._move(E.READY)
+            self.tell("State changed from starting to up")
+            outcome = await first(process.handle.wait(), self._stop.wait(), self._time_limit())
+            self.timed_out = outcome == third
+        if outcome != exited:
+            await self._end(process)
+
+    async def _come_up(self, process: Process) -> None:
+        """Return once it is up: web when it answers, others as soon as they run. Raises: BootFailed."""
+        if self.part.probe is not None and process.port is not None:
+            await self.part.probe.wait_until_ready(self.part.name, process.handle, process.port, self._clock)
+
+    async def _time_limit(self) -> None:
+        limit = self.part.time_limit_seconds
+        if limit is None:
+            await asyncio.Event().wait()
+        else:
+            await self._clock.sleep(limit)
+            self.tell(f"Process ran longer than {limit:g} seconds")
+
+    async def _end(self, process: Process) -> None:
+        """TERM, grace, KILL; returns when the program has ended."""
+        before = shown_state(self.state)
+        self._move(E.STOP)
+        self.tell(f"State changed from {before} to down")
+        self.tell("Stopping all processes with SIGTERM")
+        process.handle.terminate()
+        grace = self.part.launch.settings["stop-timeout-seconds"]
+        ended_by = await first(process.handle.wait(), self._hurry.wait(), self._clock.sleep(grace))
+        if ended_by == 0:
+            return
+        self._move(E.GRACE_OVER)
+        if ended_by == 2:
+            self.tell(f"Error R12 (Exit timeout) -> At least one process failed to exit within {grace:g} seconds of SIGTERM")
+        self.tell("Stopping remaining processes with SIGKILL")
+        process.handle.kill()
+        await process.handle.wait()
+
+    async def _give_up(self, process: Process, error: Exception) -> PushdError:
+        """It did not come up in time, or we failed to watch it: either way it must not run on unwatched."""
+        if isinstance(error, BootFailed):
+            limit = self.part.launch.settings["boot-timeout-seconds"]
+            self.tell(f"Error R10 (Boot timeout) -> Web process failed to bind to $PORT within {limit:g} seconds of launch")
+        else:
+            log.error("cannot watch a dyno", extra=self._extra, exc_info=error)
+        self.tell("Stopping process with SIGKILL")
+        process.handle.kill()
+        await process.handle.wait()
+        return error if isinstance(error, PushdError) else _internal(self.part.name, "had to be ended")
+
+    async def _after_exit(self, process: Process, failure: PushdError | None) -> None:
+        """Out of traffic first, then the last output, then what is to be said about it."""
+        before = self.state
+        if before in (S.STARTING, S.UP):
+            healthy = before is S.UP and (self._clock.monotonic() - process.started_monotonic) >= HEALTHY_SECONDS
+            self.crashes = 1 if healthy else self.crashes + 1
+        self._move(E.EXITED)
+        status = self.exit_status = await self._processes.settle(process)
+        self.last_lines = process.pipe.last_lines(_EVIDENCE_LINES)
+        self.tell(f"Process exited with status {status}")
+        if self.state is S.COOLING:
+            self.tell(f"State changed from {shown_state(before)} to {'complete' if self.part.one_off else 'crashed'}")
+            self._failed(failure or self._exit_failure(status, was_up=before is S.UP))
+
+    async def _cool(self) -> None:
+        """Wait for the next start, if there is to be one."""
+        if self.part.one_off or self.leaving or await first(self._stop.wait(), self._next_start()) == 0:
+            self._move(E.STOP)
+            return
+        self.id, self._created_at = uuid4(), self._clock.now()
+        self._move(E.COOLED)
+        self.tell("State changed from crashed to starting")
+
+    async def _next_start(self) -> None:
+        await self._kept.wait()
+        await self._clock.sleep(pause_before_start(self.crashes))
+
+    # --- words and state ----------------------------------------------------------------------------------------------
+
+    def _not_started(self, error: Exception) -> None:
+        """No process came into being: a crash without an exit status."""
+        self.crashes += 1
+        self._move(E.EXITED)
+        if isinstance(error, PushdError):
+            failure = BootFailed(f"{self.part.name} could not be started: {error.message}", remedy=error.remedy)
+        else:
+            log.error("cannot start a dyno", extra=self._extra, exc_info=error)
+            failure = _internal(self.part.name, "could not be started")
+        self.tell(failure.message)
+        self._failed(failure)
+
+    def _exit_failure(self, status: int, *, was_up: bool) -> BootFailed:
+        part = self.part
+        return exit_failure(part.name, part.command, status, was_up=was_up, killed_because=self._killed_because)
+
+    @property
+    def _extra(self) -> dict[str, str]:
+        return {"dyno": self.part.name, "app": self.part.launch.app.name}
+
+    def _failed(self, failure: PushdError) -> None:
+        self.failure = failure
+        self._on_change(self)
+
+    def _move(self, event: DynoEvent) -> None:
+        self.state = moved(self.state, event)
+        self._updated_at = self._clock.now()
+        self._on_change(self)
+
+
+def _internal(name: str, what: str) -> BootFailed:
+    return BootFailed(f"{name} {what}: internal error", remedy="The daemon's own log has the details.")

@@ -1,0 +1,83 @@
+"""R14 and R15: what dynos take is measured again and again, told when over the quota, ended at twice the quota."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from enum import Enum
+from uuid import UUID
+
+from pushd.kit.aio import in_thread
+from pushd.kit.clock import Clock
+from pushd.runner.dyno import Life
+from pushd.runner.schedulers import Memory
+
+log = logging.getLogger(__name__)
+SAMPLE_EVERY_SECONDS = 5.0
+TELL_EVERY_SECONDS = 20.0  # as often as Heroku says R14
+_VAST = 2.0
+
+
+class Verdict(Enum):
+    """How a dyno stands to its quota."""
+
+    FINE = "fine"
+    OVER = "over"  # R14: told
+    VASTLY_OVER = "vastly over"  # R15: ended
+
+
+def judge(memory: Memory, quota_bytes: int) -> Verdict:
+    """Processes and scratch files count together: what is written to /tmp takes memory too."""
+    taken = memory.rss_bytes + memory.scratch_bytes
+    if taken > quota_bytes * _VAST:
+        return Verdict.VASTLY_OVER
+    return Verdict.OVER if taken > quota_bytes else Verdict.FINE
+
+
+class MemoryWatch:
+    """One loop over all dynos; a dyno that cannot be measured is left alone."""
+
+    def __init__(self, lives: Callable[[], Iterable[Life]], clock: Clock) -> None:
+        self._lives = lives
+        self._clock = clock
+        self._told_at: dict[UUID, float] = {}  # when R14 was last said, of those that are over
+
+    async def run(self) -> None:
+        """Sample for ever."""
+        while True:
+            await self._clock.sleep(SAMPLE_EVERY_SECONDS)
+            await self.sample()
+
+    async def sample(self) -> None:
+        """Measure every dyno once and act on it."""
+        lives = list(self._lives())
+        for life in lives:
+            try:
+                await self._sample(life)
+            except Exception:
+                log.exception("cannot measure a dyno", extra={"dyno": life.part.name})
+        ids = {life.id for life in lives}
+        self._told_at = {dyno_id: at for dyno_id, at in self._told_at.items() if dyno_id in ids}
+
+    async def _sample(self, life: Life) -> None:
+        process = life.process
+        if process is None:
+            return
+        memory = await in_thread(process.handle.memory)
+        if process is not life.process:
+            return  # it was started again meanwhile
+        quota_bytes = life.part.launch.settings["dyno-memory-mb"] << 20
+        verdict = judge(memory, quota_bytes)
+        if verdict is Verdict.FINE:
+            self._told_at.pop(life.id, None)
+            return
+        taken = memory.rss_bytes + memory.scratch_bytes
+        shown = f"Process running mem={taken / (1 << 20):.0f}M({100 * taken / quota_bytes:.1f}%)"
+        if verdict is Verdict.VASTLY_OVER:
+            life.tell(shown)
+            life.tell("Error R15 (Memory quota vastly exceeded)")
+            life.kill_because(f"it took {taken >> 20} MB, more than twice its memory quota of {quota_bytes >> 20} MB (R15)")
+        elif self._clock.monotonic() - self._told_at.get(life.id, float("-inf")) >= TELL_EVERY_SECONDS:
+            self._told_at[life.id] = self._clock.monotonic()
+            life.tell(shown)
+            life.tell("Error R14 (Memory quota exceeded)")

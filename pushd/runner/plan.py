@@ -1,0 +1,111 @@
+"""Decisions of the runner, without loop, clock or disk: what to start and stop, with which environment, and when again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pushd.model.dyno import DYNO_NAME, Dyno, DynoState, Epoch
+from pushd.model.formation import RELEASE, WEB
+from pushd.model.launch import Launch
+from pushd.model.routing import WebState
+from pushd.model.secret import Environ
+
+HEALTHY_SECONDS = 60.0  # a dyno that ran so long starts its count of crashes anew
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 300.0
+_ONE_OFF_NUMBERS = range(1000, 10_000)  # Heroku's one-offs have four digits
+_WORKER_MEMORY_MB = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Start a dyno of this name."""
+
+    name: str
+    epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Take this dyno away."""
+
+    dyno: Dyno
+
+
+def plan_formation(wanted: Mapping[str, int], epoch: Epoch, running: Sequence[Dyno]) -> Iterator[Boot | Retire]:
+    """Compare what should run with what runs; boots come before retirements.
+
+    An epoch is a release and the number of restarts asked for since: a restart raises it, and so replaces every dyno.
+    """
+    names = [f"{kind}.{number}" for kind, count in sorted(wanted.items()) for number in range(1, count + 1)]
+    current = {dyno.name for dyno in running if dyno.epoch == epoch}
+    yield from (Boot(name, epoch) for name in names if name not in current)
+    yield from (Retire(dyno) for dyno in running if dyno.epoch != epoch or dyno.name not in names)
+
+
+def web_wanted(launch: Launch) -> Mapping[str, int]:
+    """The part of the formation that takes traffic and boots before the old dynos leave."""
+    return {kind: count for kind, count in _declared(launch) if kind == WEB}
+
+
+def rest_wanted(launch: Launch) -> Mapping[str, int]:
+    """The part of the formation that must never run twice at once."""
+    return {kind: count for kind, count in _declared(launch) if kind not in (WEB, RELEASE)}
+
+
+def pause_before_start(crashes: int) -> float:
+    """Seconds to wait before the next start, after so many crashes in a row: 0, then 5, 10, 20 ... up to 300.
+
+    Source: Heroku restarts once at once and then backs off (PEERS 4.2); its 10 minutes to 24 hours are too long for a person
+    who waits for a database to come back.
+    """
+    if crashes <= 1:
+        return 0.0
+    return float(min(FIRST_PAUSE_SECONDS * 2.0 ** min(crashes - 2, 32), LONGEST_PAUSE_SECONDS))
+
+
+def environ_of(launch: Launch, *, name: str, port: int | None, cores: int, extra: Mapping[str, str] | None = None) -> Environ:
+    """What one dyno's process gets: our defaults < config vars and metadata < `extra` < DYNO and PORT.
+
+    PORT is for web only. HOME, PATH and the working folder are the scheduler's, GUNICORN_CMD_ARGS is the buildpack's.
+    """
+    defaults = {
+        "PYTHONUNBUFFERED": "1",
+        "FORWARDED_ALLOW_IPS": "*",  # only our router reaches the dyno's port
+        "WEB_CONCURRENCY": str(web_concurrency(cores, launch.settings["dyno-memory-mb"])),
+    }
+    ours = {"DYNO": name} if port is None else {"DYNO": name, "PORT": str(port)}
+    return Environ(defaults) | launch.environ | (extra or {}) | ours
+
+
+def web_concurrency(cores: int, memory_mb: int) -> int:
+    """How many workers fit: by cores and by memory, at least one. Source: Heroku's Python buildpack (PEERS 4.3)."""
+    return max(1, min(2 * cores + 1, memory_mb // _WORKER_MEMORY_MB))
+
+
+def one_off_name(kind: str, taken: Collection[str], chance: random.Random) -> str:
+    """A name such as "run.4821" that no running dyno of the app has."""
+    free = [number for number in _ONE_OFF_NUMBERS if f"{kind}.{number}" not in taken]
+    return f"{kind}.{chance.choice(free)}"
+
+
+def web_state(dynos: Iterable[tuple[DynoState, int]], *, wants_web: bool) -> WebState:
+    """What visitors meet while no target is ready, from each web dyno's state and crashes in a row.
+
+    BOOTING (requests wait) holds during a first start and the one right after a first crash; from then on it is CRASHED.
+    """
+    states = list(dynos)
+    if any(state is DynoState.STARTING and crashes <= 1 for state, crashes in states):
+        return WebState.BOOTING
+    return WebState.CRASHED if states or wants_web else WebState.NONE
+
+
+def by_name(dyno: Dyno) -> tuple[str, int]:
+    """Sorts web.2 before web.10."""
+    found = DYNO_NAME.fullmatch(dyno.name)
+    return (found["type"], int(found["number"])) if found else (dyno.name, 0)
+
+
+def _declared(launch: Launch) -> Iterator[tuple[str, int]]:
+    yield from ((kind, count) for kind, count in launch.formation.items() if kind in launch.release.process_types)

@@ -1,0 +1,133 @@
+"""One start of one dyno: started and remembered, watched by others, cleared up after its exit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from pushd.kit.aio import in_thread
+from pushd.kit.clock import Clock
+from pushd.layout import Layout
+from pushd.model.dyno import DynoRow
+from pushd.model.launch import Launch
+from pushd.runner.needs import DynoStore, LogPipes, Pipe
+from pushd.runner.plan import environ_of
+from pushd.runner.ports import Ports
+from pushd.runner.probe import Probe
+from pushd.runner.schedulers import Handle, Scheduler, Start
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one dyno plays: all that stays the same when it is started again."""
+
+    launch: Launch
+    name: str  # "web.1"
+    type: str  # "web"
+    command: str
+    probe: Probe | None = None  # web only: takes traffic, so it gets a port and must answer
+    one_off: bool = False  # never started again
+    environ: Mapping[str, str] | None = None  # beside config vars
+    time_limit_seconds: float | None = None
+    copy: Callable[[bytes], None] | None = None  # gets its output too
+
+
+class Process:
+    """A started process tree with its pipe; `settle` after its exit leaves nothing of it."""
+
+    def __init__(self, handle: Handle, pipe: Pipe, *, port: int | None, started_monotonic: float) -> None:
+        self.handle = handle
+        self.pipe = pipe
+        self.port = port
+        self.started_monotonic = started_monotonic  # seconds of the clock's monotonic()
+
+
+class Processes:
+    """Starts processes, keeps a row of each in the store while it is there, and clears up after each."""
+
+    def __init__(
+        self, scheduler: Scheduler, pipes: LogPipes, rows: DynoStore, ports: Ports, layout: Layout, clock: Clock, *, cores: int
+    ) -> None:
+        self._scheduler = scheduler
+        self._pipes = pipes
+        self._rows = rows
+        self._ports = ports
+        self._layout = layout
+        self._clock = clock
+        self._cores = cores
+
+    async def start(self, part: Part, dyno_id: UUID) -> Process:
+        """Start one process tree. Raises: CannotStart, NoFreePort, DiskFull; nothing of it is left then."""
+        port = self._ports.take() if part.probe else None
+        try:
+            return await self._start(part, dyno_id, port)
+        except BaseException:
+            if port is not None:
+                self._ports.give_back(port)
+            raise
+
+    async def _start(self, part: Part, dyno_id: UUID, port: int | None) -> Process:
+        app, slug = part.launch.app, part.launch.slug
+        storage = self._layout.storage(app.id)
+        await in_thread(lambda: storage.mkdir(parents=True, exist_ok=True, mode=0o700))
+        started_at, started_monotonic = self._clock.now(), self._clock.monotonic()
+        handle = await self._scheduler.start(
+            Start(
+                dyno_id=dyno_id,
+                app_id=app.id,
+                name=part.name,
+                command=part.command,
+                environ=environ_of(part.launch, name=part.name, port=port, cores=self._cores, extra=part.environ),
+                slug=self._layout.slug(slug.checksum),
+                environment=self._layout.environment(app.id, slug.environment) if slug.environment else None,
+                storage=storage,
+                memory_bytes=part.launch.settings["dyno-memory-mb"] << 20,
+            )
+        )
+        pipe = self._pipes.open(app.id, part.name, dyno_id, handle.fifo, copy=part.copy)
+        process = Process(handle, pipe, port=port, started_monotonic=started_monotonic)
+        row = DynoRow(
+            id=dyno_id,
+            app_id=app.id,
+            name=part.name,
+            type=part.type,
+            release_id=part.launch.release.id,
+            epoch=part.launch.epoch,
+            port=port,
+            identity=handle.identity,
+            started_at=started_at,
+        )
+        try:
+            await self._rows.put(row)
+        except Exception:  # one that the next daemon could not find must not run
+            handle.kill()
+            await self.settle(process)
+            raise
+        return process
+
+    async def settle(self, process: Process) -> int:
+        """After the program's end: end what it left, read its output to the end, forget it. Gives the exit status.
+
+        A failing step is logged and keeps none of the others from being done. Killed in here, the next daemon does it again.
+        """
+        handle = process.handle
+        status = await handle.wait()
+        handle.kill()  # children that outlived the program
+        dyno_id = handle.dyno_id
+        await _try(process.pipe.finish(), "read a dyno's output to its end", dyno_id)
+        await _try(handle.release(), "clear up after a dyno", dyno_id)
+        await _try(self._rows.remove(dyno_id), "forget a dyno", dyno_id)
+        if process.port is not None:
+            self._ports.give_back(process.port)
+        return status
+
+
+async def _try(step: Awaitable[None], what: str, dyno_id: UUID) -> None:
+    try:
+        await step
+    except Exception:
+        log.exception("cannot %s", what, extra={"dyno": str(dyno_id)})

@@ -1,0 +1,296 @@
+"""Starts what a launch wants, puts it into traffic when it is ready, and stops what it replaces."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from pushd.errors import Unavailable
+from pushd.kit.aio import Nursery, finish
+from pushd.kit.clock import Clock
+from pushd.kit.transcript import Transcript
+from pushd.layout import Layout
+from pushd.model.dyno import Dyno, DynoState
+from pushd.model.formation import RUN, WEB
+from pushd.model.launch import Launch
+from pushd.model.secret import Environ
+from pushd.runner.dyno import Life
+from pushd.runner.fleet import DISCARD_GRACE_SECONDS, Fleet
+from pushd.runner.leftovers import Leftovers
+from pushd.runner.memory import MemoryWatch
+from pushd.runner.needs import DynoStore, LogPipes, OnReady, Say, Traffic
+from pushd.runner.plan import Boot, one_off_name, plan_formation, rest_wanted, web_wanted
+from pushd.runner.ports import Ports
+from pushd.runner.probe import Probe
+from pushd.runner.process import Part, Processes
+from pushd.runner.schedulers import Scheduler
+
+log = logging.getLogger(__name__)
+STOP_GRACE_SECONDS = 10.0  # for everything of an app at its destruction, and at Ctrl-C: somebody waits
+
+
+class Runner:
+    """Formation -> dynos. Boots of one app take turns (deploy's lock); no app's trouble reaches another."""
+
+    def __init__(
+        self,
+        *,
+        scheduler: Scheduler,
+        pipes: LogPipes,
+        traffic: Traffic,
+        dynos: DynoStore,
+        layout: Layout,
+        clock: Clock,
+        nursery: Nursery,
+        domain: str,
+        run_timeout_seconds: float,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._pipes = pipes
+        self._traffic = traffic
+        self._clock = clock
+        self._nursery = nursery
+        self._domain = domain
+        self._run_timeout_seconds = run_timeout_seconds
+        self._chance = chance or random.Random()
+        cores = len(os.sched_getaffinity(0))
+        self._processes = Processes(scheduler, pipes, dynos, Ports(self._chance), layout, clock, cores=cores)
+        self._leftovers = Leftovers(scheduler, pipes, dynos, clock)
+        self._fleets: dict[UUID, Fleet] = {}
+        self._memory = MemoryWatch(lambda: [life for fleet in self._fleets.values() for life in fleet.lives], clock)
+        self._watching: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    # --- web: boot, switch, retire ------------------------------------------------------------------------------------
+
+    async def boot_web(self, launch: Launch, say: Say) -> Sequence[Dyno]:
+        """Start the web dynos that this epoch still misses, and return them when all are ready.
+
+        Raises: BootFailed with the reason; the new ones are gone then, and their last output went to `say`.
+        """
+        fleet, wanted = self._fleet(launch), web_wanted(launch)
+        fleet.wants_web = any(wanted.values())
+        serving = [life.snapshot() for life in fleet.rotation if not life.leaving]
+        names = [step.name for step in plan_formation(wanted, launch.epoch, serving) if isinstance(step, Boot)]
+        if names:
+            say(f"-----> Booting {', '.join(names)}")
+        lives = await fleet.boot([self._part(launch, name, WEB) for name in names], say)
+        return [life.snapshot() for life in lives]
+
+    async def switch(self, launch: Launch, booted: Sequence[Dyno]) -> Sequence[Dyno]:
+        """Send visitors to this epoch's web dynos; returns the old ones once the router has acknowledged it.
+
+        Raises: BootFailed if one of `booted` has ended meanwhile; traffic stays then, and all of `booted` are gone.
+        """
+        fleet, wanted = self._fleet(launch), web_wanted(launch)
+        names = {f"{kind}.{number}" for kind, count in wanted.items() for number in range(1, count + 1)}
+        fresh = {dyno.id for dyno in booted}
+        lives = [life for life in fleet.web if life.part.launch.epoch == launch.epoch and life.part.name in names]
+        on_trial = [life for life in lives if life.id in fresh]
+        try:
+            await fleet.check(on_trial, _unheard)
+            fleet.wants_web = bool(names)
+            old = await fleet.take_over(lives)
+        except BaseException:
+            await finish(fleet.end(on_trial, grace_seconds=DISCARD_GRACE_SECONDS), within=2 * DISCARD_GRACE_SECONDS)
+            raise
+        return [life.snapshot() for life in old]
+
+    def retire_soon(self, dynos: Sequence[Dyno]) -> None:
+        """Stop these in the background, each once its visitors' requests have ended."""
+        ids = {dyno.id for dyno in dynos}
+        for fleet in {self._fleets[dyno.app_id] for dyno in dynos if dyno.app_id in self._fleets}:
+            self._retire(fleet, [life for life in fleet.lives if life.id in ids])
+
+    def keep_trying(self, launch: Launch, on_ready: OnReady) -> None:
+        """Put this epoch's web dynos into rotation at once; they come back after crashes, and take traffic when ready.
+
+        `on_ready(launch)` is awaited once all are. What was in rotation retires; called again for the same epoch, only what is
+        missing is started.
+        """
+        fleet, wanted = self._fleet(launch), web_wanted(launch)
+        fleet.wants_web = any(wanted.values())
+        plan = list(plan_formation(wanted, launch.epoch, [life.snapshot() for life in fleet.web]))
+        going = {step.dyno.id for step in plan if not isinstance(step, Boot)}
+        rotation = [life for life in fleet.web if life.id not in going]
+        rotation += [fleet.begin(self._part(launch, step.name, WEB)) for step in plan if isinstance(step, Boot)]
+        self._retire(fleet, fleet.rise(rotation, lambda: on_ready(launch)))
+
+    async def restart(self, launch: Launch, names: Sequence[str]) -> None:
+        """Replace the dynos of these names by new ones of the same epoch; a one-off of such a name ends.
+
+        Raises: BootFailed if a web dyno's replacement does not come up; the old ones serve on.
+        """
+        fleet = self._fleet(launch)
+        chosen = [life for life in fleet.staying if life.part.name in names]
+        for life in chosen:
+            if life.part.one_off:
+                life.stop()
+        if web := {life.part.name for life in chosen if life.part.probe}:
+            booted = await fleet.boot([self._part(launch, name, WEB) for name in sorted(web)], _unheard)
+            staying = [life for life in fleet.rotation if life.part.name not in web]
+            self._retire(fleet, await fleet.take_over([*staying, *booted]))
+        if rest := [life for life in chosen if not life.part.probe and not life.part.one_off]:
+            async with fleet.rest_turn:
+                await fleet.end(rest)
+                for life in rest:
+                    fleet.begin(self._part(launch, life.part.name, life.part.type))
+
+    # --- the other process types --------------------------------------------------------------------------------------
+
+    def replace_rest_soon(self, launch: Launch) -> None:
+        """In the background: stop what this launch does not want of the other types, then start what it misses."""
+        fleet = self._fleet(launch)
+        fleet.rest_launch = launch
+        self._nursery.start(self._replace_rest(fleet), name=f"{launch.app.name} other process types")
+
+    async def _replace_rest(self, fleet: Fleet) -> None:
+        async with fleet.rest_turn:
+            launch = fleet.rest_launch
+            if launch is None:
+                return
+            rest = [life for life in fleet.staying if not life.part.probe and not life.part.one_off]
+            plan = list(plan_formation(rest_wanted(launch), launch.epoch, [life.snapshot() for life in rest]))
+            going = {step.dyno.id for step in plan if not isinstance(step, Boot)}
+            await fleet.end([life for life in rest if life.id in going])  # two clocks at once would do their work twice
+            if fleet.rest_launch is not launch:
+                return  # a newer one waits for its turn
+            for step in plan:
+                if isinstance(step, Boot):
+                    fleet.begin(self._part(launch, step.name, step.name.rpartition(".")[0]))
+
+    # --- one-off dynos ------------------------------------------------------------------------------------------------
+
+    async def run_once(
+        self,
+        launch: Launch,
+        command: str,
+        *,
+        type: str,
+        name: str | None = None,
+        environ: Environ | None = None,
+        transcript: Transcript | None = None,
+        timeout_seconds: float,
+    ) -> int:
+        """Run a command to its end and give its exit status; its output goes to the log, and to `transcript`.
+
+        Raises: TimeoutError when it was ended at its limit, BootFailed when it could not be started.
+        """
+        fleet = self._fleet(launch)
+        copy = transcript.write if transcript else None
+        life = fleet.begin(self._one_off(fleet, launch, command, type, name, environ, timeout_seconds, copy))
+        try:
+            await fleet.wait(life)
+        except asyncio.CancelledError:
+            await finish(fleet.end([life], grace_seconds=STOP_GRACE_SECONDS), within=2 * STOP_GRACE_SECONDS)
+            raise
+        if life.timed_out:
+            raise TimeoutError(f"{life.part.name} was ended after {timeout_seconds:g} seconds")
+        if life.exit_status is None:
+            raise life.failure or Unavailable(f"{life.part.name} was not run", remedy="Try again.")
+        return life.exit_status
+
+    async def start_detached(self, launch: Launch, command: str, *, environ: Environ | None = None) -> Dyno:
+        """Start a one-off dyno in the background; its output goes to the app's log. Raises: BootFailed if it cannot start."""
+        fleet = self._fleet(launch)
+        life = fleet.begin(self._one_off(fleet, launch, command, RUN, None, environ, self._run_timeout_seconds, None))
+        await fleet.until(lambda: life.state is not DynoState.STARTING)
+        if life.process is None and life.failure is not None:
+            raise life.failure
+        return life.snapshot()
+
+    async def stop_one_off(self, app_id: UUID, name: str) -> None:
+        """Tell a one-off dyno to end; TERM, grace and KILL go on in the background."""
+        if fleet := self._fleets.get(app_id):
+            for life in fleet.staying:
+                if life.part.one_off and life.part.name == name:
+                    life.stop()
+
+    # --- everything ---------------------------------------------------------------------------------------------------
+
+    def dynos(self, app_id: UUID) -> list[Dyno]:
+        """What runs of this app, by name; dynos on their way out are not among them."""
+        fleet = self._fleets.get(app_id)
+        return fleet.snapshots() if fleet else []
+
+    async def stop_app(self, app_id: UUID) -> None:
+        """End every dyno of an app that is being destroyed; returns when nothing of it runs."""
+        if fleet := self._fleets.get(app_id):
+            await fleet.close(grace_seconds=STOP_GRACE_SECONDS)
+            self._fleets.pop(app_id, None)
+
+    async def stop_all(self) -> None:
+        """End every dyno and start none any more; returns when nothing runs."""
+        self._stopping = True
+        await asyncio.gather(*(fleet.close(grace_seconds=STOP_GRACE_SECONDS) for fleet in list(self._fleets.values())))
+
+    async def end_leftovers(self) -> None:
+        """End what an earlier daemon left running, and bring its last output into the log. Call it before any start."""
+        if count := await self._leftovers.end():
+            log.info("ended the dynos of an earlier daemon", extra={"count": count})
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _fleet(self, launch: Launch) -> Fleet:
+        """The app's fleet. Raises: Unavailable while the daemon stops."""
+        if self._stopping:
+            raise Unavailable("pushd is stopping", remedy="Try again when it runs.")
+        if self._watching is None:
+            self._watching = self._nursery.keep(self._memory.run, name="memory quotas")
+        app_id = launch.app.id
+        if app_id not in self._fleets:
+            self._fleets[app_id] = Fleet(
+                app_id, make_life=self._life, traffic=self._traffic, nursery=self._nursery, clock=self._clock
+            )
+        return self._fleets[app_id]
+
+    def _life(self, part: Part, on_change: Callable[[Life], None], on_trial: bool) -> Life:
+        return Life(
+            part, processes=self._processes, pipes=self._pipes, clock=self._clock, on_change=on_change, on_trial=on_trial
+        )
+
+    def _part(self, launch: Launch, name: str, type: str) -> Part:
+        probe = Probe(
+            host=f"{launch.app.name}.{self._domain}",
+            path=launch.settings["probe-path"],
+            asks_http=launch.settings["probe"] == "http",
+            within_seconds=launch.settings["boot-timeout-seconds"],
+        )
+        command = launch.release.process_types[type]
+        return Part(launch=launch, name=name, type=type, command=command, probe=probe if type == WEB else None)
+
+    def _one_off(
+        self,
+        fleet: Fleet,
+        launch: Launch,
+        command: str,
+        type: str,
+        name: str | None,
+        environ: Environ | None,
+        time_limit_seconds: float,
+        copy: Callable[[bytes], None] | None,
+    ) -> Part:
+        taken = {life.part.name for life in fleet.lives}
+        return Part(
+            launch=launch,
+            name=name or one_off_name(type, taken, self._chance),
+            type=type,
+            command=command,
+            one_off=True,
+            environ=environ,
+            time_limit_seconds=time_limit_seconds,
+            copy=copy,
+        )
+
+    def _retire(self, fleet: Fleet, lives: Sequence[Life]) -> None:
+        for life in lives:
+            life.leave()
+            self._nursery.start(fleet.retire(life), name=f"retire {life.part.name}")
+
+
+def _unheard(line: str) -> None:
+    """Nobody listens to this boot; the app's log has the same lines."""
