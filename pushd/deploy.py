@@ -14,6 +14,7 @@ from uuid import UUID
 from pushd.changes import Changes
 from pushd.disk import DiskReserve
 from pushd.errors import NotFound, PushdError
+from pushd.golive import GoLive
 from pushd.kit.aio import Nursery
 from pushd.kit.transcript import Transcript
 from pushd.model.app import App
@@ -21,16 +22,16 @@ from pushd.model.build import Build, BuildStatus
 from pushd.model.change import Change
 from pushd.model.dyno import Dyno
 from pushd.model.formation import RUN, ProcessFormation, Scale, check_known
-from pushd.model.launch import Launch
 from pushd.model.logline import APP
-from pushd.model.release import Release, ReleaseEvent, ReleaseStatus, current_release, stand_in_release
+from pushd.model.release import Release, ReleaseEvent, ReleaseStatus, current_release
 from pushd.model.secret import Environ
 from pushd.model.user import User
 from pushd.outputs import Outputs
 from pushd.releaser.releaser import Releaser
-from pushd.rooms import AppLog, Builder, Phase, Runner, Say, Source
+from pushd.retention import Retention
+from pushd.rooms import AppLog, Builder, Runner, Say, Source
 from pushd.store.store import Store
-from pushd.turns import BootTurns, PushQueue
+from pushd.turns import PushQueue
 
 log = logging.getLogger(__name__)
 
@@ -44,30 +45,27 @@ class Deploys:
         store: Store,
         builder: Builder,
         releaser: Releaser,
-        phase: Phase,
+        live: GoLive,
+        retention: Retention,
         runner: Runner,
         app_log: AppLog,
         outputs: Outputs,
         disk: DiskReserve,
         nursery: Nursery,
         address_of: Callable[[App], str],
-        slugs_kept: int,
-        builds_kept: int,
     ) -> None:
         self._store = store
         self._builder = builder
         self._releaser = releaser
-        self._phase = phase
+        self._live = live
+        self._retention = retention
         self._runner = runner
         self._log = app_log
         self._outputs = outputs
         self._disk = disk
         self._nursery = nursery
         self._address_of = address_of  # the URL visitors use
-        self._slugs_kept = slugs_kept
-        self._builds_kept = builds_kept
         self._changes = Changes(store)
-        self.turns = BootTurns()
         self._pushes = PushQueue()
         self._newest: dict[UUID, asyncio.Task[Release]] = {}  # what makes the newest stored release of an app live
 
@@ -94,7 +92,7 @@ class Deploys:
                 raise
             await self._store.builds.update(build, status=BuildStatus.SUCCEEDED)
             transcript.say(f"-----> {release.name} is live\n       {self._address_of(app)} deployed to pushd")
-            self._nursery.start(self._forget_old(app), name=f"prune {app.name}")
+            self._nursery.start(self._retention.forget_old(app), name=f"prune {app.name}")
             return release
 
     async def _deploy(
@@ -105,8 +103,8 @@ class Deploys:
             app, source, config=config, settings=settings, no_cache=no_cache, transcript=transcript
         )
         await self._store.builds.update(build, slug_id=built.slug.id, buildpacks=built.buildpacks)
-        async with self.turns.hold(app.id, why=f"the deploy of {source.commit[:7]}", say=transcript.say):
-            app = await self._store.apps.find(app.id)  # renamed or destroyed while we built
+        async with self._live.turns.hold(app.id, why=f"the deploy of {source.commit[:7]}", say=transcript.say):
+            app = await self._store.apps.find(str(app.id))  # renamed or destroyed while we built
             self._tell(app, "Build succeeded")
             first = await self._store.formation.quantities(app)
             release = await self._releaser.of_slug(app, built.slug, user, description=f"Deploy {source.commit[:8]}")
@@ -114,7 +112,7 @@ class Deploys:
             await self._store.apps.set_sizes(app, slug_size_bytes=built.slug.size_bytes)
             self._tell_release(app, release)
             transcript.say(f"-----> Releasing {release.name}")
-            release = await self._bring_live(app, release, say=transcript.say, tell=transcript.write)
+            release = await self._live.bring_live(app, release, say=transcript.say, tell=transcript.write)
             _hint_at_scaling(release, first, transcript.say)
             return release
 
@@ -164,16 +162,16 @@ class Deploys:
         return self._nursery.start(self._settle(change_ids, rollout), name=f"settle {release.name} of {app.name}")
 
     async def _roll_out(self, app_id: UUID, release: Release, user: User, *, replaceable: bool) -> Release:
-        async with self.turns.hold(app_id, why=release.description):
-            app = await self._store.apps.find(app_id)
+        async with self._live.turns.hold(app_id, why=release.description):
+            app = await self._store.apps.find(str(app_id))
             newest = await self._store.releases.latest(app)
             if newest.number == release.number:
                 replacement = await self._releaser.replacement_of(app, release, user) if replaceable else None
                 if replacement is None:
-                    return await self._bring_live(app, release)
+                    return await self._live.bring_live(app, release)
                 await self._store.releases.move(release, ReleaseEvent.OVERTAKEN)
                 self._tell_release(app, replacement)
-                return await self._bring_live(app, replacement)
+                return await self._live.bring_live(app, replacement)
             await self._store.releases.move(release, ReleaseEvent.OVERTAKEN)
         return await asyncio.shield(self._newest[app_id])  # whoever waits for this one waits for the newer one
 
@@ -211,84 +209,12 @@ class Deploys:
 
     async def _reboot(self, app: App, *, why: str, names: Sequence[str] | None = None) -> Change | None:
         """Boot what the formation and the epoch now ask of the release that runs; None if none does."""
-        if await self._running_release(app) is None:
+        if await self._live.running_release(app) is None:
             return None
         change = await self._changes.open(app, None)
-        work = self._nursery.start(self._boot_again(app.id, why=why, names=names), name=f"{why} of {app.name}")
+        work = self._nursery.start(self._live.boot_again(app.id, why=why, names=names), name=f"{why} of {app.name}")
         self._nursery.start(self._settle([change.id], work), name=f"settle {why} of {app.name}")
         return change
-
-    async def _boot_again(self, app_id: UUID, *, why: str, names: Sequence[str] | None) -> Release:
-        async with self.turns.hold(app_id, why=why):
-            app = await self._store.apps.find(app_id)
-            release = await self._running_release(app)
-            if release is None:
-                raise NotFound("Nothing is deployed yet.", resource="release", remedy="Push first.")
-            launch = await self._releaser.launch_of(app, release)
-            if release.status is not ReleaseStatus.SUCCEEDED:
-                self._stand_in(launch)
-            elif names is not None:
-                await self._runner.restart(launch, names)
-            else:
-                await self._move_traffic(launch, _silent)
-            return release
-
-    # --- the common end of every story --------------------------------------------------------------------------------
-
-    async def _bring_live(
-        self, app: App, release: Release, *, say: Say | None = None, tell: Callable[[bytes], None] | None = None
-    ) -> Release:
-        """Release phase, boot, switch; the release then succeeded, or failed and the old one serves on."""
-        launch = await self._releaser.launch_of(app, release)
-        try:
-            if not release.phase_passed:
-                (say or _silent)("-----> Running the release command...")
-                await self._phase.run(launch, tell)
-            await self._move_traffic(launch, say or _silent)
-        except asyncio.CancelledError:
-            raise  # the daemon stops: the next one settles what is pending
-        except BaseException as error:
-            await self._store.releases.move(release, ReleaseEvent.DID_NOT_COME_UP)
-            self._tell(app, f"Release {release.name} failed: {str(error).splitlines()[0] if str(error) else 'internal error'}")
-            await self._keep_stand_in(app)
-            raise
-        release = await self._store.releases.move(release, ReleaseEvent.WENT_LIVE)
-        await self._store.apps.set_released(app)
-        return release
-
-    async def _move_traffic(self, launch: Launch, say: Say) -> None:
-        booted = await self._runner.boot_web(launch, say)
-        old = await self._runner.switch(launch, booted)
-        self._runner.replace_rest_soon(launch)
-        self._runner.retire_soon(old)  # drains outside the turn: the next push need not wait
-
-    async def _keep_stand_in(self, app: App) -> None:
-        """While no release with a slug has succeeded, the newest that could keeps trying (DESIGN section 6)."""
-        release = stand_in_release(await self._store.releases.list(app))
-        if release is not None and release.status is not ReleaseStatus.PENDING:
-            self._stand_in(await self._releaser.launch_of(app, release))
-
-    def _stand_in(self, launch: Launch) -> None:
-        self._runner.keep_trying(launch, self._rise_late)
-
-    async def _rise_late(self, launch: Launch) -> None:
-        """A stand-in's dynos are ready after all: its release succeeded."""
-        await self._store.releases.move(launch.release, ReleaseEvent.ROSE_LATE)
-        self._tell(launch.app, f"Release {launch.release.name} is live after all")
-        self._runner.replace_rest_soon(launch)
-
-    async def resume(self, app: App) -> None:
-        """Boot what should run after a start of the daemon; each dyno takes traffic as soon as it is ready."""
-        async with self.turns.hold(app.id, why="the daemon's start"):
-            release = await self._running_release(app)
-            if release is None:
-                return
-            launch = await self._releaser.launch_of(app, release)
-            if release.status is ReleaseStatus.SUCCEEDED:
-                self._runner.keep_trying(launch, _nothing_more)
-                self._runner.replace_rest_soon(launch)
-            else:
-                self._stand_in(launch)
 
     # --- one-off dynos, and questions ---------------------------------------------------------------------------------
 
@@ -336,39 +262,11 @@ class Deploys:
             wanted[scale.type] = scale.applied_to(wanted.get(scale.type, current.get(scale.type, 0)))
         return wanted
 
-    async def _running_release(self, app: App) -> Release | None:
-        """The release whose dynos should run: the current one with a slug, else the stand-in, if any."""
-        releases = await self._store.releases.list(app)
-        return current_release([each for each in releases if each.slug_id]) or stand_in_release(releases)
-
-    async def _forget_old(self, app: App) -> None:
-        """Drop slugs, environments and builds that no kept release needs (never one that can be rolled back to soon)."""
-        releases = [each for each in await self._store.releases.list(app) if each.slug_id]
-        kept = list(dict.fromkeys(each.slug_id for each in releases if each.slug_id))[: self._slugs_kept]
-        running = await self._running_release(app)
-        slugs = await self._store.slugs.list(app)
-        needed = [each for each in slugs if each.id in kept or (running and each.id == running.slug_id)]
-        await self._builder.prune(
-            app,
-            keep_checksums={each.checksum for each in needed},
-            keep_environments={each.environment for each in needed},
-        )
-        dropped = await self._store.builds.prune(app, self._builds_kept)
-        await self._outputs.drop_builds(app.id, dropped)
-
     def _tell(self, app: App, message: str) -> None:
         self._log.say(app.id, APP, "api", message)
 
     def _tell_release(self, app: App, release: Release) -> None:
         self._tell(app, f"Release {release.name} created by user {release.user_email}")
-
-
-def _silent(text: str) -> None:
-    """Nobody listens to this boot: its failure is told through the change."""
-
-
-async def _nothing_more(launch: Launch) -> None:
-    """The current release is ready again; nothing else has to follow."""
 
 
 def _hint_at_scaling(release: Release, before: Mapping[str, int], say: Say) -> None:

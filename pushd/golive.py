@@ -1,0 +1,119 @@
+"""The common end of every story: release phase, boot, switch, retire; and what keeps trying when that failed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from pushd.errors import NotFound
+from pushd.model.app import App
+from pushd.model.launch import Launch
+from pushd.model.logline import APP
+from pushd.model.release import Release, ReleaseEvent, ReleaseStatus, current_release, stand_in_release
+from pushd.releaser.releaser import Releaser
+from pushd.rooms import AppLog, Phase, Runner, Say
+from pushd.store.store import Store
+from pushd.turns import BootTurns
+
+
+class GoLive:
+    """Moves traffic, or leaves it where it was; each call but `bring_live` takes the app's turn itself."""
+
+    def __init__(
+        self, *, store: Store, releaser: Releaser, phase: Phase, runner: Runner, app_log: AppLog, turns: BootTurns
+    ) -> None:
+        self._store = store
+        self._releaser = releaser
+        self._phase = phase
+        self._runner = runner
+        self._log = app_log
+        self.turns = turns
+
+    async def bring_live(
+        self, app: App, release: Release, *, say: Say | None = None, tell: Callable[[bytes], None] | None = None
+    ) -> Release:
+        """Run a pending release's phase, boot it and switch to it; the caller holds the app's turn.
+
+        Raises: what went wrong; the release is then `failed` and the old one serves on.
+        """
+        launch = await self._releaser.launch_of(app, release)
+        try:
+            if not release.phase_passed:
+                (say or _silent)("-----> Running the release command...")
+                await self._phase.run(launch, tell)
+            await self._move_traffic(launch, say or _silent)
+        except asyncio.CancelledError:
+            raise  # the daemon stops: the next one settles what is pending
+        except BaseException as error:
+            await self._store.releases.move(release, ReleaseEvent.DID_NOT_COME_UP)
+            reason = str(error).splitlines()[0] if str(error) else "internal error"
+            self._tell(app, f"Release {release.name} failed: {reason}")
+            await self._keep_stand_in(app)
+            raise
+        release = await self._store.releases.move(release, ReleaseEvent.WENT_LIVE)
+        await self._store.apps.set_released(app)
+        return release
+
+    async def boot_again(self, app_id: UUID, *, why: str, names: Sequence[str] | None = None) -> Release:
+        """Boot what formation and epoch now ask of the release that runs, or replace the dynos named."""
+        async with self.turns.hold(app_id, why=why):
+            app = await self._store.apps.find(str(app_id))
+            release = await self.running_release(app)
+            if release is None:
+                raise NotFound("Nothing is deployed yet.", resource="release", remedy="Push first.")
+            launch = await self._releaser.launch_of(app, release)
+            if release.status is not ReleaseStatus.SUCCEEDED:
+                self._runner.keep_trying(launch, self._rise_late)
+            elif names is not None:
+                await self._runner.restart(launch, names)
+            else:
+                await self._move_traffic(launch, _silent)
+            return release
+
+    async def resume(self, app: App) -> None:
+        """Boot what should run after a start of the daemon; each dyno takes traffic as soon as it is ready."""
+        async with self.turns.hold(app.id, why="the daemon's start"):
+            release = await self.running_release(app)
+            if release is None:
+                return
+            launch = await self._releaser.launch_of(app, release)
+            succeeded = release.status is ReleaseStatus.SUCCEEDED
+            self._runner.keep_trying(launch, _nothing_more if succeeded else self._rise_late)
+            if succeeded:
+                self._runner.replace_rest_soon(launch)
+
+    async def running_release(self, app: App) -> Release | None:
+        """The release whose dynos should run: the current one with a slug, else the stand-in, if any."""
+        releases = await self._store.releases.list(app)
+        return current_release([each for each in releases if each.slug_id]) or stand_in_release(releases)
+
+    async def _move_traffic(self, launch: Launch, say: Say) -> None:
+        booted = await self._runner.boot_web(launch, say)
+        old = await self._runner.switch(launch, booted)
+        self._runner.replace_rest_soon(launch)
+        self._runner.retire_soon(old)  # drains outside the turn: the next push need not wait
+
+    async def _keep_stand_in(self, app: App) -> None:
+        """While no release with a slug has succeeded, the newest that could keeps trying (DESIGN section 6)."""
+        release = stand_in_release(await self._store.releases.list(app))
+        if release is not None and release.status is not ReleaseStatus.PENDING:
+            self._runner.keep_trying(await self._releaser.launch_of(app, release), self._rise_late)
+
+    async def _rise_late(self, launch: Launch) -> None:
+        """A stand-in's dynos are ready after all: its release succeeded."""
+        await self._store.releases.move(launch.release, ReleaseEvent.ROSE_LATE)
+        await self._store.apps.set_released(launch.app)
+        self._tell(launch.app, f"Release {launch.release.name} is live after all")
+        self._runner.replace_rest_soon(launch)
+
+    def _tell(self, app: App, message: str) -> None:
+        self._log.say(app.id, APP, "api", message)
+
+
+def _silent(text: str) -> None:
+    """Nobody listens to this boot: its failure is told through the change."""
+
+
+async def _nothing_more(launch: Launch) -> None:
+    """The current release is ready again; nothing else has to follow."""
