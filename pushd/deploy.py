@@ -47,6 +47,7 @@ class Deploys:
         releaser: Releaser,
         live: GoLive,
         retention: Retention,
+        changes: Changes,
         runner: Runner,
         app_log: AppLog,
         outputs: Outputs,
@@ -65,7 +66,7 @@ class Deploys:
         self._disk = disk
         self._nursery = nursery
         self._address_of = address_of  # the URL visitors use
-        self._changes = Changes(store)
+        self._changes = changes
         self._pushes = PushQueue()
         self._newest: dict[UUID, asyncio.Task[Release]] = {}  # what makes the newest stored release of an app live
 
@@ -203,7 +204,7 @@ class Deploys:
         """End a one-off dyno; a dyno of the formation is restarted, as on Heroku."""
         one_offs = [each for each in self._runner.dynos(app.id) if each.type == RUN and RUN in (each.type, type)]
         if name is not None and (found := [each for each in one_offs if each.name == name]):
-            await self._runner.stop_one_off(app.id, found[0].name)
+            await self._runner.stop_dynos(app.id, [found[0].name])
             return None
         return await self.restart(app, user=user, type=type, name=name)
 

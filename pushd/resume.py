@@ -1,0 +1,77 @@
+"""What a starting daemon finds and settles: nothing half done stays that way, and nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from pushd.changes import Changes
+from pushd.deploy import Deploys
+from pushd.errors import NotFound
+from pushd.golive import GoLive
+from pushd.model.app import App
+from pushd.model.build import BuildStatus
+from pushd.model.change import Change
+from pushd.model.release import Release, ReleaseEvent, ReleaseStatus
+from pushd.model.routing import WebState
+from pushd.rooms import Router
+from pushd.store.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Resume:
+    """Runs once, at the start: `settle()` before anything is served, then `boot_all()`."""
+
+    def __init__(self, *, store: Store, deploys: Deploys, live: GoLive, changes: Changes, router: Router) -> None:
+        self._store = store
+        self._deploys = deploys
+        self._live = live
+        self._changes = changes
+        self._router = router
+
+    async def settle(self) -> None:
+        """Fail the builds that died with the daemon, and the releases they had made."""
+        for build in await self._store.builds.pending():
+            app = await self._store.apps.find(str(build.app_id))
+            await self._store.builds.update(build, status=BuildStatus.FAILED, reason="the daemon stopped during this build")
+            if build.release_id is not None:
+                release = await self._store.releases.find(app, str(build.release_id))
+                if release.status is ReleaseStatus.PENDING:
+                    await self._store.releases.move(release, ReleaseEvent.DID_NOT_COME_UP)
+
+    async def announce(self) -> None:
+        """Give the router every app: those that will boot hold their visitors meanwhile."""
+        for app in await self._store.apps.all():
+            running = await self._live.running_release(app)
+            await self._router.route(app.id, (), WebState.BLANK if running is None else WebState.BOOTING)
+
+    async def boot_all(self) -> None:
+        """Boot every app, and finish the changes that were acknowledged and not yet followed."""
+        waiting = await self._store.changes.pending()
+        for app in await self._store.apps.all():
+            try:
+                await self._boot(app, [each for each in waiting if each.app_id == app.id])
+            except Exception:
+                log.exception("app not booted", extra={"app": app.name})  # stays with that app
+
+    async def _boot(self, app: App, waiting: Sequence[Change]) -> None:
+        pending = [each for each in await self._store.releases.list(app) if each.status is ReleaseStatus.PENDING]
+        await self._live.resume(app)
+        if pending:
+            await self._finish(app, pending, [each.id for each in waiting])
+            return
+        for change in waiting:
+            await self._changes.settle(change.id, None, release_number=change.release_number)
+
+    async def _finish(self, app: App, pending: Sequence[Release], change_ids: Sequence[UUID]) -> None:
+        """The newest release that was stored goes live; older ones are overtaken."""
+        newest, *older = pending
+        for release in older:
+            await self._store.releases.move(release, ReleaseEvent.OVERTAKEN)
+        user = await self._store.users.maybe_by_email(newest.user_email) or await self._store.users.operator()
+        if user is None:
+            raise NotFound("There is no operator.", resource="user")
+        replaceable = newest.description.endswith("config vars")
+        self._deploys.follow_soon(app, newest, user, change_ids, replaceable=replaceable)
