@@ -1,0 +1,175 @@
+"""From a view to argvs: pure. `chain` is what we start; `bubblewrap` is what bubblewrap then reads from a descriptor.
+
+The variables of the program are set by bubblewrap at its very end. The chain before it runs outside of the sandbox and so
+must not see them: LD_PRELOAD as a config var would otherwise run the app's code there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pushd.sandbox.interpreter import find_interpreter
+from pushd.sandbox.system import System
+from pushd.sandbox.view import APP, STANDARD_PATH, Kind, Limits, View
+
+ARGUMENTS_FD = 9  # where bubblewrap reads its arguments: none of them, no path and no variable, stands in a command line
+STATUS_FD = 3  # where it reports the pid of its namespace's first process, and the exit status
+
+_GIVE_WAY = "{ echo 19 >/proc/self/autogroup; } 2>/dev/null"  # of the session: nice alone does nothing across sessions
+
+LAYER, COPY, STATUS = "layer", "app", "status"  # names in a dyno's scratch folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to confine, as far as this machine allows it."""
+
+    bubblewrap: Path | None = None  # None: programs run plainly
+    overlay: bool = False  # a private layer over the slug; else a private copy of it
+    user_namespace: bool = False  # for everybody but root
+    uid: int = 0
+    gid: int = 0
+
+
+def home(way: Way, view: View) -> Path:
+    """Where the program finds its root."""
+    if way.bubblewrap is not None:
+        return APP
+    return view.root if view.scratch is None else view.scratch / COPY
+
+
+def chain(way: Way, view: View) -> list[str]:
+    """What to start; the program's own argv goes behind it.
+
+    Each link replaces the one before (exec), so the process that we start becomes bubblewrap's monitor, or the program.
+    """
+    enter: list[str] = []
+    if way.overlay and view.kind is Kind.DYNO:
+        user = ["--user", "--map-root-user"] if way.user_namespace else []
+        enter = ["/usr/bin/env", "unshare", *user, "--mount", "--"]
+    script = "\n".join((*_limits(view.limits, way), *_root(way, view)))
+    inner: list[str] = []
+    if way.bubblewrap is not None:
+        inner = [str(way.bubblewrap), "--args", str(ARGUMENTS_FD), "--"]
+        if view.limits.low_priority:  # again: the program's session is a new one, with an autogroup of its own
+            inner += ["/bin/sh", "-c", f'{_GIVE_WAY}; exec "$@"', "pushd-sandbox"]
+    return [*enter, "/bin/sh", "-c", script, "pushd-sandbox", str(view.root), str(view.scratch or ""), *inner]
+
+
+def bubblewrap(way: Way, view: View, system: System, hidden: Path | None = None) -> list[str]:
+    """bubblewrap's arguments: namespaces, identity, variables, files. `hidden` is our data folder, in case it is below /usr.
+
+    The network is shared: the router and the app's own visitors reach its port on 127.0.0.1.
+    """
+    app = view.scratch / (f"{LAYER}/app" if way.overlay else COPY) if view.scratch is not None else view.root
+    size = str(view.limits.scratch_bytes)
+    arguments = ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--new-session"]
+    arguments += _identity(way)
+    arguments += ["--die-with-parent"] if view.kind is Kind.BUILD else ["--json-status-fd", str(STATUS_FD)]
+    arguments += ["--clearenv"]
+    for name, value in ({"PATH": STANDARD_PATH} | dict(view.environ) | {"HOME": str(APP)}).items():
+        arguments += ["--setenv", name, value]
+    for folder in ("/etc", "/var", "/run"):
+        arguments += ["--perms", "0755", "--dir", folder]
+    for shown in system.shown:
+        arguments += ["--ro-bind", str(shown), str(shown)]
+    for target, place in [*system.links, ("/tmp", Path("/var/tmp"))]:
+        arguments += ["--symlink", target, str(place)]
+    arguments += _proc(system)
+    arguments += ["--dev", "/dev"]
+    for writable in ("/dev/shm", "/tmp"):
+        arguments += ["--size", size, "--perms", "1777", "--tmpfs", writable]
+    arguments += ["--bind", str(app), str(APP)]
+    arguments += _own_files(view, system, hidden)
+    return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(APP)]
+
+
+def _identity(way: Way) -> list[str]:
+    """Who the program is. As root it is uid 0 without any capability; an own uid per app has its place here."""
+    if way.user_namespace:
+        return ["--unshare-user", "--uid", str(way.uid), "--gid", str(way.gid)]
+    return ["--cap-drop", "ALL"]
+
+
+def _proc(system: System) -> Iterator[str]:
+    yield from ("--proc", "/proc")
+    for path in system.proc_read_only:
+        yield from ("--ro-bind", str(path), str(path))
+    for path in system.proc_empty_folders:
+        yield from ("--tmpfs", str(path), "--remount-ro", str(path))
+    for path in system.proc_empty_files:
+        yield from ("--ro-bind", "/dev/null", str(path))
+
+
+def _own_files(view: View, system: System, hidden: Path | None) -> Iterator[str]:
+    """The view's binds at their places, outer ones first; the folders above them can be passed through, not listed."""
+    covered = {*system.shown, *(place for _, place in system.links), APP}
+    if hidden is not None and Path("/usr") in hidden.parents:
+        yield from ("--perms", "0711", "--tmpfs", str(hidden))
+    binds = [("--ro-bind", bind) for bind in view.read_only] + [("--bind", bind) for bind in view.read_write]
+    links: dict[Path, str] = {}
+    for program in view.interpreters:
+        needed, found = find_interpreter(program)
+        binds += [("--ro-bind", bind) for bind in needed if not _is_shown(bind.destination, covered, hidden)]
+        links.update((place, target) for target, place in found)
+    made: set[Path] = set()
+    for option, bind in sorted(binds, key=lambda each: each[1].destination.parts):
+        yield from _parents(bind.destination, covered, hidden, made)
+        yield from (option, str(bind.source), str(bind.destination))
+        covered.add(bind.destination)
+    for place, target in links.items():
+        if not _is_shown(place, covered, hidden):
+            yield from _parents(place, covered, hidden, made)
+            yield from ("--symlink", target, str(place))
+
+
+def _parents(place: Path, covered: Iterable[Path], hidden: Path | None, made: set[Path]) -> Iterator[str]:
+    for parent in reversed(place.parents):
+        if parent not in made and parent != Path("/") and not _is_shown(parent, covered, hidden):
+            made.add(parent)
+            yield from ("--perms", "0711", "--dir", str(parent))
+
+
+def _is_shown(path: Path, covered: Iterable[Path], hidden: Path | None) -> bool:
+    """Whether something that is mounted already brings `path` with it."""
+    above = [each for each in covered if each == path or each in path.parents]
+    if hidden is None or not (hidden == path or hidden in path.parents):
+        return bool(above)
+    return any(each == hidden or hidden in each.parents for each in above) or path == hidden
+
+
+def _limits(limits: Limits, way: Way) -> Iterator[str]:
+    """Shell lines. A limit that the machine keeps lower stays as it is; dash and bash name the process limit differently."""
+    yield "ulimit -c 0"
+    yield f"ulimit -n {limits.open_files} 2>/dev/null"
+    if way.bubblewrap is not None and way.user_namespace:  # elsewhere it would count all processes of the daemon's user
+        yield f"ulimit -p {limits.processes} 2>/dev/null || ulimit -u {limits.processes} 2>/dev/null"
+    if limits.memory_bytes is not None:
+        yield f"ulimit -d {limits.memory_bytes // 1024}"
+    if limits.low_priority:
+        yield _GIVE_WAY
+        yield "renice -n 19 -p $$ >/dev/null 2>&1"
+
+
+def _root(way: Way, view: View) -> Iterator[str]:
+    """Shell lines that prepare /app and start what is behind the two paths. Paths never stand in mount options."""
+    plain = way.bubblewrap is None
+    if view.kind is Kind.BUILD:
+        yield 'cd "$1" && shift 2 && exec "$@"' if plain else 'shift 2; exec "$@"'
+        return
+    if way.overlay:
+        extra = ",userxattr" if way.user_namespace else ""
+        steps = [
+            f'mkdir -p "$2/{LAYER}"',
+            f'mount -t tmpfs -o size={view.limits.scratch_bytes},mode=755 tmpfs "$2/{LAYER}"',
+            f'cd "$2/{LAYER}"',
+            "mkdir lower upper work app",
+            'mount --bind "$1" lower',
+            f"mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work{extra} overlay app",
+        ]
+    else:
+        steps = [f'mkdir -p "$2/{COPY}" "$2/tmp"', f'cp -a --reflink=auto "$1/." "$2/{COPY}"', f'cd "$2/{COPY}"']
+    yield "{ " + " &&\n".join(steps) + "\n} || { echo 'Cannot prepare the files of the app.' >&2; exit 71; }"
+    yield 'shift 2; exec setsid "$@"' if plain else f'exec {STATUS_FD}>>"$2/{STATUS}"; shift 2; exec "$@"'

@@ -1,0 +1,176 @@
+"""Finds out what this machine allows, by trying it, and confines programs that way from then on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from pushd.kit import proc
+from pushd.model.secret import Environ
+from pushd.sandbox import argv as argvs
+from pushd.sandbox.argv import Way
+from pushd.sandbox.system import System, find_system
+from pushd.sandbox.view import STANDARD_PATH, Kind, Limits, View
+
+log = logging.getLogger(__name__)
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where the chain finds mount, cp and so on
+_TRIAL_SECONDS = 20.0
+_TRIAL_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """One thing that keeps apps apart, whether it works here, and why or how."""
+
+    name: str
+    on: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confined:
+    """A program that may start: put `argv` before its own. A context manager: leave it once the program was started."""
+
+    argv: tuple[str, ...]
+    env: Environ  # of the process that we start; behind bubblewrap the program gets the view's own
+    fds: dict[int, int]  # number that it must see -> ours, as `kit.proc.spawn` takes them
+    home: Path  # where the program finds its root: /app, or without a sandbox the real folder
+
+    def __enter__(self) -> Confined:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for descriptor in self.fds.values():
+            os.close(descriptor)
+
+
+class Sandbox:
+    """Confines programs in the best way that works here."""
+
+    def __init__(self, way: Way, protections: Sequence[Protection] = (), *, hidden: Path | None = None) -> None:
+        self.way = way
+        self.protections = tuple(protections)
+        self._hidden = hidden
+        self._system: System = find_system()
+
+    @classmethod
+    async def probe(
+        cls, folder: Path, mode: str = "auto", *, data: Path | None = None, search_path: str = SYSTEM_PATH
+    ) -> Sandbox:
+        """Try the ways, best first, by really starting programs, and take the first that holds.
+
+        `folder` must exist and lie on the disk of the slugs; nothing stays in it. `mode` "off" runs programs plainly.
+        """
+        if mode == "off":
+            return cls(Way(), _protections(Way(), "it is switched off by the setting sandbox = off"), hidden=data)
+        program = shutil.which("bwrap", path=search_path)
+        if program is None:
+            return cls(Way(), _protections(Way(), "bwrap is not installed: apt-get install bubblewrap"), hidden=data)
+        failures: list[str] = []
+        for way in _ways(Path(program)):
+            sandbox = cls(way, hidden=data)
+            failure = await sandbox._try(folder)
+            if failure is None:
+                return cls(way, _protections(way, "; ".join(failures)), hidden=data)
+            failures.append(failure)
+        return cls(Way(), _protections(Way(), failures[-1]), hidden=data)
+
+    def confine(self, view: View) -> Confined:
+        """Make ready to start one program with this view. Raises: OSError when the machine has no memory for it."""
+        home = argvs.home(self.way, view)
+        prefix = tuple(argvs.chain(self.way, view))
+        if self.way.bubblewrap is None:
+            variables = {"PATH": STANDARD_PATH} | dict(view.environ) | {"HOME": str(home)}
+            if view.scratch is not None:
+                variables["TMPDIR"] = str(view.scratch / "tmp")
+            return Confined(prefix, Environ(variables), {}, home)
+        arguments = argvs.bubblewrap(self.way, view, self._system, self._hidden)
+        return Confined(prefix, Environ({"PATH": SYSTEM_PATH}), {argvs.ARGUMENTS_FD: _in_memory(arguments)}, home)
+
+    async def run(
+        self, view: View, argv: Sequence[str], *, on_output: Callable[[bytes], None], within: float, stdin: int | None = None
+    ) -> int:
+        """Run one program confined, to its end, and give its exit status; see `kit.proc.run`. Raises: RanTooLong, OSError."""
+        with self.confine(view) as confined:
+            return await proc.run(
+                [*confined.argv, *argv], env=confined.env, on_output=on_output, within=within, stdin=stdin, fds=confined.fds
+            )
+
+    async def _try(self, folder: Path) -> str | None:
+        """Start a program with a dyno's view and one with a build's; None if both hold, else what went wrong."""
+        with tempfile.TemporaryDirectory(prefix=".sandbox-trial-", dir=folder) as name:
+            trial = Path(name)
+            slug, scratch = trial / "slug", trial / "scratch"
+            slug.mkdir()
+            scratch.mkdir()
+            (slug / "file").write_text("slug\n")
+            for kind in (Kind.DYNO, Kind.BUILD):
+                view = View(kind=kind, root=slug, scratch=scratch if kind is Kind.DYNO else None, environ=Environ(),
+                            limits=Limits(scratch_bytes=_TRIAL_BYTES))  # fmt: skip
+                if failure := await self._trial(view, f'grep -q slug file && echo {kind} >file && test ! -e "{slug}"'):
+                    return failure
+                if kind is Kind.DYNO and (slug / "file").read_text() != "slug\n":
+                    return "writes to /app reach the slug"
+        return None
+
+    async def _trial(self, view: View, script: str) -> str | None:
+        output: list[bytes] = []
+        try:
+            status = await self.run(view, ["/bin/sh", "-c", script], on_output=output.append, within=_TRIAL_SECONDS)
+        except (OSError, proc.RanTooLong) as error:
+            return str(error)
+        if status == 0:
+            return None
+        lines = b"".join(output).decode(errors="replace").strip().splitlines()
+        return lines[0] if lines else f"the trial ended with status {status}"
+
+
+def _ways(program: Path) -> list[Way]:
+    """Best first. Root inside a container may lack CAP_SYS_ADMIN: then a user namespace may still work."""
+    uid, gid = os.geteuid(), os.getegid()
+    ways = []
+    for overlay in (True, False):
+        if uid == 0:
+            ways.append(Way(bubblewrap=program, overlay=overlay))
+        ways.append(Way(bubblewrap=program, overlay=overlay, user_namespace=True, uid=uid, gid=gid))
+    return ways
+
+
+def _protections(way: Way, why_not: str) -> list[Protection]:
+    """What `serve --check` and the daemon's log say."""
+    on = way.bubblewrap is not None
+    confined = "own files, processes, IPC and /tmp, by bubblewrap" if on else why_not
+    layer = "by a memory-backed layer over the slug" if way.overlay else f"as a copy of the slug per dyno ({why_not})"
+    if way.user_namespace:
+        privileges = "programs run as the daemon's user, in a user namespace"
+        processes = "in each program's user namespace"
+    else:
+        privileges = "programs have no capability" if on else why_not
+        processes = "the kernel exempts root from it" if on else why_not
+    return [
+        Protection("sandbox", on, confined),
+        Protection("private /app", True, layer),
+        Protection("no privileges", on, privileges),
+        Protection("process limit", way.user_namespace, processes),
+        Protection("build priority", Path("/proc/self/autogroup").exists(), "by the kernel's autogroups and nice"),
+    ]
+
+
+def _in_memory(arguments: Sequence[str]) -> int:
+    """A descriptor of a nameless file that holds them, NUL after each, read from its start."""
+    descriptor = os.memfd_create("pushd-sandbox")
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(b"".join(os.fsencode(argument) + b"\0" for argument in arguments))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
