@@ -16,3 +16,15 @@ class User:
     is_operator: bool
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """A token that a user was given; the token itself is known to its holder alone."""
+
+    id: UUID
+    user_id: UUID
+    description: str
+    token_hint: str  # "pushd-Ab**********yz12"
+    created_at: datetime
+    expires_at: datetime | None  # None: never

@@ -1,0 +1,192 @@
+"""One SQLite file: one thread that writes, one that reads, so that a read never waits for a write."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from pushd.errors import DiskFull, PushdError, Unavailable
+from pushd.store.migrations import Migration, migrate, packaged_migrations
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+BUSY_SECONDS = 5.0  # somebody else, such as the sqlite3 shell, may hold the file for a moment
+WAL_LIMIT_BYTES = 16 << 20  # what the WAL file shrinks to after a burst
+_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_UNREACHABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
+
+
+class StoreDamaged(PushdError):
+    """The file is no SQLite database, or a damaged one; `serve` ends (HTTP 500 when found later)."""
+
+    id, status = "store_damaged", 500
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"cannot use the store {path}: it is damaged, or no SQLite file",
+            remedy=f"Put back a backup of it, or save what can be read: sqlite3 {path} .recover",
+        )
+
+
+class CannotOpen(PushdError):
+    """The operating system refuses the file."""
+
+    id, status = "store_unreadable", 500
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        super().__init__(f"cannot open the store {path}: {error}", remedy="Check owner and mode of the file and its folder.")
+
+
+class Database:
+    """Runs work on the file: `transact` to write, `read` to read. Made by `open_database`.
+
+    What was submitted is done wholly or not at all, even when the caller is cancelled meanwhile: a thread's work is bounded.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
+        self._write_connection: sqlite3.Connection | None = None
+        self._read_connection: sqlite3.Connection | None = None
+        self._closing: Future[None] | None = None
+
+    async def transact(self, work: Work[T]) -> T:
+        """What `work(connection)` gives, run in one transaction; on disk when this returns, nothing changed when it raises.
+
+        Raises: DiskFull, Unavailable, and whatever `work` raises.
+        """
+        return await self._submit(self._writer, self._in_transaction, work)
+
+    async def read(self, work: Work[T]) -> T:
+        """What `work(connection)` gives, all its statements seeing the same moment; it can change nothing."""
+        return await self._submit(self._reader, self._in_snapshot, work)
+
+    async def close(self) -> None:
+        """Wait for the work that was submitted, then close the file; may be called twice."""
+        if self._closing is None:
+            reader_closed = self._reader.submit(self._close_reader)
+            self._closing = self._writer.submit(self._close_writer, reader_closed)
+            self._reader.shutdown(wait=False)  # no new work; the threads end after what was submitted
+            self._writer.shutdown(wait=False)
+        await asyncio.shield(asyncio.wrap_future(self._closing))
+
+    def _open(self, migrations: tuple[Migration, ...]) -> None:
+        """In the writer's thread: make the file if need be, and bring it to the newest version."""
+        _make_file(self.path)
+        with self._explained():
+            writing = self._write_connection = _connect(self.path)
+            writing.execute("PRAGMA journal_mode = WAL")
+            writing.execute("PRAGMA synchronous = FULL")  # a power cut loses nothing that was acknowledged
+            writing.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+            migrate(writing, migrations, self.path)
+            writing.execute("PRAGMA foreign_keys = ON")
+            reading = self._read_connection = _connect(self.path)
+            reading.execute("PRAGMA query_only = ON")
+            reading.execute("SELECT count(*) FROM sqlite_schema")  # attaches to the WAL now
+
+    def _in_transaction(self, work: Work[T]) -> T:
+        connection = _opened(self._write_connection)
+        with self._explained():
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                result = work(connection)
+                connection.execute("COMMIT")
+                return result
+            except BaseException:
+                if connection.in_transaction:  # SQLite has ended it itself after some errors
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _in_snapshot(self, work: Work[T]) -> T:
+        connection = _opened(self._read_connection)
+        with self._explained():
+            try:
+                connection.execute("BEGIN")
+                return work(connection)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what to do about what the machine does to us; bugs of ours stay as they are."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0)  # errors of the Python module have none
+            if code in _NO_ROOM:
+                raise _disk_full(self.path) from error
+            if code & 0xFF in _BUSY:
+                raise Unavailable("The store is held by another program.",
+                                  remedy=f"End what has {self.path} open, then try again.") from error  # fmt: skip
+            if code & 0xFF in _DAMAGED:
+                raise StoreDamaged(self.path) from error
+            if code & 0xFF in _UNREACHABLE:
+                raise CannotOpen(self.path, error) from error
+            raise
+
+    async def _submit(self, executor: ThreadPoolExecutor, run: Callable[[Work[T]], T], work: Work[T]) -> T:
+        if self._closing is not None:
+            raise Unavailable("The store is closed: pushd is stopping.", remedy="Try again once it is up.")
+        return await asyncio.get_running_loop().run_in_executor(executor, run, work)
+
+    def _close_reader(self) -> None:
+        if self._read_connection is not None:
+            self._read_connection.close()
+
+    def _close_writer(self, reader_closed: Future[None]) -> None:
+        reader_closed.result()  # the last connection to close puts the WAL back into the file
+        if self._write_connection is not None:
+            self._write_connection.close()
+
+
+async def open_database(path: Path, migrations: tuple[Migration, ...] | None = None) -> Database:
+    """The store's file, made and migrated if need be; its folder must be there.
+
+    Raises: StoreTooNew, StoreDamaged, CannotOpen, DiskFull, Unavailable.
+    """
+    database = Database(path)
+    try:
+        chosen = packaged_migrations() if migrations is None else migrations
+        await asyncio.get_running_loop().run_in_executor(database._writer, database._open, chosen)
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+def _make_file(path: Path) -> None:
+    """Create it for its owner only, if it is not there; SQLite gives its side files the same mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise (_disk_full(path) if error.errno == errno.ENOSPC else CannotOpen(path, error)) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection that opens transactions only when told, and gives rows by column name."""
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA temp_store = MEMORY")  # reading works while the disk is full
+    return connection
+
+
+def _opened(connection: sqlite3.Connection | None) -> sqlite3.Connection:
+    if connection is None:
+        raise Unavailable("The store is not open.")
+    return connection
+
+
+def _disk_full(path: Path) -> DiskFull:
+    return DiskFull(f"The disk that holds {path.parent} is full; nothing was changed.", remedy="Make room, then try again.")

@@ -1,0 +1,83 @@
+"""The store: one object per noun over one SQLite file and one key."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from pushd.kit.clock import Clock
+from pushd.store.app_settings import AppSettingsTable
+from pushd.store.apps import Apps
+from pushd.store.builds import Builds
+from pushd.store.changes import Changes
+from pushd.store.cipher import Cipher, WrongKey, read_or_make_key
+from pushd.store.config import Config
+from pushd.store.database import Database, open_database
+from pushd.store.dynos import Dynos
+from pushd.store.formation import Formation
+from pushd.store.meta import Meta, get_meta, set_meta
+from pushd.store.releases import Releases
+from pushd.store.slugs import Slugs
+from pushd.store.users import Users
+
+_KEY_CHECK = "key_check"  # in `meta`: a known text, encrypted when the store was made
+
+
+class Store:
+    """Made by `Store.open`; ended by `close`. One daemon at a time: `run/daemon.lock` sees to it."""
+
+    def __init__(self, database: Database, cipher: Cipher, clock: Clock) -> None:
+        self._database = database
+        self.users = Users(database, clock)
+        self.apps = Apps(database, cipher, clock)
+        self.releases = Releases(database, cipher, clock)
+        self.config = Config(self.releases)
+        self.slugs = Slugs(database)
+        self.builds = Builds(database, clock)
+        self.formation = Formation(database, clock)
+        self.settings = AppSettingsTable(database)
+        self.changes = Changes(database, clock)
+        self.dynos = Dynos(database)
+        self.meta = Meta(database)
+
+    @classmethod
+    async def open(cls, path: Path, secret_key_path: Path, clock: Clock) -> Store:
+        """The store of a data folder; file and key are made if this is the first time.
+
+        Raises: StoreTooNew, NotOurs, StoreDamaged, CannotOpen, WrongKey, DiskFull, Unavailable.
+        """
+        database = await open_database(path)
+        try:
+            return cls(database, await _open_cipher(database, secret_key_path), clock)
+        except BaseException:
+            await database.close()
+            raise
+
+    async def close(self) -> None:
+        """Wait for what was submitted, then close the file; may be called twice."""
+        await self._database.close()
+
+
+async def _open_cipher(database: Database, key_path: Path) -> Cipher:
+    """The cipher that this store was written with; a new key only for a store that never had one."""
+
+    def work(connection: sqlite3.Connection) -> Cipher:
+        check = get_meta(connection, _KEY_CHECK)
+        cipher = Cipher(read_or_make_key(key_path, may_make=check is None))
+        if check is None:
+            set_meta(connection, _KEY_CHECK, cipher.seal({}, purpose=_KEY_CHECK).hex())
+        else:
+            _check_key(cipher, bytes.fromhex(check), key_path)
+        return cipher
+
+    return await database.transact(work)
+
+
+def _check_key(cipher: Cipher, sealed: bytes, key_path: Path) -> None:
+    try:
+        cipher.unseal(sealed, purpose=_KEY_CHECK)
+    except WrongKey:
+        raise WrongKey(
+            f"cannot read config vars: {key_path} is not the key that this store was encrypted with",
+            remedy="Put back the file from the backup that belongs to this store.",
+        ) from None

@@ -1,0 +1,177 @@
+"""Users and their authorizations: who holds which token. Tokens themselves are never stored."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from pushd.errors import NotFound
+from pushd.kit.clock import Clock
+from pushd.model.user import Authorization, User
+from pushd.store.database import Database
+from pushd.store.rows import maybe_time, not_found, parse_id, time_text
+
+TOKEN_PREFIX = "pushd-"
+TOKEN_BYTES = 32  # so random that a plain SHA-256 is as good as a slow hash
+
+
+def new_token() -> str:
+    """A fresh secret; the only copy is the one that its holder gets."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+
+
+class Users:
+    """Table `users` and `authorizations`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def operator(self) -> User:
+        """The one who may do everything. Raises: NotFound before `create_operator`."""
+        found = await self._database.read(lambda connection: _select(connection, "is_operator = 1", ()))
+        if found is None:
+            raise NotFound("There is no operator yet.", resource="account", remedy="`pushd serve` makes one at its start.")
+        return found
+
+    async def maybe_by_email(self, email: str) -> User | None:
+        """Letter case of ASCII does not matter."""
+        return await self._database.read(lambda connection: _select(connection, "email = ?", (email,)))
+
+    async def by_token(self, token: str) -> User | None:
+        """Whose token this is; None for an unknown or an expired one."""
+        now, wanted = time_text(self._clock.now()), _hash(token)
+
+        def work(connection: sqlite3.Connection) -> User | None:
+            row = connection.execute(
+                "SELECT user_id, token_hash FROM authorizations"
+                " WHERE token_hash = ? AND (expires_at IS NULL OR expires_at > ?)",
+                (wanted, now),
+            ).fetchone()
+            if row is None or not hmac.compare_digest(row["token_hash"], wanted):
+                return None
+            return _select(connection, "id = ?", (row["user_id"],))
+
+        return await self._database.read(work)
+
+    async def create_operator(self, email: str, token: str) -> User:
+        """The operator, made if need be, with this address and with `token` as the one of admin.token.
+
+        May run at every start: a token that admin.token held before is no longer valid, other authorizations stay.
+        """
+        now, wanted = time_text(self._clock.now()), _hash(token)
+
+        def work(connection: sqlite3.Connection) -> User:
+            operator = _select(connection, "is_operator = 1", ())
+            if operator is None:
+                connection.execute("INSERT INTO users VALUES (?, ?, 1, ?, ?)", (str(uuid4()), email, now, now))
+            elif operator.email != email:
+                connection.execute("UPDATE users SET email = ?, updated_at = ? WHERE is_operator = 1", (email, now))
+            found = _select(connection, "is_operator = 1", ())
+            assert found is not None
+            connection.execute("DELETE FROM authorizations WHERE from_file = 1 AND token_hash <> ?", (wanted,))
+            connection.execute(
+                "INSERT INTO authorizations VALUES (?, ?, 'admin.token', ?, ?, 1, ?, NULL) ON CONFLICT (token_hash) DO NOTHING",
+                (str(uuid4()), str(found.id), wanted, _hint(token), now),
+            )
+            return found
+
+        return await self._database.transact(work)
+
+    async def authorizations(self, user: User) -> list[Authorization]:
+        """Oldest first, expired ones too."""
+
+        def work(connection: sqlite3.Connection) -> list[Authorization]:
+            rows = connection.execute("SELECT * FROM authorizations WHERE user_id = ? ORDER BY created_at, id", (str(user.id),))
+            return [_authorization(row) for row in rows]
+
+        return await self._database.read(work)
+
+    async def find_authorization(self, user: User, authorization_id: str | UUID) -> Authorization:
+        """One of this user's. Raises: NotFound."""
+        found = [each for each in await self.authorizations(user) if each.id == parse_id(authorization_id)]
+        if not found:
+            raise not_found("authorization")
+        return found[0]
+
+    async def authorization_of_token(self, token: str) -> Authorization | None:
+        """The one that this token belongs to, expired or not."""
+
+        def work(connection: sqlite3.Connection) -> Authorization | None:
+            row = connection.execute("SELECT * FROM authorizations WHERE token_hash = ?", (_hash(token),)).fetchone()
+            return None if row is None else _authorization(row)
+
+        return await self._database.read(work)
+
+    async def create_authorization(
+        self, user: User, description: str, expires: datetime | None = None
+    ) -> tuple[Authorization, str]:
+        """A new authorization, and its token: this is the only time that the token can be seen."""
+        token = new_token()
+        made = Authorization(
+            id=uuid4(),
+            user_id=user.id,
+            description=description,
+            token_hint=_hint(token),
+            created_at=self._clock.now(),
+            expires_at=expires,
+        )
+        values = (
+            *(str(made.id), str(user.id), description, _hash(token), made.token_hint),
+            *(time_text(made.created_at), None if expires is None else time_text(expires)),
+        )
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO authorizations VALUES (?, ?, ?, ?, ?, 0, ?, ?)", values)
+
+        await self._database.transact(work)
+        return made, token
+
+    async def revoke(self, authorization_id: UUID) -> Authorization:
+        """Its token is no longer valid; gives what it was. Raises: NotFound."""
+
+        def work(connection: sqlite3.Connection) -> Authorization:
+            row = connection.execute("DELETE FROM authorizations WHERE id = ? RETURNING *", (str(authorization_id),)).fetchone()
+            if row is None:
+                raise not_found("authorization")
+            return _authorization(row)
+
+        return await self._database.transact(work)
+
+
+def _select(connection: sqlite3.Connection, where: str, values: Sequence[str]) -> User | None:
+    row: sqlite3.Row | None = connection.execute(f"SELECT * FROM users WHERE {where}", values).fetchone()
+    if row is None:
+        return None
+    return User(
+        id=UUID(row["id"]),
+        email=row["email"],
+        is_operator=bool(row["is_operator"]),
+        created_at=datetime.fromisoformat(row["created_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+    )
+
+
+def _authorization(row: sqlite3.Row) -> Authorization:
+    return Authorization(
+        id=UUID(row["id"]),
+        user_id=UUID(row["user_id"]),
+        description=row["description"],
+        token_hint=row["token_hint"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        expires_at=maybe_time(row["expires_at"]),
+    )
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _hint(token: str) -> str:
+    """ "pushd-Ab**********yz12": enough to tell one's tokens apart, as the Heroku CLI expects a masked one to look."""
+    return f"{token[:8]}**********{token[-4:]}" if len(token) >= 32 else "**********"
