@@ -17,7 +17,11 @@ from pushd.sandbox.view import APP, STANDARD_PATH, Kind, Limits, View
 ARGUMENTS_FD = 9  # where bubblewrap reads its arguments: none of them, no path and no variable, stands in a command line
 STATUS_FD = 3  # where it reports the pid of its namespace's first process, and the exit status
 
-_GIVE_WAY = "{ echo 19 >/proc/self/autogroup; } 2>/dev/null"  # of the session: nice alone does nothing across sessions
+# Priority of the whole session: nice alone does nothing across sessions. Without CAP_SYS_ADMIN the kernel refuses (EAGAIN)
+# when somebody did the same in the last 0.1 s: then a process beside the program tries again, and the program starts at once.
+_GIVE_WAY = """if [ -w /proc/self/autogroup ] && ! { echo 19 >/proc/self/autogroup; } 2>/dev/null; then
+( (for _ in 1 2 3 4 5; do sleep 0.2; echo 19 >/proc/self/autogroup && break; done) </dev/null >/dev/null 2>&1 & )
+fi"""
 
 LAYER, COPY, STATUS = "layer", "app", "status"  # names in a dyno's scratch folder
 
@@ -53,8 +57,8 @@ def chain(way: Way, view: View) -> list[str]:
     inner: list[str] = []
     if way.bubblewrap is not None:
         inner = [str(way.bubblewrap), "--args", str(ARGUMENTS_FD), "--"]
-        if view.limits.low_priority:  # again: the program's session is a new one, with an autogroup of its own
-            inner += ["/bin/sh", "-c", f'{_GIVE_WAY}; exec "$@"', "pushd-sandbox"]
+        if view.limits.low_priority:  # in here: the program gets a session of its own
+            inner += ["/bin/sh", "-c", f'{_GIVE_WAY}\nexec "$@"', "pushd-sandbox"]
     return [*enter, "/bin/sh", "-c", script, "pushd-sandbox", str(view.root), str(view.scratch or ""), *inner]
 
 
@@ -149,7 +153,8 @@ def _limits(limits: Limits, way: Way) -> Iterator[str]:
     if limits.memory_bytes is not None:
         yield f"ulimit -d {limits.memory_bytes // 1024}"
     if limits.low_priority:
-        yield _GIVE_WAY
+        if way.bubblewrap is None:
+            yield _GIVE_WAY
         yield "renice -n 19 -p $$ >/dev/null 2>&1"
 
 
