@@ -1,0 +1,60 @@
+"""The door: who asks, for which app, and whether they may. Every route passes here before its handler runs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from pushd.access.access import Access
+from pushd.access.actions import Action
+from pushd.api.needs import ACCESS, APP, STORE, USER
+from pushd.errors import Unauthorized
+from pushd.model.user import User
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def guarded(handler: Handler, action: Action) -> Handler:
+    """`handler` for those who may do `action`; it finds the user under USER and, if the path has {app}, the app under APP.
+
+    Raises: Unauthorized (401), NotFound for an app that is not there or not theirs (404), Forbidden (403).
+    """
+
+    async def enter(request: web.Request) -> web.StreamResponse:
+        access = request.app[ACCESS]
+        user = request[USER] = await _find_user(request, access)
+        app = None
+        if (name := request.match_info.get("app")) is not None:
+            app = request[APP] = await request.app[STORE].apps.find(name)
+        access.check(user, action, app)
+        return await handler(request)
+
+    return enter
+
+
+def find_token(header: str) -> str | None:
+    """The token in an Authorization header: `Bearer T`, or Basic with T as the password (any user name, or none)."""
+    scheme, _, value = header.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip() or None
+    if scheme.lower() != "basic":
+        return None
+    try:
+        _, colon, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return password if colon and password else None
+
+
+async def _find_user(request: web.Request, access: Access) -> User:
+    token = find_token(request.headers.get("Authorization", ""))
+    user = None if token is None else await access.authenticate(token)
+    if user is None:
+        raise Unauthorized(
+            "Invalid credentials provided." if token else "No credentials provided.",
+            remedy="Run `pushd login`, or set PUSHD_API_KEY (HEROKU_API_KEY for the Heroku CLI) to your token.",
+        )
+    return user

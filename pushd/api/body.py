@@ -1,0 +1,121 @@
+"""Bodies: the one place that answers 400 for what is no JSON, 413 for too much, and 422 for a value of the wrong type."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from aiohttp import web
+
+from pushd.api.needs import SITE
+from pushd.errors import BadRequest, InvalidParams, TooLarge
+
+B = TypeVar("B")
+
+_WORDS: Mapping[Any, str] = {str: "a string", int: "an integer", bool: "true or false", types.NoneType: "null"}
+
+
+async def parse_body(request: web.Request, shape: type[B]) -> B:
+    """The request's JSON object as the dataclass `shape`; keys that it does not have are ignored, as Heroku does.
+
+    Fields may be str, int, bool, None, unions of these, another such dataclass, tuple[T, ...] and Mapping[str, T].
+    Raises: BadRequest (no JSON object), TooLarge, InvalidParams naming the field. No text repeats a value.
+    """
+    body: B = _object(await read_object(request), shape, "")
+    return body
+
+
+async def read_object(request: web.Request) -> Mapping[str, Any]:
+    """The request's JSON object, {} for an empty body. Raises: BadRequest, TooLarge."""
+    text = await _read(request, request.app[SITE].body_limit_bytes)
+    if not text.strip():
+        return {}
+    try:
+        value = json.loads(text.decode("utf-8"), parse_constant=_no_constant)
+    except UnicodeDecodeError:
+        raise BadRequest("The body is not UTF-8.", remedy="Send JSON in UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise BadRequest(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
+            remedy='Send an object such as {"name": "value"}.',
+        ) from None
+    except (ValueError, RecursionError):
+        raise BadRequest("The body is not JSON that we read: a number or its nesting is out of bounds.") from None
+    if not isinstance(value, dict):
+        raise BadRequest("The body must be a JSON object.", remedy='Send an object such as {"name": "value"}.')
+    return value
+
+
+def wrong_type(where: str, wanted: str) -> InvalidParams:
+    """The 422 for one field."""
+    return InvalidParams(f"{where} must be {wanted}.", remedy="Correct the request's body.")
+
+
+async def _read(request: web.Request, limit_bytes: int) -> bytes:
+    """The whole body, never more than the limit in memory, however it was packed."""
+    read = bytearray()
+    if (request.content_length or 0) <= limit_bytes:
+        async for chunk in request.content.iter_any():
+            read += chunk
+            if len(read) > limit_bytes:
+                break
+        else:
+            return bytes(read)
+    raise TooLarge(f"The body is larger than {limit_bytes} bytes.", remedy="Send less, or raise the setting body_limit_bytes.")
+
+
+def _object(values: Mapping[str, Any], shape: type[Any], where: str) -> Any:
+    arguments: dict[str, Any] = {}
+    for name, hint, required in _fields_of(shape):
+        if name in values:
+            arguments[name] = _converted(values[name], hint, f"{where}{name}")
+        elif required:
+            raise InvalidParams(f"{where}{name} is missing.", remedy="Add it to the request's body.")
+    return shape(**arguments)
+
+
+def _fields_of(shape: type[Any]) -> tuple[tuple[str, Any, bool], ...]:
+    assert is_dataclass(shape)
+    hints = get_type_hints(shape)
+    return tuple(
+        (field.name, hints[field.name], field.default is MISSING and field.default_factory is MISSING)
+        for field in fields(shape)
+    )
+
+
+def _converted(value: Any, hint: Any, where: str) -> Any:
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return _one_of(value, get_args(hint), where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise wrong_type(where, "a list")
+        return tuple(_converted(each, get_args(hint)[0], f"{where}[{index}]") for index, each in enumerate(value))
+    if origin is not None:  # Mapping[str, T]
+        if not isinstance(value, dict):
+            raise wrong_type(where, "an object")
+        return {key: _converted(each, get_args(hint)[1], f"{where}.{key[:64]}") for key, each in value.items()}
+    if isinstance(hint, type) and is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise wrong_type(where, "an object")
+        return _object(value, hint, f"{where}.")
+    if type(value) is not hint:  # a bool is no int here
+        raise wrong_type(where, _WORDS[hint])
+    return value
+
+
+def _one_of(value: Any, hints: tuple[Any, ...], where: str) -> Any:
+    """A union: the plain types by their own; otherwise its only structured member tells what is wrong."""
+    if type(value) in hints:
+        return value
+    structured = [hint for hint in hints if hint not in _WORDS]
+    if structured:
+        return _converted(value, structured[0], where)
+    raise wrong_type(where, " or ".join(_WORDS[hint] for hint in hints))
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

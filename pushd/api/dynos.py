@@ -1,0 +1,121 @@
+"""Dynos: listed, started as one-offs, restarted, stopped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from pushd.api.answers import Json, answer, app_reference, page, timestamp
+from pushd.api.body import parse_body
+from pushd.api.needs import APP, DEPLOYS, USER
+from pushd.api.ranges import Field
+from pushd.errors import InvalidParams, NotFound
+from pushd.model.app import App
+from pushd.model.dyno import Dyno, shown_state
+from pushd.model.formation import DYNO_SIZE
+from pushd.model.secret import Environ
+
+FIELDS = {"name": Field[Dyno](lambda dyno: dyno.name), "id": Field[Dyno](lambda dyno: str(dyno.id))}
+_VARIABLE = re.compile(r"\w+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateBody:
+    command: str
+    attach: bool | None = None
+    env: Mapping[str, str | int] = field(default_factory=dict)
+    size: str | None = None
+    type: str | None = None
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """GET /apps/{app}/dynos -> 200 or 206: everything of the app that runs now."""
+    app = request[APP]
+    return page(request, request.app[DEPLOYS].dynos(app), FIELDS, lambda dyno: dyno_json(app, dyno))
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /apps/{app}/dynos/{dyno} -> 200: by name or id."""
+    return answer(dyno_json(request[APP], _find(request)))
+
+
+async def create(request: web.Request) -> web.Response:
+    """POST /apps/{app}/dynos {"command", "env"?} -> 201: a one-off dyno; its output goes to the app's log."""
+    wanted = await parse_body(request, CreateBody)
+    if wanted.attach:
+        raise InvalidParams("Attached runs are not served yet.", remedy="Use run:detached; its output is in `pushd logs`.")
+    if not wanted.command.strip() or not _passable(wanted.command):
+        raise InvalidParams("command cannot be run: it is empty, or no text.", remedy="Give one shell line: flask routes")
+    environ = _parse_environ(wanted.env)
+    dyno = await request.app[DEPLOYS].run_detached(request[APP], wanted.command, environ, request[USER])
+    return answer(dyno_json(request[APP], dyno), status=201)
+
+
+async def restart_all(request: web.Request) -> web.Response:
+    """DELETE /apps/{app}/dynos -> 202: new web dynos answer before the old ones leave."""
+    change = await request.app[DEPLOYS].restart(request[APP], user=request[USER])
+    return answer({}, status=202, change=change)
+
+
+async def restart(request: web.Request) -> web.Response:
+    """DELETE /apps/{app}/dynos/{dyno} -> 202."""
+    change = await request.app[DEPLOYS].restart(request[APP], user=request[USER], name=_find(request).name)
+    return answer({}, status=202, change=change)
+
+
+async def restart_type(request: web.Request) -> web.Response:
+    """DELETE /apps/{app}/formations/{type} -> 202."""
+    change = await request.app[DEPLOYS].restart(request[APP], user=request[USER], type=request.match_info["type"])
+    return answer({}, status=202, change=change)
+
+
+async def stop(request: web.Request) -> web.Response:
+    """POST /apps/{app}/dynos/{dyno}/actions/stop -> 202: ends a one-off; one of the formation is restarted."""
+    change = await request.app[DEPLOYS].stop(request[APP], user=request[USER], name=_find(request).name)
+    return answer({}, status=202, change=change)
+
+
+async def stop_type(request: web.Request) -> web.Response:
+    """POST /apps/{app}/formations/{type}/actions/stop -> 202."""
+    change = await request.app[DEPLOYS].stop(request[APP], user=request[USER], type=request.match_info["type"])
+    return answer({}, status=202, change=change)
+
+
+def dyno_json(app: App, dyno: Dyno) -> Json:
+    return {
+        "id": str(dyno.id),
+        "name": dyno.name,
+        "type": dyno.type,
+        "state": shown_state(dyno.state),
+        "size": DYNO_SIZE,
+        "command": dyno.command,
+        "attach_url": None,
+        "app": app_reference(app),
+        "release": {"id": str(dyno.release_id), "version": dyno.epoch.release_number},
+        "created_at": timestamp(dyno.created_at),
+        "updated_at": timestamp(dyno.updated_at),
+    }
+
+
+def _find(request: web.Request) -> Dyno:
+    wanted = request.match_info["dyno"]
+    for dyno in request.app[DEPLOYS].dynos(request[APP]):
+        if wanted in (dyno.name, str(dyno.id)):
+            return dyno
+    raise NotFound("Couldn't find that dyno.", resource="dyno", remedy="`pushd ps` lists those that run.")
+
+
+def _parse_environ(given: Mapping[str, str | int]) -> Environ:
+    for name, value in given.items():
+        if not _VARIABLE.fullmatch(name) or not _passable(str(value)):
+            raise InvalidParams(f"env.{name[:64]!r} cannot stand in a process environment.",
+                                remedy="Use letters, digits and underscores, and no NUL byte in the value.")  # fmt: skip
+    return Environ({name: str(value) for name, value in given.items()})
+
+
+def _passable(text: str) -> bool:
+    """Whether a process can be given this text: no NUL byte, and no half of a surrogate pair, which JSON can hold."""
+    return "\0" not in text and text == text.encode("utf-8", "replace").decode()

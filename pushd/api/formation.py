@@ -1,0 +1,146 @@
+"""The formation: how many dynos of each process type are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from pushd.api.answers import Json, answer, app_reference, fixed, page, timestamp
+from pushd.api.body import parse_body
+from pushd.api.needs import APP, DEPLOYS, STORE, USER
+from pushd.api.ranges import Field
+from pushd.errors import InvalidParams, NotFound
+from pushd.model.app import App
+from pushd.model.formation import RELEASE, ProcessFormation, Scale, check_known, parse_quantity
+
+FIELDS = {
+    "type": Field[ProcessFormation](lambda row: row.type),
+    "id": Field[ProcessFormation](lambda row: str(row.id)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SizeBody:
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeBody:
+    quantity: str | int | None = None
+    size: str | None = None
+    dyno_size: SizeBody | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateBody:
+    type: str
+    quantity: str | int | None = None
+    size: str | None = None
+    dyno_size: SizeBody | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchBody:
+    updates: tuple[UpdateBody, ...]
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """GET /apps/{app}/formation -> 200 or 206: one row per process type of the newest slug."""
+    app = request[APP]
+    commands = await _commands(request)
+    rows = await request.app[STORE].formation.of(app)
+    return page(request, _declared(rows, commands), FIELDS, lambda row: formation_json(app, row, commands))
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /apps/{app}/formation/{type} -> 200: by process type or id."""
+    commands = await _commands(request)
+    row = await _find(request, commands)
+    return answer(formation_json(request[APP], row, commands))
+
+
+async def update_all(request: web.Request) -> web.Response:
+    """PATCH /apps/{app}/formation {"updates": [{"type", "quantity": 2, "2", "+1" or "-1"}]} -> 200: all rows."""
+    wanted = await parse_body(request, BatchBody)
+    commands = await _commands(request)
+    rows = await request.app[STORE].formation.of(request[APP])
+    types = {str(row.id): row.type for row in rows}
+    updates = [(types.get(update.type, update.type), update) for update in wanted.updates]
+    return await _scale(request, updates, rows, commands)
+
+
+async def update(request: web.Request) -> web.Response:
+    """PATCH /apps/{app}/formation/{type} {"quantity"} -> 200: the one row."""
+    wanted = await parse_body(request, ChangeBody)
+    commands = await _commands(request)
+    row = await _find(request, commands)
+    return await _scale(request, [(row.type, wanted)], [row], commands, only=row.type)
+
+
+async def _scale(
+    request: web.Request,
+    updates: Sequence[tuple[str, UpdateBody | ChangeBody]],
+    rows: Iterable[ProcessFormation],
+    commands: Mapping[str, str],
+    *,
+    only: str | None = None,
+) -> web.Response:
+    app = request[APP]
+    sizes = {row.type: row.size for row in rows}
+    scales: list[Scale] = []
+    for kind, wanted in updates:
+        check_known(kind, commands)
+        _check_size(kind, wanted, sizes.get(kind))
+        if wanted.quantity is not None:
+            scales.append(parse_quantity(kind, wanted.quantity))
+    change = None
+    if scales:
+        _, change = await request.app[DEPLOYS].scale(app, scales, request[USER])
+    after = _declared(await request.app[STORE].formation.of(app), commands)
+    shown = [formation_json(app, row, commands) for row in after if only in (None, row.type)]
+    return answer(shown[0] if only else shown, change=change)
+
+
+async def _find(request: web.Request, commands: Mapping[str, str]) -> ProcessFormation:
+    wanted = request.match_info["type"]
+    for row in _declared(await request.app[STORE].formation.of(request[APP]), commands):
+        if wanted in (row.type, str(row.id)):
+            return row
+    check_known(wanted, commands)
+    raise NotFound("Couldn't find that formation.", resource="formation", remedy="`pushd ps:scale` lists the process types.")
+
+
+async def _commands(request: web.Request) -> Mapping[str, str]:
+    """Process type -> command, of the newest release that has a slug; {} before the first push."""
+    releases = await request.app[STORE].releases.list(request[APP])
+    return next((release.process_types for release in releases if release.slug_id), {})
+
+
+def _declared(rows: Iterable[ProcessFormation], commands: Mapping[str, str]) -> list[ProcessFormation]:
+    return [row for row in rows if row.type in commands and row.type != RELEASE]
+
+
+def formation_json(app: App, row: ProcessFormation, commands: Mapping[str, str]) -> Json:
+    return {
+        "id": str(row.id),
+        "app": app_reference(app),
+        "type": row.type,
+        "quantity": row.quantity,
+        "size": row.size,
+        "dyno_size": fixed("dyno-size", row.size),
+        "command": commands[row.type],
+        "created_at": timestamp(row.created_at),
+        "updated_at": timestamp(row.updated_at),
+    }
+
+
+def _check_size(kind: str, wanted: UpdateBody | ChangeBody, ours: str | None) -> None:
+    """Every dyno here is of one size, which may be named."""
+    name = wanted.size or (wanted.dyno_size.name if wanted.dyno_size else None)
+    if name is not None and ours is not None and name.lower() != ours.lower():
+        raise InvalidParams(
+            f"There is no dyno size {name[:40]!r} for {kind}: every dyno here is {ours}.",
+            remedy="Set its memory with `pushd settings:set dyno-memory-mb=1024`.",
+        )

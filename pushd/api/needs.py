@@ -1,0 +1,111 @@
+"""What the API needs of others, and the typed keys under which its handlers find it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from aiohttp import web
+
+from pushd.access.access import Access
+from pushd.api.signed import Signer
+from pushd.api.streams import Streams
+from pushd.kit.clock import Clock
+from pushd.model.app import App
+from pushd.model.change import Change
+from pushd.model.dyno import Dyno
+from pushd.model.formation import ProcessFormation, Scale
+from pushd.model.logline import LogLine
+from pushd.model.release import Release
+from pushd.model.secret import Environ
+from pushd.model.user import User
+from pushd.store.store import Store
+
+
+class Deploys(Protocol):
+    """Changes that dynos follow; each answers once it is stored. A Change of None means nothing has to boot."""
+
+    async def set_config(self, app: App, changes: Mapping[str, str | None], user: User) -> tuple[Environ, Change | None]: ...
+
+    async def rollback(self, app: App, to: str | None, user: User) -> tuple[Release, Change | None]: ...
+
+    async def release_slug(self, app: App, slug_id: str, description: str, user: User) -> tuple[Release, Change | None]: ...
+
+    async def scale(self, app: App, scales: Sequence[Scale], user: User) -> tuple[list[ProcessFormation], Change | None]: ...
+
+    async def restart(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None: ...
+
+    async def stop(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None: ...
+
+    async def run_detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno: ...
+
+    async def wait_change(self, change_id: UUID, within: float) -> Change: ...
+
+    def dynos(self, app: App) -> list[Dyno]: ...
+
+
+class Apps(Protocol):
+    """What concerns an app as a whole."""
+
+    async def create(self, name: str | None, user: User) -> App: ...
+
+    async def rename(self, app: App, name: str, user: User) -> App: ...
+
+    async def set_maintenance(self, app: App, on: bool, user: User) -> App:
+        """Returns once visitors see it."""
+
+    async def set_settings(self, app: App, changes: Mapping[str, str | None], user: User) -> None: ...
+
+    async def destroy(self, app: App) -> None: ...
+
+
+class Outputs(Protocol):
+    """Build and release phase output, live while it is written; None when there is none (yet)."""
+
+    def of_build(self, app_id: UUID, build_id: UUID) -> AsyncIterator[bytes] | None: ...
+
+    def of_release(self, app_id: UUID, release_id: UUID) -> AsyncIterator[bytes] | None: ...
+
+
+class Tails(Protocol):
+    """App log lines, oldest first; None is a moment for a heartbeat."""
+
+    def tail(
+        self,
+        app_id: UUID,
+        *,
+        lines: int,
+        process: str | None,
+        source: str | None,
+        follow: bool,
+        after: str | None,
+    ) -> AsyncIterator[LogLine | None]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Facts about this server that answers contain."""
+
+    version: str
+    domain: str  # apps are reached at <app>.<domain>
+    web_url_of: Callable[[App], str]  # the URL visitors use
+    body_limit_bytes: int
+    started_at: datetime
+
+
+STORE = web.AppKey("store", Store)
+ACCESS = web.AppKey("access", Access)
+DEPLOYS = web.AppKey("deploys", Deploys)
+APPS = web.AppKey("apps", Apps)
+OUTPUTS = web.AppKey("outputs", Outputs)
+TAILS = web.AppKey("tails", Tails)
+CLOCK = web.AppKey("clock", Clock)
+SITE = web.AppKey("site", Site)
+SIGNER = web.AppKey("signer", Signer)
+STREAMS = web.AppKey("streams", Streams)
+
+APP = web.RequestKey("app", App)
+USER = web.RequestKey("user", User)

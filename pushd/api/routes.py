@@ -1,0 +1,127 @@
+"""Every path of the API in one table: its method, its handler, and what one must be allowed to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from pushd.access.actions import Action as A
+from pushd.api import (
+    account,
+    apps,
+    authorizations,
+    builds,
+    changes,
+    collaborators,
+    config_vars,
+    debug,
+    domains,
+    dynos,
+    formation,
+    health,
+    log_sessions,
+    output_streams,
+    platform,
+    releases,
+    settings,
+    slugs,
+)
+from pushd.api.auth import Handler, guarded
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row. `action` None is for everybody: the path itself is the secret, or there is nothing to hide."""
+
+    method: str
+    path: str
+    handler: Handler
+    action: A | None
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/account", account.show, A.ACCOUNT),
+    Route("GET", "/users/{user}", account.show_named, A.ACCOUNT),
+    Route("GET", "/account/features", platform.nothing, A.ACCOUNT),
+    Route("GET", "/account/keys", platform.nothing, A.ACCOUNT),
+    Route("GET", "/oauth/authorizations", authorizations.list_all, A.ACCOUNT),
+    Route("POST", "/oauth/authorizations", authorizations.create, A.ACCOUNT),
+    Route("GET", "/oauth/authorizations/{authorization}", authorizations.show, A.ACCOUNT),
+    Route("DELETE", "/oauth/authorizations/{authorization}", authorizations.revoke, A.ACCOUNT),
+    Route("DELETE", "/oauth/sessions/{session}", authorizations.no_session, A.ACCOUNT),
+    Route("GET", "/regions", platform.list_regions, A.ACCOUNT),
+    Route("GET", "/regions/{region}", platform.show_region, A.ACCOUNT),
+    Route("GET", "/stacks", platform.list_stacks, A.ACCOUNT),
+    Route("GET", "/stacks/{stack}", platform.show_stack, A.ACCOUNT),
+    Route("GET", "/teams", platform.nothing, A.ACCOUNT),
+    Route("GET", "/spaces", platform.nothing, A.ACCOUNT),
+    Route("GET", "/addons", platform.nothing, A.ACCOUNT),
+    Route("GET", "/addon-attachments", platform.nothing, A.ACCOUNT),
+
+    Route("GET", "/apps", apps.list_all, A.APPS_LIST),
+    Route("GET", "/users/{user}/apps", apps.list_own, A.APPS_LIST),
+    Route("POST", "/apps", apps.create, A.APP_CREATE),
+    Route("GET", "/apps/{app}", apps.show, A.APP_VIEW),
+    Route("PATCH", "/apps/{app}", apps.update, A.APP_CHANGE),
+    Route("DELETE", "/apps/{app}", apps.destroy, A.APP_DESTROY),
+
+    Route("GET", "/apps/{app}/config-vars", config_vars.show, A.CONFIG_READ),
+    Route("PATCH", "/apps/{app}/config-vars", config_vars.update, A.CONFIG_CHANGE),
+    Route("GET", "/apps/{app}/releases/{release}/config-vars", config_vars.show_of_release, A.CONFIG_READ),
+
+    Route("GET", "/apps/{app}/releases", releases.list_all, A.APP_VIEW),
+    Route("POST", "/apps/{app}/releases", releases.create, A.APP_CHANGE),
+    Route("GET", "/apps/{app}/releases/{release}", releases.show, A.APP_VIEW),
+    Route("GET", "/apps/{app}/slugs/{slug}", slugs.show, A.APP_VIEW),
+    Route("GET", "/apps/{app}/builds", builds.list_all, A.APP_VIEW),
+    Route("POST", "/apps/{app}/builds", builds.create, A.PUSH),
+    Route("GET", "/apps/{app}/builds/{build}", builds.show, A.APP_VIEW),
+
+    Route("GET", "/apps/{app}/formation", formation.list_all, A.APP_VIEW),
+    Route("PATCH", "/apps/{app}/formation", formation.update_all, A.APP_CHANGE),
+    Route("GET", "/apps/{app}/formation/{type}", formation.show, A.APP_VIEW),
+    Route("PATCH", "/apps/{app}/formation/{type}", formation.update, A.APP_CHANGE),
+    Route("DELETE", "/apps/{app}/formations/{type}", dynos.restart_type, A.APP_CHANGE),
+    Route("POST", "/apps/{app}/formations/{type}/actions/stop", dynos.stop_type, A.APP_CHANGE),
+    Route("GET", "/apps/{app}/dynos", dynos.list_all, A.APP_VIEW),
+    Route("POST", "/apps/{app}/dynos", dynos.create, A.RUN),
+    Route("DELETE", "/apps/{app}/dynos", dynos.restart_all, A.APP_CHANGE),
+    Route("GET", "/apps/{app}/dynos/{dyno}", dynos.show, A.APP_VIEW),
+    Route("DELETE", "/apps/{app}/dynos/{dyno}", dynos.restart, A.APP_CHANGE),
+    Route("POST", "/apps/{app}/dynos/{dyno}/actions/stop", dynos.stop, A.APP_CHANGE),
+
+    Route("POST", "/apps/{app}/log-sessions", log_sessions.create, A.LOGS),
+    Route("GET", "/logs/{token}", log_sessions.stream, None),
+    Route("GET", "/streams/builds/{token}", output_streams.stream_build, None),
+    Route("GET", "/streams/releases/{token}", output_streams.stream_release, None),
+
+    Route("GET", "/apps/{app}/collaborators", collaborators.list_all, A.APP_VIEW),
+    Route("GET", "/apps/{app}/collaborators/{collaborator}", collaborators.show, A.APP_VIEW),
+    Route("GET", "/apps/{app}/domains", domains.list_all, A.APP_VIEW),
+    Route("POST", "/apps/{app}/domains", domains.create, A.APP_CHANGE),
+    Route("GET", "/apps/{app}/domains/{domain}", domains.show, A.APP_VIEW),
+    Route("GET", "/apps/{app}/available-stacks", platform.list_stacks, A.APP_VIEW),
+    Route("GET", "/apps/{app}/addons", platform.nothing, A.APP_VIEW),
+    Route("GET", "/apps/{app}/addon-attachments", platform.nothing, A.APP_VIEW),
+    Route("GET", "/apps/{app}/buildpack-installations", platform.nothing, A.APP_VIEW),
+    Route("GET", "/apps/{app}/features", platform.nothing, A.APP_VIEW),
+    Route("GET", "/apps/{app}/log-drains", platform.nothing, A.APP_VIEW),
+    Route("GET", "/apps/{app}/sni-endpoints", platform.nothing, A.APP_VIEW),
+    Route("GET", "/apps/{app}/webhooks", platform.nothing, A.APP_VIEW),
+    Route("GET", "/apps/{app}/pipeline-couplings", platform.no_pipeline, A.APP_VIEW),
+
+    Route("GET", "/-/health", health.show, None),
+    Route("GET", "/-/metrics", health.metrics, A.ADMIN),
+    Route("GET", "/-/debug", debug.show, A.ADMIN),
+    Route("GET", "/-/changes/{change}", changes.show, A.ACCOUNT),
+    Route("GET", "/-/apps/{app}/settings", settings.show, A.APP_VIEW),
+    Route("PATCH", "/-/apps/{app}/settings", settings.update, A.APP_CHANGE),
+)  # fmt: skip
+
+
+def add_routes(application: web.Application) -> None:
+    """Put the table into the application, each handler behind its guard."""
+    for route in ROUTES:
+        handler = route.handler if route.action is None else guarded(route.handler, route.action)
+        application.router.add_route(route.method, route.path, handler)

@@ -1,0 +1,122 @@
+"""The API as one aiohttp application, and the server that answers for it on one port, plain and TLS."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from uuid import uuid4
+
+from aiohttp import web
+
+from pushd.access.access import Access
+from pushd.api.certificate import Certificate
+from pushd.api.needs import (
+    ACCESS,
+    APPS,
+    CLOCK,
+    DEPLOYS,
+    OUTPUTS,
+    SIGNER,
+    SITE,
+    STORE,
+    STREAMS,
+    TAILS,
+    Apps,
+    Deploys,
+    Outputs,
+    Site,
+    Tails,
+)
+from pushd.api.routes import add_routes
+from pushd.api.signed import open_signer
+from pushd.api.streams import Streams
+from pushd.kit.aio import Nursery, in_thread
+from pushd.kit.clock import Clock
+from pushd.kit.listen import Listener
+from pushd.problems import problems
+from pushd.store.store import Store
+
+_LONGEST_HEADER_BYTES = 16_384  # the Heroku CLI repeats up to 7 KiB of ids in one
+_KEEP_ALIVE_SECONDS = 75.0
+_CERTIFICATE_CHECK_SECONDS = 86_400.0
+_RATE_LIMIT = "4500"  # what Heroku grants in an hour; here nobody counts
+
+
+async def make_application(
+    *,
+    store: Store,
+    access: Access,
+    deploys: Deploys,
+    apps: Apps,
+    outputs: Outputs,
+    tails: Tails,
+    clock: Clock,
+    site: Site,
+) -> web.Application:
+    """Every path of routes.py; others (git) may add theirs before it is served."""
+    application = web.Application(middlewares=[problems])
+    application[STORE] = store
+    application[ACCESS] = access
+    application[DEPLOYS] = deploys
+    application[APPS] = apps
+    application[OUTPUTS] = outputs
+    application[TAILS] = tails
+    application[CLOCK] = clock
+    application[SITE] = site
+    application[SIGNER] = await open_signer(store.meta)
+    application[STREAMS] = Streams()
+    add_routes(application)
+    application.on_response_prepare.append(_add_headers)
+    application.on_shutdown.append(_end_streams)
+    return application
+
+
+class ApiServer:
+    """Serves one application on any number of sockets; the first byte of a connection tells TLS from plain HTTP."""
+
+    def __init__(
+        self, application: web.Application, *, certificate: Certificate, clock: Clock, stop_seconds: float = 5.0
+    ) -> None:
+        self._certificate = certificate
+        self._clock = clock
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            max_line_size=_LONGEST_HEADER_BYTES,
+            max_field_size=_LONGEST_HEADER_BYTES,
+            shutdown_timeout=stop_seconds,
+        )
+        self._nursery = Nursery("api")
+        self._listener: Listener | None = None
+
+    async def start(self, sockets: Iterable[socket.socket]) -> None:
+        """Answer on these listening sockets from now on; the server owns them."""
+        await in_thread(self._certificate.refresh, self._clock.now())
+        await self._runner.setup()
+        assert self._runner.server is not None  # setup made it
+        self._listener = Listener(self._runner.server, tls=self._certificate.context)
+        for listening in sockets:
+            self._listener.listen(listening)
+        self._nursery.keep(self._renew, name="renew the certificate", pause_seconds=_CERTIFICATE_CHECK_SECONDS)
+
+    async def stop(self) -> None:
+        """Accept no more, end open streams properly, let requests under way finish for a while, then cut them."""
+        await self._nursery.close()
+        if self._listener is not None:
+            await self._listener.close()
+        await self._runner.cleanup()
+
+    async def _renew(self) -> None:
+        while True:
+            await self._clock.sleep(_CERTIFICATE_CHECK_SECONDS)
+            await in_thread(self._certificate.refresh, self._clock.now())
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Request-Id"] = str(uuid4())
+    response.headers["RateLimit-Remaining"] = _RATE_LIMIT
+
+
+async def _end_streams(application: web.Application) -> None:
+    await application[STREAMS].close()

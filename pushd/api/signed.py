@@ -1,0 +1,75 @@
+"""URLs that are the secret: log sessions and output streams are read without a token.
+
+Nothing is stored for them: what they allow is written into them and signed, so they outlive a restart of the daemon.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from pushd.errors import NotFound
+
+_META_KEY = "url_signing_key"
+_SIGNATURE_BYTES = 16
+_TOKEN_LIMIT = 2000
+
+
+class Meta(Protocol):
+    """The store's table of single values."""
+
+    async def get(self, key: str) -> str | None: ...
+
+    async def set(self, key: str, value: str) -> None: ...
+
+
+class Signer:
+    """Makes and reads such tokens, each for one purpose and until a moment."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def sign(self, purpose: str, claims: Mapping[str, Any], *, until: datetime) -> str:
+        """Text for a URL path; `claims` are visible in it, so no secret belongs there."""
+        payload = {**claims, "for": purpose, "until": int(until.timestamp())}
+        body = json.dumps(payload, separators=(",", ":"), sort_keys=True).encode()
+        return _encode(self._signature(body) + body)
+
+    def read(self, purpose: str, token: str, *, now: datetime) -> Mapping[str, Any]:
+        """The claims. Raises: NotFound for a token that is not ours, of another purpose, or too old."""
+        signed = _decode(token) if len(token) <= _TOKEN_LIMIT else b""
+        signature, body = signed[:_SIGNATURE_BYTES], signed[_SIGNATURE_BYTES:]
+        if hmac.compare_digest(signature, self._signature(body)):
+            claims: Mapping[str, Any] = json.loads(body)
+            if claims["for"] == purpose and now.timestamp() < claims["until"]:
+                return claims
+        raise NotFound("This URL is not valid, or not any more.", resource=purpose, remedy="Ask the API for a new one.")
+
+    def _signature(self, body: bytes) -> bytes:
+        return hmac.digest(self._key, body, hashlib.sha256)[:_SIGNATURE_BYTES]
+
+
+async def open_signer(meta: Meta) -> Signer:
+    """The signer of this data folder; its key is made at first start."""
+    key = await meta.get(_META_KEY)
+    if key is None:
+        key = secrets.token_hex(32)
+        await meta.set(_META_KEY, key)
+    return Signer(bytes.fromhex(key))
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+    except ValueError:
+        return b""

@@ -1,0 +1,62 @@
+"""The one place that makes HTTP of errors, in the Platform API's shape: {"id", "message"} and the right status."""
+
+from __future__ import annotations
+
+import logging
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from pushd.errors import NotFound, PushdError, TooLarge, Unauthorized
+
+log = logging.getLogger(__name__)
+
+NO_ENDPOINT = "The requested API endpoint was not found."
+_REALM = 'Bearer realm="pushd"'  # RFC 9110 section 11.6.1: a 401 names a challenge; Basic would open browser dialogues
+
+
+def problem_json(error: PushdError) -> dict[str, str]:
+    """What a client is told: the remedy is the message's second line, which the Heroku CLI prints as it is."""
+    body = {"id": error.id, "message": error.text}
+    if isinstance(error, NotFound) and error.resource:
+        body["resource"] = error.resource
+    return body
+
+
+def answer_of(error: PushdError) -> web.Response:
+    """The response to a request that was refused."""
+    response = web.json_response(problem_json(error), status=error.status)
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = _REALM
+    return response
+
+
+class InternalError(PushdError):
+    """A bug of ours, as a client may see it: no detail, and where to look."""
+
+    id, status = "internal_server_error", 500
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Internal server error.", remedy="The daemon's own log says more; the Request-Id of this answer stands there too."
+        )
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every failure as JSON; one that nobody raised on purpose keeps its traceback in the daemon's log only."""
+    try:
+        return await handler(request)
+    except PushdError as error:
+        return answer_of(error)
+    except web.HTTPRequestEntityTooLarge:
+        return answer_of(TooLarge("The body is too large.", remedy="Send less at once."))
+    except web.HTTPException:
+        if request.match_info.http_exception is None:
+            raise  # a handler's own answer
+        return answer_of(NotFound(NO_ENDPOINT))
+    except ConnectionResetError:
+        raise  # the client is gone; there is nobody to answer
+    except Exception:
+        log.exception("request failed", extra={"method": request.method, "path": request.path})
+        return answer_of(InternalError())
