@@ -99,15 +99,6 @@ class Users:
             raise not_found("authorization")
         return found[0]
 
-    async def authorization_of_token(self, token: str) -> Authorization | None:
-        """The one that this token belongs to, expired or not."""
-
-        def work(connection: sqlite3.Connection) -> Authorization | None:
-            row = connection.execute("SELECT * FROM authorizations WHERE token_hash = ?", (_hash(token),)).fetchone()
-            return None if row is None else _authorization(row)
-
-        return await self._database.read(work)
-
     async def create_authorization(
         self, user: User, description: str, expires: datetime | None = None
     ) -> tuple[Authorization, str]:
