@@ -68,6 +68,7 @@ class Deploys:
         self._address_of = address_of  # the URL visitors use
         self._changes = changes
         self._pushes = PushQueue()
+        self._scaling = asyncio.Lock()  # steps such as web+1 are counted from what is stored
         self._newest: dict[UUID, asyncio.Task[Release]] = {}  # what makes the newest stored release of an app live
 
     # --- a push -----------------------------------------------------------------------------------------------------
@@ -181,8 +182,9 @@ class Deploys:
     async def scale(self, app: App, scales: Sequence[Scale], user: User) -> tuple[list[ProcessFormation], Change | None]:
         """Store the wanted quantities and follow them. Raises: NotFound for an unknown type, InvalidParams."""
         self._disk.check()
-        wanted = await self._scaled(app, scales)
-        await self._store.formation.set(app, wanted)
+        async with self._scaling:
+            wanted = await self._scaled(app, scales)
+            await self._store.formation.set(app, wanted)
         rows = await self._store.formation.of(app)
         shown = " ".join(f"{row.type}@{row.quantity}:{row.size}" for row in rows if row.type in wanted)
         self._tell(app, f"Scaled to {shown} by user {user.email}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -27,6 +28,7 @@ class Releaser:
     def __init__(self, store: Store, *, domain: str) -> None:
         self._store = store
         self._domain = domain
+        self._storing = asyncio.Lock()  # what is read before a release is stored must still hold then
 
     async def of_slug(self, app: App, slug: Slug, user: User, *, description: str) -> Release:
         """A release of a new slug with the newest config vars; types new to the app are wanted once (web) or not at all."""
@@ -47,11 +49,12 @@ class Releaser:
 
         Raises: InvalidParams for a name or value that cannot be one.
         """
-        current = await self._store.config.of(app)
-        wanted = config_vars.changed(current, changes)
-        if dict(wanted) == dict(current):
-            return None
-        return await self._again(app, config=wanted, user=user, description=_describe(current, changes))
+        async with self._storing:
+            current = await self._store.config.of(app)
+            wanted = config_vars.changed(current, changes)
+            if dict(wanted) == dict(current):
+                return None
+            return await self._again(app, config=wanted, user=user, description=_describe(current, changes))
 
     async def replacement_of(self, app: App, release: Release, user: User) -> Release | None:
         """A config release whose slug failed while it waited, made again on the slug that still runs; else None."""
@@ -65,18 +68,19 @@ class Releaser:
 
         Raises: NotFound, InvalidParams or Conflict when there is none that can be rolled back to.
         """
-        target = await self._rollback_target(app, to)
-        return await self._store.releases.create(
-            app,
-            slug_id=target.slug_id,
-            process_types=target.process_types,
-            config=await self._store.releases.config_vars(target),
-            description=f"Rollback to {target.name}",
-            user=user,
-            status=ReleaseStatus.PENDING,
-            phase_passed=formation.RELEASE not in target.process_types,
-            formation=formation.first_formation(target.process_types),
-        )
+        async with self._storing:
+            target = await self._rollback_target(app, to)
+            return await self._store.releases.create(
+                app,
+                slug_id=target.slug_id,
+                process_types=target.process_types,
+                config=await self._store.releases.config_vars(target),
+                description=f"Rollback to {target.name}",
+                user=user,
+                status=ReleaseStatus.PENDING,
+                phase_passed=formation.RELEASE not in target.process_types,
+                formation=formation.first_formation(target.process_types),
+            )
 
     async def launch_of(self, app: App, release: Release) -> Launch:
         """All that the runner needs to start this release. Raises: NotFound if it has no slug."""

@@ -93,10 +93,11 @@ def one_off_name(kind: str, taken: Collection[str], chance: random.Random) -> st
 def web_state(dynos: Iterable[tuple[DynoState, int]], *, wants_web: bool) -> WebState:
     """What visitors meet while no target is ready, from each web dyno's state and crashes in a row.
 
-    BOOTING (requests wait) holds during a first start and the one right after a first crash; from then on it is CRASHED.
+    BOOTING (requests wait) holds during a first start and the one right after a first crash, and for a dyno that is up and
+    about to take traffic; from then on it is CRASHED.
     """
     states = list(dynos)
-    if any(state is DynoState.STARTING and crashes <= 1 for state, crashes in states):
+    if any(state is DynoState.UP or (state is DynoState.STARTING and crashes <= 1) for state, crashes in states):
         return WebState.BOOTING
     return WebState.CRASHED if states or wants_web else WebState.NONE
 
