@@ -1,0 +1,47 @@
+"""What the program says of itself."""
+
+from __future__ import annotations
+
+import platform
+
+import click
+
+from pushd import __version__
+from pushd.cli import commands, render
+from pushd.cli.options import json_option
+
+
+@click.command("version")
+@json_option
+def version(as_json: bool) -> None:
+    """Show the version.
+
+    \b
+    Example:
+        pushd version
+    """
+    if as_json:
+        return render.json({"version": __version__, "python": platform.python_version()})
+    render.out(f"pushd {__version__}")
+
+
+@click.command("help")
+@click.argument("command", required=False)
+def help_(command: str | None) -> None:
+    """Show help, of all commands or of one.
+
+    \b
+    Example:
+        pushd help config:set
+    """
+    from pushd.cli.main import load, program, unknown_command
+
+    context = click.get_current_context()
+    if command is None:
+        parent = context.parent or context
+        return click.echo(program.get_help(parent))
+    found = commands.maybe_command(command)
+    if found is None:
+        raise click.UsageError(unknown_command(command))
+    with click.Context(load(found[1]), info_name=command, parent=context.parent) as shown:
+        click.echo(shown.command.get_help(shown))

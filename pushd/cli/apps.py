@@ -1,0 +1,227 @@
+"""Apps: list, make, look at, rename, open, destroy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+import click
+
+from pushd.cli import render
+from pushd.cli.options import Here, app_options, discover, host_option, json_option, on_app, on_server
+from pushd.cli.waiting import follow
+from pushd.client.client import Client
+from pushd.client.discovery import Discovery
+from pushd.client.gitconfig import Git
+from pushd.client.server import app_url
+from pushd.client.shapes import AppShape
+from pushd.errors import PushdError
+
+
+@click.command("apps")
+@on_server
+@json_option
+def list_apps(client: Client, as_json: bool) -> None:
+    """List your apps.
+
+    \b
+    Example:
+        pushd apps
+    """
+    apps = sorted(client.apps(), key=lambda app: app["name"])
+    if as_json:
+        return render.json(apps)
+    if not apps:
+        return render.hint("You have no apps. Make one with `pushd create`.")
+    render.heading("Apps")
+    for app in apps:
+        render.out(app["name"] + (" (maintenance)" if app["maintenance"] else ""))
+
+
+@click.command("apps:create")
+@click.argument("name", required=False)
+@click.option("-r", "--remote", metavar="NAME", default="pushd", show_default=True, help="Name of the git remote to make.")
+@click.option("-n", "--no-remote", is_flag=True, help="Make no git remote.")
+@host_option
+@json_option
+def create(name: str | None, remote: str, no_remote: bool, host: str | None, as_json: bool) -> None:
+    """Make an app, and a git remote that leads to it.
+
+    Without NAME one is made up. Outside of a git repository no remote is made.
+
+    \b
+    Examples:
+        pushd create
+        pushd create myapp --remote myserver
+    """
+    where = discover(host=host)
+    with render.doing("Creating app") as step:
+        app = where.client.create_app(name)
+        step.note = app["name"]
+    if not no_remote:
+        _add_remote(where, remote, app["name"])
+    if as_json:
+        return render.json(app)
+    render.out(f"{app['web_url'] or ''} | {app_url(where.server, app['name'])}")
+
+
+@click.command("apps:info")
+@click.argument("name", metavar="[APP]", required=False)
+@click.option("-s", "--shell", is_flag=True, help="Print lines that a shell can read.")
+@app_options
+@json_option
+def info(name: str | None, shell: bool, app: str | None, remote: str | None, host: str | None, as_json: bool) -> None:
+    """Show an app.
+
+    Its URLs, owner, dynos and sizes.
+
+    \b
+    Example:
+        pushd info --app myapp
+    """
+    where = discover(app=name or app, remote=remote, host=host)
+    wanted = where.app
+    client = where.client
+    found = client.app(wanted)
+    if as_json:
+        return render.json(found)
+    counts: dict[str, int] = {}
+    for dyno in client.dynos(wanted):
+        counts[dyno["type"]] = counts.get(dyno["type"], 0) + 1
+    if shell:
+        return _print_shell(found, counts)
+    render.heading(found["name"])
+    rows: dict[str, object] = {
+        "Dynos": ", ".join(f"{kind}: {count}" for kind, count in sorted(counts.items())) or "none",
+        "Git URL": app_url(where.server, found["name"]),
+        "Web URL": found["web_url"] or "",
+        "Owner": found["owner"]["email"],
+        "Stack": found["stack"]["name"],
+        "Maintenance": "on" if found["maintenance"] else "off",
+        "Created": render.when(found["created_at"]),
+        "Repo size": render.size(found["repo_size"]),
+        "Slug size": render.size(found["slug_size"]),
+    }
+    render.pairs(rows)
+
+
+@click.command("apps:destroy")
+@click.argument("name", metavar="[APP]", required=False)
+@click.option("--confirm", metavar="APP", help="The app's name once more, instead of the question.")
+@app_options
+@json_option
+def destroy(
+    name: str | None, app: str | None, remote: str | None, confirm: str | None, host: str | None, as_json: bool
+) -> None:
+    """Destroy an app and all that belongs to it.
+
+    Its config vars, releases, logs and files are gone for good, and so are its git remotes in this folder.
+
+    \b
+    Example:
+        pushd apps:destroy --app myapp --confirm myapp
+    """
+    where = discover(app=name or app, remote=remote, host=host)
+    found = where.client.app(where.app)
+    _confirm(found["name"], confirm)
+    with render.doing(f"Destroying {found['name']} and all that belongs to it"):
+        destroyed = where.client.destroy_app(found["id"])
+        follow(where.client, destroyed, no_wait=False)
+    for each in _remotes_of(where, found["name"]):
+        where.git.remove_remote(each)
+        render.hint(f"Git remote {each} removed")
+    if as_json:
+        render.json(destroyed.value)
+
+
+@click.command("apps:rename")
+@click.argument("name", metavar="NEW_NAME")
+@on_app
+@json_option
+def rename(here: Here, name: str, as_json: bool) -> None:
+    """Give an app another name.
+
+    Its git remotes in this folder get the new URL.
+
+    \b
+    Example:
+        pushd apps:rename shop --app brisk-fjord-48213
+    """
+    old = here.client.app(here.app)["name"]
+    with render.doing(f"Renaming {old} to {name}"):
+        changed = here.client.rename_app(here.app, name)
+        follow(here.client, changed, no_wait=False)
+    where = discover(host=here.client.server)
+    for each in _remotes_of(where, old):
+        where.git.point_remote(each, where.server, changed.value["name"])
+        render.hint(f"Git remote {each} updated")
+    if as_json:
+        return render.json(changed.value)
+    render.out(f"{changed.value['web_url'] or ''} | {app_url(here.client.server, changed.value['name'])}")
+
+
+@click.command("apps:open")
+@click.argument("path", default="")
+@on_app
+def open_app(here: Here, path: str) -> None:
+    """Open an app in the web browser.
+
+    Its URL is printed too; in a pipe it is only printed.
+
+    \b
+    Example:
+        pushd open /about
+    """
+    url = (here.client.app(here.app)["web_url"] or "").rstrip("/") + "/" + path.lstrip("/")
+    render.out(url)
+    import webbrowser
+
+    if sys.stdout.isatty():
+        webbrowser.open(url)
+
+
+def _confirm(name: str, confirm: str | None) -> None:
+    """Raises: PushdError unless the person wrote the app's name."""
+    if confirm is None and sys.stdin.isatty():
+        render.warn(f"This will destroy {name} with its config vars, releases, logs and files.")
+        confirm = click.prompt(f"To go on, type {name}", err=True)
+    if confirm is None:
+        raise PushdError(f"Destroying {name} wants a confirmation.", remedy=f"Add --confirm {name}.")
+    if confirm != name:
+        raise PushdError(f"{confirm} is not {name}: nothing was destroyed.", remedy=f"Add --confirm {name}.")
+
+
+def _remotes_of(where: Discovery, app: str) -> list[str]:
+    return [each.name for each in where.git.remotes([where.server]) if (each.server, each.app) == (where.server, app)]
+
+
+def _add_remote(where: Discovery, remote: str, app: str) -> None:
+    """Make the git remote, unless this is no repository or the name leads elsewhere already: then say so."""
+    git: Git = where.git
+    if where.server.startswith("unix:") or not git.in_repository():
+        return
+    existing = next((each for each in git.remotes([where.server]) if each.name == remote), None)
+    if existing and (existing.server, existing.app) != (where.server, app):
+        render.warn(f"The git remote {remote} is there already and was left as it is: {existing.url}")
+        render.hint(f"To make one: pushd git:remote --app {app} --remote ANOTHER_NAME")
+        return
+    git.point_remote(remote, where.server, app)
+    render.hint(f"Git remote {remote} added. To deploy: git push {remote} master")
+
+
+def _print_shell(app: AppShape, counts: Mapping[str, int]) -> None:
+    import shlex
+
+    rows = {
+        "name": app["name"],
+        "git_url": app["git_url"],
+        "web_url": app["web_url"] or "",
+        "owner": app["owner"]["email"],
+        "stack": app["stack"]["name"],
+        "maintenance": "on" if app["maintenance"] else "off",
+        "dynos": " ".join(f"{kind}={count}" for kind, count in sorted(counts.items())),
+        "repo_size": str(app["repo_size"] or 0),
+        "slug_size": str(app["slug_size"] or 0),
+    }
+    for key, value in rows.items():
+        render.out(f"{key}={shlex.quote(value)}")

@@ -1,0 +1,56 @@
+"""Every command once: its topic, its name, where it is, and Heroku's short names for some."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+# topic (a heading of `pushd help`) -> command -> "module:function", the module below pushd/cli
+TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
+    "Apps": {
+        "apps": "apps:list_apps", "apps:create": "apps:create", "apps:info": "apps:info", "apps:destroy": "apps:destroy",
+        "apps:rename": "apps:rename", "apps:open": "apps:open_app", "git:remote": "git:remote",
+        "maintenance": "maintenance:show", "maintenance:on": "maintenance:turn_on", "maintenance:off": "maintenance:turn_off",
+    },
+    "Config vars and settings": {
+        "config": "config:show", "config:get": "config:get", "config:set": "config:set_vars",
+        "config:unset": "config:unset", "config:edit": "config_edit:edit",
+        "settings": "app_settings:show", "settings:set": "app_settings:set_settings",
+        "settings:unset": "app_settings:unset",
+    },
+    "Dynos and logs": {
+        "ps": "ps:show", "ps:scale": "ps:scale", "ps:restart": "ps:restart", "ps:stop": "ps:stop", "ps:wait": "ps:wait",
+        "run:detached": "run:detached", "logs": "logs:logs",
+    },
+    "Releases and builds": {
+        "releases": "releases:list_releases", "releases:info": "releases:info", "releases:output": "releases:output",
+        "releases:rollback": "releases:rollback",
+        "builds": "builds:list_builds", "builds:info": "builds:info", "builds:output": "builds:output",
+    },
+    "Account": {"login": "login:login", "logout": "login:logout", "whoami": "login:whoami"},
+    "Server and shell": {
+        "serve": "serve:serve", "demo": "demo:demo", "shell-init": "shell_init:shell_init", "version": "about:version",
+        "help": "about:help_", "git:credentials": "git:credentials",
+    },
+})  # fmt: skip
+
+HIDDEN: Mapping[str, str] = MappingProxyType({"hook": "git:hook"})
+
+ALIASES: Mapping[str, str] = MappingProxyType({
+    "create": "apps:create", "info": "apps:info", "destroy": "apps:destroy", "rename": "apps:rename", "open": "apps:open",
+    "restart": "ps:restart", "rollback": "releases:rollback",
+})  # fmt: skip
+
+COMMANDS: Mapping[str, str] = MappingProxyType({name: where for topic in TOPICS.values() for name, where in topic.items()})
+
+
+def names() -> list[str]:
+    """Everything that may be typed after `pushd`, long names and short ones, sorted."""
+    return sorted([*COMMANDS, *ALIASES])
+
+
+def maybe_command(name: str) -> tuple[str, str] | None:
+    """The long name of a command and where it is, or None."""
+    name = ALIASES.get(name, name)
+    where = COMMANDS.get(name) or HIDDEN.get(name)
+    return (name, where) if where else None

@@ -1,0 +1,60 @@
+"""Config vars in an editor."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from pushd.cli import dotenv_text, render
+from pushd.cli.config import change_vars
+from pushd.cli.options import Here, no_wait_option, on_app, place
+from pushd.errors import Conflict, InvalidParams
+
+_HEAD = """\
+# Config vars of {app}: one KEY=value per line. A deleted line unsets its variable.
+# A bare value is the rest of its line; quote values of several lines: KEY='...'
+"""
+
+
+@click.command("config:edit")
+@on_app
+@no_wait_option
+def edit(here: Here, no_wait: bool) -> None:
+    """Change config vars in your editor, and restart the app.
+
+    The editor is $VISUAL or $EDITOR. Nothing is changed if you leave the text as it is, or if somebody else changed the
+    config vars meanwhile.
+
+    \b
+    Example:
+        EDITOR=nano pushd config:edit
+    """
+    before = here.client.config_vars(here.app)
+    after = _edited(_HEAD.format(app=here.app) + dotenv_text.dump(before))
+    changes: dict[str, str | None] = {key: value for key, value in after.items() if before.get(key) != value}
+    changes |= dict.fromkeys(key for key in before if key not in after)
+    if not changes:
+        return render.hint("No changes.")
+    if here.client.config_vars(here.app) != before:
+        raise Conflict(
+            "The config vars were changed by somebody else while you edited: nothing was changed.",
+            remedy="Run `pushd config:edit` again.",
+        )
+    change_vars(here, changes, f"Changing {', '.join(sorted(changes))}", no_wait=no_wait)
+
+
+def _edited(text: str) -> dict[str, str]:
+    """What the person made of the text; a mistake may be mended in the editor, on a terminal."""
+    environ = place().environ
+    editor = environ.get("VISUAL") or environ.get("EDITOR")
+    while True:
+        edited = click.edit(text, editor=editor, extension=".env", require_save=False)
+        text = text if edited is None else edited
+        try:
+            return dotenv_text.parse(text)
+        except InvalidParams as error:
+            if not sys.stdin.isatty():
+                raise
+            render.error(error.message, error.remedy)
+            click.confirm("Edit again?", default=True, abort=True, err=True)

@@ -1,0 +1,82 @@
+"""Git: remotes that lead to apps, the credential helper, and the hook that repositories elsewhere call."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from pushd.cli import render
+from pushd.cli.options import discover, host_option, place
+from pushd.client.discovery import Discovery
+from pushd.client.gitconfig import GitTrouble
+from pushd.client.server import maybe_server
+from pushd.errors import PushdError
+
+
+@click.command("git:remote")
+@click.option("-a", "--app", metavar="APP", help="The app. [PUSHD_APP, this folder's git remote]")
+@click.option("-r", "--remote", metavar="NAME", default="pushd", show_default=True, help="Name of the git remote.")
+@host_option
+def remote(app: str | None, remote: str, host: str | None) -> None:
+    """Point a git remote of this folder at an app.
+
+    A remote of that name is made, or changed. It is marked as ours, so that commands know this folder's app and server.
+
+    \b
+    Example:
+        pushd git:remote --app myapp --remote myserver
+    """
+    where = discover(app=app, host=host)
+    name = where.app
+    found = where.client.app(name)["name"]
+    if not where.git.in_repository():
+        raise GitTrouble("This folder is no git repository.", remedy="Run `git init`, then try again.")
+    if where.server.startswith("unix:"):
+        raise GitTrouble("git cannot push to a unix socket.", remedy="Let the API listen on host:port too.")
+    where.git.point_remote(remote, where.server, found)
+    render.out(f"set git remote {remote} to {where.server}/{found}.git")
+
+
+@click.command("git:credentials")
+@click.argument("action", type=click.Choice(["get", "store", "erase"]))
+def credentials(action: str) -> None:
+    """Tell git the token of a pushd server.
+
+    This is a credential helper: git calls it. It is silent for every host that is not a pushd server of yours.
+
+    \b
+    Example, as `pushd create` writes it:
+        git config credential.http://127.0.0.1:5000.helper '!git pushd git:credentials'
+    """
+    asked = dict(line.rstrip("\r\n").partition("=")[::2] for line in sys.stdin if "=" in line)
+    if action != "get":
+        return  # we keep no copy of what git tells us
+    where = discover()
+    token = _maybe_credential(where, f"{asked.get('protocol', '')}://{asked.get('host', '')}")
+    if token:
+        render.out(f"username={asked.get('username') or 'pushd'}\npassword={token}")
+
+
+@click.command("hook", hidden=True)
+@click.argument("kind", type=click.Choice(["pre-receive", "post-receive"]))
+def hook(kind: str) -> None:
+    """Hand a push that another git server received to the daemon; hooks/ of a bare repository calls this.
+
+    \b
+    Example:
+        exec git pushd hook pre-receive
+    """
+    from pushd.cli.hook import hook as hand_over
+
+    code = hand_over(kind, place().environ, sys.stdin, sys.stdout)
+    raise click.exceptions.Exit(code)
+
+
+def _maybe_credential(where: Discovery, url: str) -> str | None:
+    """The token if the host is ours; git asks on by itself when there is none, so trouble is no reason to fail."""
+    server = maybe_server(url)
+    try:
+        return where.maybe_token(server) if server and where.is_ours(server) else None
+    except PushdError:
+        return None

@@ -1,0 +1,58 @@
+"""Logs: the last lines of an app, and every new one."""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+import click
+
+from pushd.cli import render
+from pushd.cli.options import Here, json_option, on_app
+
+_LINE = re.compile(r"(?P<at>\S+) (?P<source>[a-z]+)\[(?P<process>[^\]]+)\]: ?(?P<message>.*)", re.DOTALL)
+_COLOURS = ("cyan", "yellow", "green", "magenta", "bright_blue", "bright_cyan", "bright_green")
+
+
+@click.command("logs")
+@click.option("-n", "--num", metavar="N", type=click.IntRange(1, 1500), default=100, show_default=True, help="How many lines.")
+@click.option("-t", "--tail", is_flag=True, help="Go on with every new line, until Ctrl-C.")
+@click.option("-p", "--ps", metavar="TYPE", help="Only this process type (web), router or api.")
+@click.option("-d", "--dyno", metavar="DYNO", help="Only this dyno (web.1).")
+@click.option("-s", "--source", metavar="SOURCE", help="Only app or heroku (the platform).")
+@on_app
+@json_option
+def logs(here: Here, num: int, tail: bool, ps: str | None, dyno: str | None, source: str | None, as_json: bool) -> None:
+    """Show the log of an app.
+
+    The last lines and, with --tail, every new one.
+
+    \b
+    Examples:
+        pushd logs --tail
+        pushd logs -n 500 --ps web --source app
+    """
+    for line in here.client.log_lines(here.app, lines=num, tail=tail, source=source, dyno=dyno or ps):
+        if as_json:
+            _print_json(line)
+        else:
+            render.out(_coloured(line))
+
+
+def _coloured(line: str) -> str:
+    """The line with its time and process in a colour of the process type's own."""
+    found = _LINE.fullmatch(line)
+    if not found:
+        return line
+    kind = found["process"].partition(".")[0]
+    colour = _COLOURS[zlib.crc32(kind.encode()) % len(_COLOURS)]
+    head = f"{found['at']} {found['source']}[{found['process']}]:"
+    return f"{click.style(head, fg=colour)} {found['message']}"
+
+
+def _print_json(line: str) -> None:
+    """One JSON object per line, so that a tail can be read by a program too."""
+    import json
+
+    found = _LINE.fullmatch(line)
+    render.out(json.dumps(found.groupdict() if found else {"message": line}, ensure_ascii=False))

@@ -1,0 +1,58 @@
+"""Maintenance mode: visitors see a page that says "we will be back"; dynos keep running."""
+
+from __future__ import annotations
+
+import click
+
+from pushd.cli import render
+from pushd.cli.options import Here, json_option, on_app
+from pushd.cli.waiting import follow
+
+
+@click.command("maintenance")
+@on_app
+@json_option
+def show(here: Here, as_json: bool) -> None:
+    """Say whether maintenance mode is on.
+
+    \b
+    Example:
+        pushd maintenance --app myapp
+    """
+    on = here.client.app(here.app)["maintenance"]
+    if as_json:
+        return render.json({"maintenance": on})
+    render.out("on" if on else "off")
+
+
+@click.command("maintenance:on")
+@on_app
+def turn_on(here: Here) -> None:
+    """Show visitors a maintenance page instead of the app.
+
+    Ends when they see it, with status 503. Dynos keep running.
+
+    \b
+    Example:
+        pushd maintenance:on --app myapp
+    """
+    _turn(here, True)
+
+
+@click.command("maintenance:off")
+@on_app
+def turn_off(here: Here) -> None:
+    """Let visitors reach the app again.
+
+    Ends when they do.
+
+    \b
+    Example:
+        pushd maintenance:off --app myapp
+    """
+    _turn(here, False)
+
+
+def _turn(here: Here, on: bool) -> None:
+    with render.doing(f"{'Enabling' if on else 'Disabling'} maintenance mode for {here.app}"):
+        follow(here.client, here.client.set_maintenance(here.app, on), no_wait=False)

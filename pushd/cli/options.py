@@ -1,0 +1,89 @@
+"""Options that many commands share, and what they lead to: a client and an app."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec
+
+import click
+
+from pushd.cli.render import Place
+from pushd.client.client import Client
+from pushd.client.discovery import Discovery
+
+P = ParamSpec("P")
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Here:
+    """What a command about one app gets: the app and a client, found when first asked for, so usage errors come first."""
+
+    def __init__(self, where: Discovery) -> None:
+        self._where = where
+
+    @property
+    def app(self) -> str:
+        return self._where.app
+
+    @property
+    def client(self) -> Client:
+        return self._where.client
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
+
+
+def no_wait_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    help_ = "End at once, do not wait until the dynos have followed."
+    return click.option("--no-wait", is_flag=True, help=help_)(function)
+
+
+def host_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--host", metavar="URL", help="The server's API. [PUSHD_HOST, this folder's git remote, this machine]")(
+        function
+    )
+
+
+def on_app(function: Callable[Concatenate[Here, P], None]) -> Callable[..., None]:
+    """Give the command `-a`, `-r`, `--host`, and a client with the app that they mean."""
+
+    @functools.wraps(function)
+    def command(app: str | None, remote: str | None, host: str | None, *args: P.args, **kwargs: P.kwargs) -> None:
+        function(Here(discover(app=app, remote=remote, host=host)), *args, **kwargs)
+
+    return app_options(command)
+
+
+def on_server(function: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:
+    """Give the command `-r` and `--host`, and a client of the server that they mean."""
+
+    @functools.wraps(function)
+    def command(remote: str | None, host: str | None, *args: P.args, **kwargs: P.kwargs) -> None:
+        function(discover(remote=remote, host=host).client, *args, **kwargs)
+
+    return _remote_option(host_option(command))
+
+
+def discover(*, app: str | None = None, remote: str | None = None, host: str | None = None) -> Discovery:
+    """Where this command line leads, from the place that the program runs in."""
+    here = place()
+    return Discovery(environ=here.environ, folder=here.folder, app_option=app, remote_option=remote, host_option=host)
+
+
+def place() -> Place:
+    """The environment and folder of the running command."""
+    found = click.get_current_context().find_object(Place)
+    assert found is not None
+    return found
+
+
+def app_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`-a`, `-r` and `--host`, as arguments `app`, `remote` and `host`."""
+    help_ = "The app. [PUSHD_APP, this folder's git remote]"
+    return click.option("-a", "--app", metavar="APP", help=help_)(_remote_option(host_option(function)))
+
+
+def _remote_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("-r", "--remote", metavar="NAME", help="The git remote that leads to the app.")(function)

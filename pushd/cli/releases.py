@@ -1,0 +1,139 @@
+"""Releases: what was released, its output, and going back."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from pushd.cli import render
+from pushd.cli.options import Here, json_option, no_wait_option, on_app
+from pushd.cli.waiting import follow
+from pushd.client.client import find_rollback_target
+from pushd.client.shapes import ReleaseShape
+from pushd.errors import NotFound
+
+_STATUS = {"pending": "in progress", "failed": "failed", "expired": "overtaken"}
+
+
+@click.command("releases")
+@click.option("-n", "--num", metavar="N", type=click.IntRange(1, 1000), default=15, show_default=True, help="How many.")
+@on_app
+@json_option
+def list_releases(here: Here, num: int, as_json: bool) -> None:
+    """List the newest releases of an app.
+
+    \b
+    Example:
+        pushd releases -n 50
+    """
+    found = here.client.releases(here.app, limit=num)
+    if as_json:
+        return render.json(found)
+    current = next((each for each in found if each["current"]), None)
+    render.heading(f"{here.app} Releases" + (f" - Current: v{current['version']}" if current else ""))
+    rows = [
+        (f"v{each['version']}", each["description"], _status(each), each["user"]["email"], render.when(each["created_at"]))
+        for each in found
+    ]
+    render.table(("VERSION", "DESCRIPTION", "STATUS", "BY", "WHEN"), rows)
+
+
+@click.command("releases:info")
+@click.argument("release", metavar="[vN]", required=False)
+@click.option("-s", "--shell", is_flag=True, help="Print its config vars as lines that a shell can read.")
+@on_app
+@json_option
+def info(here: Here, release: str | None, shell: bool, as_json: bool) -> None:
+    """Show one release with its config vars.
+
+    Without a number the newest.
+
+    \b
+    Example:
+        pushd releases:info v12
+    """
+    found = _find(here, release)
+    config = here.client.release_config_vars(here.app, found["version"])
+    if as_json:
+        return render.json({**found, "config_vars": config})
+    if not shell:
+        render.heading(f"Release v{found['version']}")
+        render.pairs({
+            "Change": found["description"], "By": found["user"]["email"], "When": render.when(found["created_at"]),
+            "Status": _status(found) or found["status"],
+        })  # fmt: skip
+        render.out("")
+        render.heading(f"v{found['version']} Config vars")
+        return render.pairs(dict(sorted(config.items())), raw=True)
+    import shlex
+
+    for key, value in sorted(config.items()):
+        render.out(f"{key}={shlex.quote(value)}")
+
+
+@click.command("releases:output")
+@click.argument("release", metavar="[vN]", required=False)
+@on_app
+def output(here: Here, release: str | None) -> None:
+    """Show what a release phase printed.
+
+    Live while it runs. Without a number the newest.
+
+    \b
+    Example:
+        pushd releases:output v12
+    """
+    found = _find(here, release)
+    url = found["output_stream_url"]
+    if not url:
+        return render.hint(f"Release v{found['version']} has no output: no release phase ran.")
+    stream_to_stdout(here, url)
+
+
+@click.command("releases:rollback")
+@click.argument("release", metavar="[vN]", required=False)
+@on_app
+@no_wait_option
+@json_option
+def rollback(here: Here, release: str | None, no_wait: bool, as_json: bool) -> None:
+    """Go back to an earlier release.
+
+    Makes a new release from the slug and config vars of an older one, and builds nothing. Without a number it is the one
+    before. Ends when the dynos answer.
+
+    \b
+    Examples:
+        pushd rollback
+        pushd releases:rollback v12 --app myapp
+    """
+    target = _find(here, release) if release else find_rollback_target(here.client.releases(here.app, limit=100))
+    with render.doing(f"Rolling back {here.app} to v{target['version']}") as step:
+        changed = here.client.rollback(here.app, target["id"])
+        step.note = f"v{changed.value['version']}"
+        follow(here.client, changed, no_wait=no_wait)
+    if as_json:
+        return render.json(changed.value)
+    render.out(f"Rolled back {here.app} to v{target['version']}, now at v{changed.value['version']}.")
+    render.hint(f"To undo: pushd releases:rollback v{changed.value['version'] - 1} --app {here.app}")
+
+
+def stream_to_stdout(here: Here, url: str) -> None:
+    """Copy an output stream as it comes."""
+    for data in here.client.output(url):
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+def _find(here: Here, release: str | None) -> ReleaseShape:
+    """The release called "v12" or "12", else the newest."""
+    if release is not None:
+        return here.client.release(here.app, release.removeprefix("v"))
+    newest = here.client.releases(here.app, limit=1)
+    if not newest:
+        raise NotFound(f"{here.app} has no releases.", resource="release", remedy="Push first: git push pushd master")
+    return newest[0]
+
+
+def _status(release: ReleaseShape) -> str:
+    return _STATUS.get(release["status"], "")

@@ -1,0 +1,47 @@
+"""`pushd serve`: this process becomes the daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pushd import settings
+from pushd.cli.options import place
+
+
+def _setting_options(function: Any) -> Any:
+    """One option per row of the settings table."""
+    for setting in reversed(settings.SETTINGS):
+        default = "" if setting.default in (None, "") else f"; default {setting.default}"
+        help_ = f"{setting.help} [{setting.variable}{default}]"
+        metavar = setting.unit.partition(" ")[0].upper()
+        function = click.option(setting.flag, setting.name, metavar=metavar, help=help_)(function)
+    return function
+
+
+@click.command("serve")
+@_setting_options
+@click.option(
+    "--config", metavar="FILE", type=click.Path(path_type=Path), help=f"Settings file. [default: {settings.DEFAULT_CONFIG}]"
+)
+@click.option("--check", is_flag=True, help="Show the settings, where each comes from, and what this machine can do; then end.")
+def serve(config: Path | None, check: bool, **flags: str | None) -> None:
+    """Run the daemon.
+
+    Git pushes and API calls come in, apps and their pages go out. When it is ready it prints one line: ready api=URL router=URL ... SIGINT (Ctrl-C) stops the apps too, SIGTERM leaves
+    them running for the next daemon. A setting comes from a flag, else its PUSHD_* variable, else the settings file.
+
+    \b
+    Examples:
+        git pushd serve
+        git pushd serve --data-dir /srv/pushd --router-listen 0.0.0.0:80 --domain apps.example.com
+        git pushd serve --check
+    """
+    environ = place().environ
+    effective = settings.load(flags, environ=environ, config=config)
+    from pushd import daemon
+
+    run = daemon.check if check else daemon.serve
+    raise click.exceptions.Exit(run(effective, environ=environ))
