@@ -1,0 +1,195 @@
+"""The router's heart: the table in force, the targets behind it, and everything that lives on between requests."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import socket
+from collections.abc import Callable, Sequence
+
+from pushd.kit.aio import Nursery
+from pushd.model.routing import Table
+from pushd.router.client import ClientConnection
+from pushd.router.codes import Code
+from pushd.router.exchange import Exchange, Step
+from pushd.router.journal import Journal, shown
+from pushd.router.limits import Limits
+from pushd.router.table import Lookup, parse_host
+from pushd.router.targets import AppTraffic, LiveTarget
+from pushd.router.upstream import UpstreamConnection
+
+_EMPTY = Table(number=0, routes=())
+_HOST_LINE = re.compile(rb"(?i)\r\nhost:[ \t]*([^\r\n]*)")
+_BACKLOG = 4096
+
+
+class Proxy:
+    """Serves visitors by the newest table. Used inside `async with`; leaving it cuts what is still under way."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.limits = limits or Limits()
+        self.journal = Journal(self.loop)
+        self.table = _EMPTY
+        self.apps: dict[str, AppTraffic] = {}
+        self.targets: dict[str, LiveTarget] = {}  # by dyno id; those that left the table until they are drained
+        self.clients: set[ClientConnection] = set()
+        self.stopping = False
+        self.on_drained: Callable[[str], None] = lambda dyno_id: None
+        self.on_refused: Callable[[str], None] = lambda dyno_id: None
+        self._lookup = Lookup(_EMPTY)
+        self._servers: list[asyncio.Server] = []
+        self._nursery = Nursery("proxy")
+
+    async def __aenter__(self) -> Proxy:
+        self._nursery.keep(self._watch_times, name="times")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close_listeners()
+        for client in list(self.clients):
+            client.transport.abort()
+        for target in self.targets.values():
+            target.close_idle(since=math.inf)
+        await self._nursery.close()
+        await asyncio.sleep(0)  # transports that were just cut tell their protocols in the next turn of the loop
+
+    # -- what the daemon asks for
+
+    async def listen(self, listening: Sequence[socket.socket]) -> None:
+        """Accept on these sockets from now on, and no longer on those before them; the caller keeps its own copies."""
+        old = self._servers
+        self._servers = [
+            await self.loop.create_server(lambda: ClientConnection(self), sock=each.dup(), backlog=_BACKLOG)
+            for each in listening
+        ]
+        for server in old:
+            server.close()
+
+    def close_listeners(self) -> None:
+        """Accept no more."""
+        for server in self._servers:
+            server.close()
+        self._servers = []
+
+    def apply(self, table: Table) -> None:
+        """Put a table in force, at once and whole: waiting requests are looked at again, targets that left it are drained."""
+        self.table, self._lookup = table, Lookup(table)
+        now = self.loop.time()
+        left = {target.target.dyno_id: target for target in self.targets.values() if target.leaves_at is None}
+        old, self.apps = self.apps, {}
+        for route in table.routes:
+            app = old.pop(route.app_id, None) or AppTraffic(route)
+            self.apps[route.app_id], app.route, app.targets = app, route, []
+            for target in route.targets:
+                left.pop(target.dyno_id, None)
+                live = self.targets.setdefault(target.dyno_id, LiveTarget(target, app))
+                live.app, live.leaves_at = app, None
+                app.targets.append(live)
+        for live in left.values():
+            self._drain(live, now)
+        for app in (*old.values(), *self.apps.values()):
+            waiting = list(app.waiting)
+            app.waiting.clear()
+            for exchange in waiting:
+                exchange.dispatch()
+
+    async def finish(self, within: float) -> None:
+        """Accept no more, let what is under way end; after `within` seconds it is cut."""
+        self.stopping = True
+        self.close_listeners()
+        for client in list(self.clients):
+            if client.exchange is None:
+                client.close()
+        deadline = self.loop.time() + within
+        while self.clients and self.loop.time() < deadline:
+            await asyncio.sleep(min(self.limits.tick_seconds, 0.05))
+
+    @property
+    def draining(self) -> list[str]:
+        """Ids of dynos that left the table and still serve requests."""
+        return [dyno_id for dyno_id, target in self.targets.items() if target.leaves_at is not None]
+
+    # -- what exchanges ask for
+
+    def maybe_app(self, host: str) -> AppTraffic | None:
+        """The app that answers for a host."""
+        route = self._lookup.maybe_route(host)
+        return self.apps[route.app_id] if route is not None else None
+
+    def connect(self, exchange: Exchange, target: LiveTarget) -> None:
+        """Open a connection to a target and tell the exchange how that went."""
+        self._nursery.start(self._connect(exchange, target), name="connect")
+
+    def on_target_freed(self, target: LiveTarget) -> None:
+        """One request less at a target."""
+        if target.leaves_at is not None and not target.exchanges:
+            self._forget(target)
+        elif target.app.waiting:
+            target.app.serve_waiting(self.loop.time())
+
+    def on_target_refused(self, target: LiveTarget) -> None:
+        """A target did not take a connection; look at who waits for it when it is to be tried again."""
+        self.on_refused(target.target.dyno_id)
+        self.loop.call_at(target.aside_until, self._on_aside_over, target)
+
+    def log_refused(self, raw: bytes, code: Code, *, cause: str, status: int, peer: bytes) -> None:
+        """A line for a request whose head could not be read, in the log of the app that its Host names, if it names one."""
+        found = _HOST_LINE.search(raw)
+        host = parse_host(found[1].strip()) if found else None
+        app = self.maybe_app(host) if host is not None else None
+        words = raw[:200].split(b"\r\n", 1)[0].split(b" ")
+        if app is not None and host is not None:
+            self.journal.record(
+                app.route.app_id, code.level,
+                f'at={code.level} code={code.id} desc="{code.desc}" cause="{cause}" method={shown(words[0])} '
+                f'path="{shown(words[1]) if len(words) > 1 else ""}" host={host} request_id= fwd="{shown(peer)}" dyno= '
+                f"connect= service= status={status} bytes=0 protocol=http",
+            )  # fmt: skip
+
+    # -- in the background
+
+    async def _connect(self, exchange: Exchange, target: LiveTarget) -> None:
+        address = target.target
+        try:
+            async with asyncio.timeout(self.limits.connect_seconds):
+                _, connection = await self.loop.create_connection(
+                    lambda: UpstreamConnection(target, self.limits), address.host, address.port
+                )
+        except TimeoutError:
+            exchange.on_connect_failed("H19")
+        except OSError:
+            exchange.on_connect_failed("H21")
+        else:
+            if exchange.step is Step.CONNECTING:
+                exchange.on_connected(connection)
+            else:  # the client went away meanwhile
+                target.put_idle(connection, self.loop.time())
+
+    def _on_aside_over(self, target: LiveTarget) -> None:
+        target.app.serve_waiting(self.loop.time())
+
+    def _drain(self, target: LiveTarget, now: float) -> None:
+        target.close_idle(since=math.inf)
+        target.leaves_at = now + target.app.route.drain_seconds
+        if not target.exchanges:
+            self._forget(target)
+
+    def _forget(self, target: LiveTarget) -> None:
+        target.close_idle(since=math.inf)
+        if self.targets.pop(target.target.dyno_id, None) is not None:
+            self.on_drained(target.target.dyno_id)
+
+    async def _watch_times(self) -> None:
+        """Look at every deadline now and then: a timer per request would cost more than the request."""
+        while True:
+            await asyncio.sleep(self.limits.tick_seconds)
+            now = self.loop.time()
+            for client in [client for client in self.clients if client.expires_at <= now]:
+                client.on_expired()
+            for target in list(self.targets.values()):
+                target.close_idle(since=now - self.limits.pool_seconds)
+                if target.leaves_at is not None and target.leaves_at <= now:
+                    for exchange in list(target.exchanges):
+                        exchange.cut()
