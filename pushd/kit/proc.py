@@ -63,28 +63,23 @@ async def run(
     """
     mark = (MARK, str(uuid4()))
     reading, writing = os.pipe2(os.O_CLOEXEC)
-    os.set_blocking(reading, False)
-    pidfd, status = -1, None
-    tree = Tree(None, mark)
     try:
         try:
             pid = spawn(argv, env={**env, mark[0]: mark[1]}, cwd=cwd, stdin=stdin, stdout=writing, stderr=writing, fds=fds)
         finally:
             os.close(writing)
-        pidfd = os.pidfd_open(pid)
-        tree = Tree(procfs.identify(pid), mark)
-        async with asyncio.timeout(within):
-            status = await _follow(reading, pidfd, on_output, grace)
+        tree, status = Tree(procfs.identify(pid), mark), None
+        try:
+            async with asyncio.timeout(within):
+                status = await _follow(pid, reading, on_output, grace)
+        finally:
+            await finish(_end(tree, grace if status is None else 0), within=grace + 2 * _KILL_WITHIN_SECONDS)
+            if status is None:
+                reap(pid)
     except TimeoutError as error:
         raise RanTooLong(argv[0], within) from error
     finally:
-        try:
-            if pidfd >= 0:
-                await finish(_end(tree, pidfd, grace if status is None else 0.0), within=grace + 2 * _KILL_WITHIN_SECONDS)
-        finally:
-            if pidfd >= 0:
-                os.close(pidfd)
-            os.close(reading)
+        os.close(reading)
     return status
 
 
@@ -102,7 +97,7 @@ def spawn(
 
     It gets default signal dispositions (a daemon under nohup ignores SIGHUP, and children would inherit that), no blocked
     signals and no descriptor of ours but those named: `fds` maps the number that it sees to ours. Takes about 1 ms (vfork).
-    The caller opens a pidfd and reaps it with `reap`. Raises: OSError, FileNotFoundError if there is no such program.
+    The caller reaps it with `reap`. Raises: OSError, FileNotFoundError if there is no such program.
     """
     wanted = {0: stdin, 1: stdout, 2: stderr, **(fds or {})}
     if cwd is not None:
@@ -227,10 +222,10 @@ async def ended(who: Identity) -> None:
         os.close(pidfd)
 
 
-def reap(pidfd: int) -> int | None:
-    """The exit status of a child, 128 + N after signal N; None while it runs, and for one that is not our child (any more)."""
+def reap(pid: int) -> int | None:
+    """The exit status of an ended child, 128 + N after signal N; None while it runs. Once only: its pid is then free again."""
     try:
-        result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+        result = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
     except ChildProcessError:
         return None
     if result is None:
@@ -258,10 +253,12 @@ def _memory(pid: int, *, exact: bool) -> int:
         return 0  # it has ended
 
 
-async def _follow(reading: int, pidfd: int, on_output: Callable[[bytes], None], grace: float) -> int:
+async def _follow(pid: int, reading: int, on_output: Callable[[bytes], None], grace: float) -> int:
     """Hand over what comes until the program has ended and nobody holds the pipe, or did so for `grace` seconds longer."""
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
+    os.set_blocking(reading, False)
+    pidfd = os.pidfd_open(pid)
     loop.add_reader(reading, changed.set)
     loop.add_reader(pidfd, changed.set)
     status, last_words = None, None
@@ -274,7 +271,7 @@ async def _follow(reading: int, pidfd: int, on_output: Callable[[bytes], None], 
             data = _read(reading)
             if data:
                 on_output(data)
-            if status is None and (status := reap(pidfd)) is not None:
+            if status is None and (status := reap(pid)) is not None:
                 loop.remove_reader(pidfd)
                 last_words = loop.time() + grace
             if data == b"":
@@ -284,6 +281,7 @@ async def _follow(reading: int, pidfd: int, on_output: Callable[[bytes], None], 
     finally:
         loop.remove_reader(reading)
         loop.remove_reader(pidfd)
+        os.close(pidfd)
 
 
 def _read(reading: int) -> bytes | None:
@@ -294,14 +292,13 @@ def _read(reading: int) -> bytes | None:
         return None
 
 
-async def _end(tree: Tree, pidfd: int, grace: float) -> None:
-    """End what still lives and reap the program itself."""
+async def _end(tree: Tree, grace: float) -> None:
+    """End what still lives."""
     if grace > 0:
         await in_thread(tree.signal, signal.SIGTERM)
         await in_thread(_await_end, tree, grace)
     if not await in_thread(tree.kill):
         log.error("processes do not die", extra={"pids": sorted(who.pid for who in tree.members())})
-    reap(pidfd)
 
 
 def _await_end(tree: Tree, grace: float) -> None:

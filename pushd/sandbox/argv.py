@@ -162,7 +162,7 @@ def _root(way: Way, view: View) -> Iterator[str]:
     """Shell lines that prepare /app and start what is behind the two paths. Paths never stand in mount options."""
     plain = way.bubblewrap is None
     if view.kind is Kind.BUILD:
-        yield 'cd "$1" && shift 2 && exec "$@"' if plain else 'shift 2; exec "$@"'
+        yield 'cd "$1" && shift 2 && unset OLDPWD && exec "$@"' if plain else 'shift 2; exec "$@"'
         return
     if way.overlay:
         extra = ",userxattr" if way.user_namespace else ""
@@ -177,4 +177,4 @@ def _root(way: Way, view: View) -> Iterator[str]:
     else:
         steps = [f'mkdir -p "$2/{COPY}" "$2/tmp"', f'cp -a --reflink=auto "$1/." "$2/{COPY}"', f'cd "$2/{COPY}"']
     yield "{ " + " &&\n".join(steps) + "\n} || { echo 'Cannot prepare the files of the app.' >&2; exit 71; }"
-    yield 'shift 2; exec setsid "$@"' if plain else f'exec {STATUS_FD}>>"$2/{STATUS}"; shift 2; exec "$@"'
+    yield 'shift 2; unset OLDPWD; exec setsid "$@"' if plain else f'exec {STATUS_FD}>>"$2/{STATUS}"; shift 2; exec "$@"'

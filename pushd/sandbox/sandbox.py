@@ -82,6 +82,11 @@ class Sandbox:
             failures.append(failure)
         return cls(Way(), _protections(Way(), failures[-1]), hidden=data)
 
+    @property
+    def confines(self) -> bool:
+        """Whether programs are behind bubblewrap; else they run plainly."""
+        return self.way.bubblewrap is not None
+
     def confine(self, view: View) -> Confined:
         """Make ready to start one program with this view. Raises: OSError when the machine has no memory for it."""
         home = argvs.home(self.way, view)

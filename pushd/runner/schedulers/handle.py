@@ -1,0 +1,136 @@
+"""The hold on one dyno of this machine, from its start to the removal of its last file."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from pushd.kit import proc, procfs
+from pushd.kit.aio import in_thread
+from pushd.kit.proc import Tree
+from pushd.kit.procfs import Identity
+from pushd.runner.schedulers import Listener, Memory
+from pushd.runner.schedulers.shim import DynoFolder, Shim
+
+MARK = "HEROKU_DYNO_ID"  # in the environment of every process of a dyno; the name is Heroku's own
+_NEAR = 0.8  # of the memory quota: from here on shared pages are counted exactly
+_MEMORY_FOLDERS = ("app", "tmp", "dev/shm")  # what is written there takes memory
+
+
+class LocalHandle:
+    """Fits `Handle`."""
+
+    def __init__(self, dyno_id: UUID, folder: DynoFolder, shim: Shim, *, is_child: bool) -> None:
+        self.dyno_id = dyno_id
+        self.fifo = folder.output
+        self.identity = str(shim)
+        self._folder = folder
+        self._shim = shim
+        self._tree = Tree(shim.process, (MARK, str(dyno_id)), spared=frozenset({shim.process.pid}))
+        self._init: Identity | None = None
+        self._status: int | None = None
+        self._is_child = is_child  # so we must reap the shim
+        self._terminated = self._killed = self._released = False
+
+    async def wait(self) -> int:
+        """The exit status once the program has ended, and with it all that it started.
+
+        After `terminate` those have their time too, until `kill`; after an end by itself they are killed at once.
+        """
+        if self._status is None:
+            await self._folder.program_ended()
+            while self._terminated and not self._killed and (living := await in_thread(self._tree.members)):
+                await proc.ended(living.pop())
+            await in_thread(self._end_all)
+        return self._settled_status()
+
+    def terminate(self) -> None:
+        """TERM to every process of the dyno, as Heroku does; one that has not come to its program yet is killed."""
+        self._terminated = True
+        if self._shim.confined and self._namespace_init() is None:
+            self.kill()
+            return
+        for pid in self._processes():
+            if (who := procfs.identify(pid)) is not None:
+                proc.send(who, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """KILL to the whole tree, setsid'ed children too: the death of a namespace's first process takes all in it."""
+        self._killed = True
+        if self._status is not None:
+            return
+        if (init := self._namespace_init()) is not None:
+            proc.send(init, signal.SIGKILL)
+        else:
+            self._tree.signal(signal.SIGKILL)
+
+    async def release(self) -> None:
+        """End what still lives, let the shim go and remove the folder; fine if that was done before."""
+        if self._released:
+            return
+        await in_thread(self._end_all)
+        self._settled_status()
+        proc.send(self._shim.process, signal.SIGKILL)
+        await proc.ended(self._shim.process)
+        if self._is_child:
+            self._is_child = False
+            proc.reap(self._shim.process.pid)
+        await in_thread(self._folder.remove)
+        self._released = True
+
+    def listeners(self) -> Sequence[Listener]:
+        """The TCP sockets on which processes of this dyno listen."""
+        return [Listener(address, port) for address, port in procfs.listening(self._processes())]
+
+    def memory(self) -> Memory:
+        """Resident memory, exact only near the quota; files on /app, /tmp and /dev/shm when those live in memory."""
+        processes = self._processes()
+        scratch = self._scratch_bytes(processes)
+        taken = proc.rss_bytes(processes)
+        if taken + scratch > self._shim.memory_bytes * _NEAR:
+            taken = proc.pss_bytes(processes)
+        return Memory(taken, scratch)
+
+    def _processes(self) -> list[int]:
+        """The program and what it started, not the processes that stand around it."""
+        if self._shim.confined:
+            init = self._namespace_init()
+            return procfs.descendants(init.pid) if init is not None else []
+        return procfs.descendants(self._shim.process.pid) if procfs.is_alive(self._shim.process) else []
+
+    def _namespace_init(self) -> Identity | None:
+        if not self._shim.confined:
+            return None
+        if self._init is None:
+            self._init = self._folder.namespace_init()
+        return self._init if self._init is not None and procfs.is_alive(self._init) else None
+
+    def _end_all(self) -> None:
+        if (init := self._namespace_init()) is not None:
+            proc.send(init, signal.SIGKILL)
+        self._tree.kill()
+
+    def _settled_status(self) -> int:
+        if self._status is None:
+            self._status = self._folder.exit_status()
+        return self._status
+
+    def _scratch_bytes(self, processes: Sequence[int]) -> int:
+        if not self._shim.confined:
+            return 0
+        return next(self._used_in_memory(processes), 0)
+
+    def _used_in_memory(self, processes: Sequence[int]) -> Iterator[int]:
+        """Each process sees the same files: the first that lets us look tells."""
+        for pid in processes:
+            try:
+                found = {}
+                for name in _MEMORY_FOLDERS:
+                    path = f"/proc/{pid}/root/{name}"
+                    usage = os.statvfs(path)
+                    found[os.stat(path).st_dev] = (usage.f_blocks - usage.f_bfree) * usage.f_frsize
+            except OSError:
+                continue
+            yield sum(found.values())

@@ -1,0 +1,137 @@
+"""Runs dynos on this machine: each in the sandbox, under a shim that outlives the daemon.
+
+A daemon may be killed between any two lines of `start`: the folder is made first, and every process carries the dyno's id
+in its environment, so the next daemon finds and ends what no identity names.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+from pushd.kit import proc, procfs
+from pushd.kit.aio import finish, in_thread
+from pushd.kit.proc import Tree
+from pushd.layout import Layout
+from pushd.runner.schedulers import CannotStart, Start
+from pushd.runner.schedulers.handle import MARK, LocalHandle
+from pushd.runner.schedulers.shim import ALIVE_FD, SHIM, DynoFolder, Shim
+from pushd.sandbox.sandbox import Sandbox
+from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
+
+log = logging.getLogger(__name__)
+
+_SHELL = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
+
+# $1 is the command line. As on Heroku it may use what the profile scripts export. The last shell replaces itself by a
+# simple command, so that signals reach the program. Config vars cannot begin with "__", so these two hide none.
+_LAUNCH = f"""__command=$1
+set --
+for __profile in .profile.d/*.sh .profile; do [ -f "$__profile" ] && . "./$__profile"; done
+exec {_SHELL} -c "$__command"
+"""
+
+
+class LocalScheduler:
+    """Fits `Scheduler`."""
+
+    def __init__(self, layout: Layout, sandbox: Sandbox) -> None:
+        self._layout = layout
+        self._sandbox = sandbox
+
+    async def start(self, start: Start) -> LocalHandle:
+        """Start one process tree. Raises: CannotStart; nothing of it is left then."""
+        folder = DynoFolder(self._layout.dyno(start.dyno_id))
+        if not await in_thread(start.slug.is_dir):
+            raise CannotStart(f"Cannot start {start.name}: its slug {start.slug} is gone.", remedy="Push again.")
+        try:
+            await finish(in_thread(folder.make), within=30)
+            return self._spawn(start, folder)
+        except FileExistsError as error:
+            raise CannotStart(
+                f"Cannot start {start.name}: {folder.path} is taken.", remedy="Start it under a new id."
+            ) from error
+        except BaseException as error:
+            await finish(in_thread(folder.remove), within=30)
+            if isinstance(error, OSError):
+                reason = error.strerror or str(error)
+                raise CannotStart(
+                    f"Cannot start {start.name}: {reason}.", remedy="Look for room on the disk and in memory."
+                ) from error
+            raise
+
+    async def find_leftovers(self, identities: Sequence[tuple[UUID, str]]) -> Sequence[LocalHandle]:
+        """Handles of dynos that an earlier daemon started and whose shim still holds their output.
+
+        All else in run/dynos is ended and removed: dynos of another boot, and those whose start was never written down.
+        """
+        known = dict(identities)
+        handles: list[LocalHandle] = []
+        for path in await in_thread(_entries, self._layout.dynos):
+            dyno_id = _dyno_id(path)
+            shim = Shim.parse(known.get(dyno_id, "")) if dyno_id is not None else None
+            if dyno_id is not None and shim is not None and procfs.is_alive(shim.process):
+                handles.append(LocalHandle(dyno_id, DynoFolder(path), shim, is_child=False))
+            else:
+                await in_thread(_sweep, path, dyno_id)
+        return handles
+
+    def _spawn(self, start: Start, folder: DynoFolder) -> LocalHandle:
+        mark = {MARK: str(start.dyno_id)}
+        launcher = [_SHELL, "-c", _LAUNCH, os.path.basename(_SHELL), start.command]
+        with self._sandbox.confine(_view(start, folder, mark)) as confined:
+            with folder.open_for_shim() as (output, alive):
+                pid = proc.spawn(
+                    ["/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path), *confined.argv, *launcher],
+                    env={**confined.env, **mark},
+                    stdout=output,
+                    fds={**confined.fds, ALIVE_FD: alive},
+                )
+        process = procfs.identify(pid)
+        if process is None:
+            proc.reap(pid)
+            raise CannotStart(f"Cannot start {start.name}: its first process ended at once.", remedy="Try again.")
+        shim = Shim(process=process, confined=self._sandbox.confines, memory_bytes=start.memory_bytes)
+        return LocalHandle(start.dyno_id, folder, shim, is_child=True)
+
+
+def _view(start: Start, folder: DynoFolder, mark: dict[str, str]) -> View:
+    environment = start.environment
+    return View(
+        kind=Kind.DYNO,
+        root=start.slug,
+        scratch=folder.scratch,
+        environ=start.environ | mark,
+        limits=Limits(scratch_bytes=start.memory_bytes),
+        read_only=(Bind(environment),) if environment else (),
+        read_write=(Bind(start.storage, at=STORAGE),),
+        interpreters=(environment / "bin" / "python",) if environment else (),
+    )
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _dyno_id(path: Path) -> UUID | None:
+    try:
+        return UUID(path.name)
+    except ValueError:
+        return None
+
+
+def _sweep(path: Path, dyno_id: UUID | None) -> None:
+    """End whoever carries this dyno's id, the shim too, and remove its folder."""
+    folder = DynoFolder(path)
+    if dyno_id is not None:
+        if (init := folder.namespace_init()) is not None:
+            proc.send(init, signal.SIGKILL)
+        Tree(None, (MARK, str(dyno_id))).kill()
+    try:
+        folder.remove()
+    except OSError:
+        log.exception("cannot remove what a dyno left", extra={"folder": str(path)})
