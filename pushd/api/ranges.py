@@ -20,7 +20,7 @@ _BOUNDS = re.compile(r"(?P<open>\]?)(?P<first>[^\s\[\]]*?)\.\.(?P<last>[^\s\[\]]
 _OPTION = re.compile(r"(?P<name>max|order)\s*=\s*(?P<value>[a-z0-9]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: Python 3.11 cannot call Field[X](...) of a class that has them
 class Field(Generic[T]):
     """What a list can be ordered by: the value of a row, and how its text in a Range is read (raises ValueError)."""
 

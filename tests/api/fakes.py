@@ -1,0 +1,195 @@
+"""Stand-ins for the rooms behind the API: they store what the real ones store, and boot nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from pushd.errors import NotFound
+from pushd.model import config_vars
+from pushd.model.app import App, parse_app_name
+from pushd.model.app_settings import check_setting
+from pushd.model.change import Change
+from pushd.model.dyno import Dyno, DynoState, Epoch
+from pushd.model.formation import ProcessFormation, Scale, check_known
+from pushd.model.logline import LogLine
+from pushd.model.release import Release, ReleaseStatus
+from pushd.model.secret import Environ
+from pushd.model.user import User
+from pushd.store.store import Store
+
+EPOCH = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
+
+
+class FakeDeploys:
+    """Records what was asked in `asked`; changes stay pending until `settle`."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.asked: list[tuple[object, ...]] = []
+        self.running: dict[UUID, list[Dyno]] = {}
+        self.settled = asyncio.Event()
+
+    async def set_config(self, app: App, changes: Mapping[str, str | None], user: User) -> tuple[Environ, Change | None]:
+        wanted = config_vars.changed(await self.store.config.of(app), changes)
+        release = await self._again(app, wanted, "Set config vars", user)
+        return wanted, await self._follow(app, release)
+
+    async def rollback(self, app: App, to: str | None, user: User) -> tuple[Release, Change | None]:
+        older = await self.store.releases.find(app, to or 1)
+        self.asked.append(("rollback", older.number))
+        config = await self.store.releases.config_vars(older)
+        release = await self._again(app, config, f"Rollback to {older.name}", user)
+        return release, await self._follow(app, release)
+
+    async def release_slug(self, app: App, slug_id: str, description: str, user: User) -> tuple[Release, Change | None]:
+        await self.store.slugs.find(app, slug_id)
+        release = await self._again(app, None, description or "Deploy", user)
+        return release, await self._follow(app, release)
+
+    async def scale(self, app: App, scales: Sequence[Scale], user: User) -> tuple[list[ProcessFormation], Change | None]:
+        types = (await self.store.releases.latest(app)).process_types
+        wanted = await self.store.formation.quantities(app)
+        for scale in scales:
+            check_known(scale.type, types)
+            wanted[scale.type] = scale.applied_to(wanted.get(scale.type, 0))
+        await self.store.formation.set(app, wanted)
+        return await self.store.formation.of(app), await self.store.changes.create(app, None)
+
+    async def restart(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None:
+        if type is not None and type not in {dyno.type for dyno in self.dynos(app)}:
+            raise NotFound("Couldn't find that dyno.", resource="dyno", remedy="`pushd ps` lists those that run.")
+        self.asked.append(("restart", type, name))
+        return await self.store.changes.create(app, None)
+
+    async def stop(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None:
+        self.asked.append(("stop", type, name))
+        return None
+
+    async def run_detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno:
+        self.asked.append(("run", command, dict(environ)))
+        release = await self.store.releases.latest(app)
+        return self.start(app, release, "run.1234", command)
+
+    async def wait_change(self, change_id: UUID, within: float) -> Change:
+        self.asked.append(("wait", within))
+        if within:
+            await self.settled.wait()
+        return await self.store.changes.find(change_id)
+
+    def dynos(self, app: App) -> list[Dyno]:
+        return self.running.get(app.id, [])
+
+    def start(self, app: App, release: Release, name: str, command: str, state: DynoState = DynoState.UP) -> Dyno:
+        dyno = Dyno(
+            id=uuid4(),
+            app_id=app.id,
+            name=name,
+            type=name.partition(".")[0],
+            state=state,
+            epoch=Epoch(release.number, 0),
+            release_id=release.id,
+            command=command,
+            port=None,
+            created_at=EPOCH,
+            updated_at=EPOCH,
+        )
+        self.running.setdefault(app.id, []).append(dyno)
+        return dyno
+
+    async def _again(self, app: App, config: Environ | None, description: str, user: User) -> Release:
+        newest = await self.store.releases.latest(app)
+        return await self.store.releases.create(
+            app,
+            slug_id=newest.slug_id,
+            process_types=newest.process_types,
+            config=config,
+            description=description,
+            user=user,
+            status=ReleaseStatus.PENDING if newest.slug_id else ReleaseStatus.SUCCEEDED,
+        )
+
+    async def _follow(self, app: App, release: Release) -> Change | None:
+        return await self.store.changes.create(app, release.number) if release.slug_id else None
+
+
+class FakeApps:
+    """Apps in the store, without rooms that follow."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.full: Exception | None = None  # raised by `create`, if set
+
+    async def create(self, name: str | None, user: User) -> App:
+        if self.full is not None:
+            raise self.full
+        return await self.store.apps.create(parse_app_name(name or f"brisk-fjord-{uuid4().int % 100000}"), user)
+
+    async def rename(self, app: App, name: str, user: User) -> App:
+        return await self.store.apps.rename(app, name)
+
+    async def set_maintenance(self, app: App, on: bool, user: User) -> App:
+        return await self.store.apps.set_maintenance(app, on)
+
+    async def set_settings(self, app: App, changes: Mapping[str, str | None], user: User) -> None:
+        for name, text in changes.items():
+            check_setting(name, text)
+        await self.store.settings.set(app, changes)
+
+    async def destroy(self, app: App) -> None:
+        await self.store.apps.delete(app)
+
+
+class FakeOutputs:
+    """Output pieces that a test feeds; an id without a queue has no output."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[UUID, asyncio.Queue[bytes | None]] = {}
+
+    def of_build(self, app_id: UUID, build_id: UUID) -> AsyncIterator[bytes] | None:
+        return self._read(build_id)
+
+    def of_release(self, app_id: UUID, release_id: UUID) -> AsyncIterator[bytes] | None:
+        return self._read(release_id)
+
+    def _read(self, id: UUID) -> AsyncIterator[bytes] | None:
+        return _until_none(self.pieces[id]) if id in self.pieces else None
+
+
+class FakeTails:
+    """Log lines that a test feeds; what was asked for stands in `asked`."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, object]] = []
+        self.kept: list[LogLine] = []
+        self.live: asyncio.Queue[LogLine | None | Exception] = asyncio.Queue()
+        self.ended = 0
+
+    async def tail(
+        self,
+        app_id: UUID,
+        *,
+        lines: int,
+        process: str | None,
+        source: str | None,
+        follow: bool,
+        after: str | None,
+    ) -> AsyncIterator[LogLine | None]:
+        self.asked.append({"lines": lines, "process": process, "source": source, "follow": follow, "after": after})
+        try:
+            for line in self.kept[-lines:] if lines else []:
+                yield line
+            while follow:
+                item = await self.live.get()
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            self.ended += 1
+
+
+async def _until_none(queue: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
+    while (piece := await queue.get()) is not None:
+        yield piece
