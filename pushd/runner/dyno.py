@@ -87,6 +87,11 @@ class Life:
             updated_at=self._updated_at,
         )
 
+    @property
+    def on_trial(self) -> bool:
+        """Nobody has kept it yet."""
+        return not self._kept.is_set()
+
     def keep(self) -> None:
         """The trial is over: from now on it is started again after a crash."""
         self._kept.set()

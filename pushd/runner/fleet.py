@@ -49,6 +49,7 @@ class Fleet:
         self._tasks: dict[Life, asyncio.Task[None]] = {}
         self._waiting: set[asyncio.Event] = set()
         self._told: tuple[tuple[Target, ...], WebState] | None = None
+        self._tells_soon = False
         self._rising: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -189,9 +190,11 @@ class Fleet:
         targets = tuple(Target(str(life.id), life.part.name, port) for life, port in up if port is not None)
         if targets:
             return targets, WebState.SERVING
-        return (), web_state(((life.state, life.crashes) for life in self.web), wants_web=self.wants_web)
+        coming = [life for life in self.web if life in self.rotation or life.on_trial]
+        return (), web_state(((life.state, life.crashes) for life in coming), wants_web=self.wants_web)
 
     async def _tell_traffic(self) -> None:
+        self._tells_soon = False
         targets, state = self._told = self.targets()
         for life in self.rotation:
             life.target_id = life.id
@@ -203,7 +206,8 @@ class Fleet:
 
     def _tell_traffic_soon(self) -> None:
         """In the background, if there is something new: nobody waits for the router because a dyno crashed."""
-        if not self._closed and self.targets() != self._told:
+        if not self._closed and not self._tells_soon and self.targets() != self._told:
+            self._tells_soon = True
             self._nursery.start(self._tell_traffic(), name="tell the router")
 
     # --- inside -------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pushd.runner.dyno import Life
 from pushd.runner.schedulers import Memory
 
 log = logging.getLogger(__name__)
-SAMPLE_EVERY_SECONDS = 5.0
+SAMPLE_EVERY_SECONDS = 4.0
 TELL_EVERY_SECONDS = 20.0  # as often as Heroku says R14
 _VAST = 2.0
 

@@ -1,0 +1,74 @@
+"""R14 and R15."""
+
+from __future__ import annotations
+
+import pytest
+
+from pushd.errors import BootFailed
+from pushd.runner.memory import Verdict, judge
+from pushd.runner.schedulers import Memory
+from tests.runner.conftest import Room
+
+MB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("rss", "scratch", "verdict"),
+    [(512, 0, Verdict.FINE), (500, 13, Verdict.OVER), (1024, 0, Verdict.OVER), (1000, 25, Verdict.VASTLY_OVER)],
+)
+def test_processes_and_scratch_files_count_together(rss: int, scratch: int, verdict: Verdict) -> None:
+    assert judge(Memory(rss * MB, scratch * MB), 512 * MB) is verdict
+
+
+async def test_a_dyno_over_its_quota_is_told_now_and_then_and_runs_on(room: Room) -> None:
+    await room.deploy(room.launch(settings={"dyno-memory-mb": "100"}))
+    room.scheduler.named("web.1").taken = Memory(110 * MB, 10 * MB)
+
+    for _ in range(7):
+        await room.clock.skip(4)
+    await room.happened.has("heroku[web.1]: Error R14 (Memory quota exceeded)", times=2)
+    room.scheduler.named("web.1").taken = Memory(0, 0)
+
+    assert "heroku[web.1]: Process running mem=120M(120.0%)" in room.log
+    assert room.log.count("R14") == 2  # seven samples in 28 seconds
+    assert room.states == {"web.1": "up"}
+
+
+async def test_a_dyno_far_over_its_quota_is_killed_and_comes_back(room: Room) -> None:
+    await room.deploy(room.launch(settings={"dyno-memory-mb": "100"}))
+    room.scheduler.named("web.1").taken = Memory(201 * MB, 0)
+
+    await room.clock.skip(4)
+    await room.happened.has("State changed from starting to up", times=2)
+
+    told = ["Process running mem=201M(201.0%)", "Error R15 (Memory quota vastly exceeded)", "Stopping process with SIGKILL"]
+    assert "\n".join(f"heroku[web.1]: {line}" for line in told) in room.log
+    assert "Process exited with status 137" in room.log
+
+
+async def test_a_boot_that_takes_too_much_says_so(room: Room) -> None:
+    launch = room.launch(web="echo begun; exec sleep 600", settings={"dyno-memory-mb": "100"})
+    boot = room.nursery.start(room.runner.boot_web(launch, room.said.append), name="boot")
+    await room.happened.has("app[web.1]: begun")
+    room.scheduler.named("web.1").taken = Memory(300 * MB, 0)
+
+    await room.clock.skip(4)
+
+    with pytest.raises(BootFailed, match=r"web\.1 was ended while booting: it took 300 MB.*\(R15\)"):
+        await boot
+
+
+async def test_a_dyno_that_cannot_be_measured_keeps_no_other_from_being_measured(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await room.deploy(room.launch({"web": 2}, settings={"dyno-memory-mb": "100"}))
+
+    def broken() -> Memory:
+        raise OSError("no such process")
+
+    monkeypatch.setattr(room.scheduler.named("web.1"), "memory", broken)
+    room.scheduler.named("web.2").taken = Memory(150 * MB, 0)
+
+    await room.clock.skip(4)
+
+    await room.happened.has("heroku[web.2]: Error R14 (Memory quota exceeded)")
