@@ -54,14 +54,17 @@ class Releaser:
             wanted = config_vars.changed(current, changes)
             if dict(wanted) == dict(current):
                 return None
-            return await self._again(app, config=wanted, user=user, description=_describe(current, changes))
+            slug_id = base_slug(await self._store.releases.list(app))
+            return await self._again(app, slug_id, config=wanted, user=user, description=_describe(current, changes))
 
     async def replacement_of(self, app: App, release: Release, user: User) -> Release | None:
         """A config release whose slug failed while it waited, made again on the slug that still runs; else None."""
-        slug_id = base_slug(await self._store.releases.list(app))
-        if release.slug_id == slug_id:
-            return None
-        return await self._again(app, config=None, user=user, description=release.description)
+        async with self._storing:
+            earlier = [each for each in await self._store.releases.list(app) if each.number < release.number]
+            slug_id = base_slug(earlier)
+            if release.slug_id == slug_id:
+                return None
+            return await self._again(app, slug_id, config=None, user=user, description=release.description)
 
     async def of_older(self, app: App, to: str | None, user: User) -> Release:
         """A release of the slug and the config vars of an older one: `to` is an id, a number or vN; None is the one before.
@@ -110,10 +113,8 @@ class Releaser:
             "HEROKU_SLUG_DESCRIPTION": f"Deploy {slug.commit[:8]}",
         }
 
-    async def _again(self, app: App, *, config: Environ | None, user: User, description: str) -> Release:
-        """The slug that runs, once more, with other config vars (None: the newest)."""
-        releases = await self._store.releases.list(app)
-        slug_id = base_slug(releases)
+    async def _again(self, app: App, slug_id: UUID | None, *, config: Environ | None, user: User, description: str) -> Release:
+        """A slug once more, with other config vars (None: the newest)."""
         slug = None if slug_id is None else await self._store.slugs.find(app, slug_id)
         types = slug.process_types if slug else {}
         return await self._store.releases.create(

@@ -1,0 +1,231 @@
+"""The story of a push with a real store and stand-ins for the rooms that build, run and route."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from pushd.apps import Apps
+from pushd.changes import Changes
+from pushd.deploy import Deploys
+from pushd.disk import DiskReserve
+from pushd.errors import BootFailed, BuildFailed
+from pushd.golive import GoLive
+from pushd.kit.aio import Nursery
+from pushd.kit.transcript import Transcript
+from pushd.layout import Layout
+from pushd.model.app import App
+from pushd.model.dyno import Dyno
+from pushd.model.launch import Launch
+from pushd.model.release import Release
+from pushd.model.slug import Slug
+from pushd.model.user import User
+from pushd.outputs import Outputs
+from pushd.releaser.phase import ReleasePhase
+from pushd.releaser.releaser import Releaser
+from pushd.resume import Resume
+from pushd.retention import Retention
+from pushd.store.store import Store
+from pushd.turns import BootTurns
+from tests.fakes import FakeClock
+
+
+@dataclass(frozen=True)
+class FakeSource:
+    commit: str
+    description: str = "a commit"
+
+    async def checkout(self, folder: Path) -> None:
+        raise AssertionError("the fake builder looks at nothing")
+
+
+@dataclass(frozen=True)
+class FakeBuilt:
+    slug: Slug
+    buildpacks: tuple[str, ...] = ("python",)
+
+
+class FakeBuilder:
+    """Makes a slug of any commit; waits at `gate` if there is one, fails if told."""
+
+    def __init__(self, store: Store, clock: FakeClock) -> None:
+        self.process_types = {"web": "serve"}
+        self.fails = False
+        self.gate: Awaitable[object] | None = None
+        self.started: list[str] = []
+        self.building = asyncio.Event()
+        self.pruned: list[tuple[set[str], set[str]]] = []
+        self._store = store
+        self._clock = clock
+
+    async def build(self, app: App, source: FakeSource, **rest: object) -> FakeBuilt:
+        self.started.append(source.commit)
+        self.building.set()
+        if self.gate is not None:
+            await self.gate
+        if self.fails:
+            raise BuildFailed("pip said no", remedy="Mend requirements.txt.")
+        slug = Slug(
+            id=uuid4(), app_id=app.id, checksum=source.commit.ljust(64, "0"), environment="env", commit=source.commit,
+            commit_description="", process_types=self.process_types, buildpack_description="Python", size_bytes=1,
+            created_at=self._clock.now(),
+        )  # fmt: skip
+        return FakeBuilt(await self._store.slugs.create(slug))
+
+    async def prune(self, app: App, *, keep_checksums: set[str], keep_environments: set[str]) -> None:
+        self.pruned.append((keep_checksums, keep_environments))
+
+    async def destroy(self, app_id: UUID) -> None:
+        pass
+
+
+@dataclass
+class FakeRunner:
+    """Boots nothing and notes the order; fails the releases in `failing`."""
+
+    events: list[str] = field(default_factory=list)
+    failing: set[int] = field(default_factory=set)
+    phase_code: int = 0
+    gate: Awaitable[object] | None = None
+    on_ready: Callable[[Launch], Awaitable[None]] | None = None
+    trying: Launch | None = None
+    booting: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def boot_web(self, launch: Launch, say: Callable[[str], None]) -> Sequence[Dyno]:
+        self.events.append(f"boot {launch.release.name}")
+        self.booting.set()
+        if self.gate is not None:
+            await self.gate
+        if launch.release.number in self.failing:
+            raise BootFailed("web.1 exited with status 1", remedy="Look at its output.")
+        return ()
+
+    async def switch(self, launch: Launch, booted: Sequence[Dyno]) -> Sequence[Dyno]:
+        self.events.append(f"switch {launch.release.name}")
+        return ()
+
+    def retire_soon(self, dynos: Sequence[Dyno]) -> None:
+        self.events.append("retire")
+
+    def replace_rest_soon(self, launch: Launch) -> None:
+        self.events.append(f"rest {launch.release.name}")
+
+    def keep_trying(self, launch: Launch, on_ready: Callable[[Launch], Awaitable[None]]) -> None:
+        self.events.append(f"keep trying {launch.release.name}")
+        self.trying, self.on_ready = launch, on_ready
+
+    async def restart(self, launch: Launch, names: Sequence[str]) -> None:
+        self.events.append(f"restart {' '.join(names)}")
+
+    async def run_once(self, launch: Launch, command: str, **rest: object) -> int:
+        self.events.append(f"phase {launch.release.name}")
+        return self.phase_code
+
+    async def start_detached(self, launch: Launch, command: str, **rest: object) -> Dyno:
+        raise AssertionError("not in these tests")
+
+    async def stop_dynos(self, app_id: UUID, names: Sequence[str]) -> None:
+        self.events.append(f"stop {' '.join(names)}")
+
+    def dynos(self, app_id: UUID) -> list[Dyno]:
+        return []
+
+    async def stop_app(self, app_id: UUID) -> None:
+        self.events.append("stop app")
+
+
+class FakeRouter:
+    """Acknowledges everything."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    async def route(self, app_id: UUID, targets: object, state: object) -> None:
+        self.events.append(f"route {state}")
+
+    async def refresh(self, app_id: UUID) -> None:
+        self.events.append("refresh")
+
+    async def forget(self, app_id: UUID) -> None:
+        self.events.append("forget")
+
+
+class FakeLog:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, app_id: UUID, source: str, process: str, message: str) -> None:
+        self.lines.append(f"{source}[{process}]: {message}")
+
+    async def destroy(self, app_id: UUID) -> None:
+        pass
+
+
+class FakeRepositories:
+    async def destroy(self, app_id: UUID) -> None:
+        pass
+
+    async def size_bytes(self, app_id: UUID) -> int:
+        return 0
+
+
+class Story:
+    """Everything wired as the daemon does it."""
+
+    def __init__(self, store: Store, layout: Layout, clock: FakeClock, user: User, nursery: Nursery) -> None:
+        self.store, self.layout, self.user = store, layout, user
+        self.builder, self.runner, self.router, self.log = FakeBuilder(store, clock), FakeRunner(), FakeRouter(), FakeLog()
+        self.changes, self.outputs, turns = Changes(store), Outputs(layout), BootTurns()
+        self.nursery = nursery
+        releaser = Releaser(store, domain="localhost")
+        phase = ReleasePhase(store, self.runner, self.outputs, timeout_seconds=60)
+        disk = DiskReserve(layout.data, 0)
+        self.live = GoLive(store=store, releaser=releaser, phase=phase, runner=self.runner, app_log=self.log, turns=turns)
+        retention = Retention(
+            store=store, builder=self.builder, outputs=self.outputs, live=self.live, slugs_kept=2, builds_kept=3
+        )
+        self.deploys = Deploys(
+            store=store, builder=self.builder, releaser=releaser, live=self.live, retention=retention,
+            changes=self.changes, runner=self.runner, app_log=self.log, outputs=self.outputs, disk=disk, nursery=nursery,
+            address_of=lambda app: f"http://{app.name}.localhost/",
+        )  # fmt: skip
+        self.apps = Apps(
+            store=store, layout=layout, runner=self.runner, router=self.router, builder=self.builder,
+            repositories=FakeRepositories(), app_log=self.log, turns=turns, disk=disk, nursery=nursery,
+        )  # fmt: skip
+        self.resume = Resume(store=store, deploys=self.deploys, live=self.live, changes=self.changes, router=self.router)
+
+    async def push(self, app: App, commit: str) -> Release:
+        """A push of a made-up commit."""
+        transcript = Transcript(self.layout.outputs(app.id) / "pushes" / f"{uuid4()}.txt")
+        self.said = transcript.path
+        try:
+            source = FakeSource(commit.ljust(40, "0"))
+            return await self.deploys.push(app, source, user=self.user, branch="master", no_cache=False, transcript=transcript)
+        finally:
+            transcript.close()
+
+    async def statuses(self, app: App) -> dict[str, str]:
+        """v1 -> succeeded, ..."""
+        return {each.name: each.status.value for each in await self.store.releases.list(app, newest_first=False)}
+
+
+@pytest.fixture
+async def story(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Story]:
+    layout = Layout(tmp_path)
+    layout.make()
+    store = await Store.open(layout.store, layout.secret_key, clock)
+    user = await store.users.create_operator("admin@localhost", "a-token")
+    async with Nursery("story") as nursery:
+        yield Story(store, layout, clock, user, nursery)
+    await store.close()
+
+
+@pytest.fixture
+async def app(story: Story) -> App:
+    return await story.apps.create("blog", story.user)

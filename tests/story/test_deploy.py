@@ -1,0 +1,274 @@
+"""What a push, a config change, a rollback and a scale do to releases, traffic and those who wait."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pushd.errors import BootFailed, BuildFailed, Conflict, NotFound, PushdError, ReleasePhaseFailed, Superseded
+from pushd.model.app import App
+from pushd.model.change import Change, ChangeState
+from pushd.model.formation import parse_quantity
+from tests.story.conftest import Story
+
+
+async def settled(story: Story, change: Change | None) -> Change:
+    assert change is not None
+    found = await story.deploys.wait_change(change.id, 10)
+    assert found.state is not ChangeState.PENDING
+    return found
+
+
+async def test_a_push_goes_build_release_boot_switch_retire(story: Story, app: App) -> None:
+    release = await story.push(app, "aaaa")
+
+    assert release.name == "v2"
+    assert story.runner.events == ["boot v2", "switch v2", "rest v2", "retire"]
+    assert await story.statuses(app) == {"v1": "succeeded", "v2": "succeeded"}
+    build = (await story.store.builds.list(app))[0]
+    assert (build.status.value, build.release_id) == ("succeeded", release.id)
+    assert "v2 is live" in story.said.read_text()
+
+
+async def test_a_failed_build_makes_no_release(story: Story, app: App) -> None:
+    story.builder.fails = True
+    with pytest.raises(BuildFailed):
+        await story.push(app, "aaaa")
+
+    assert await story.statuses(app) == {"v1": "succeeded"}
+    build = (await story.store.builds.list(app))[0]
+    assert (build.status.value, build.reason) == ("failed", "pip said no")
+
+
+async def test_a_failed_boot_marks_the_release_and_the_old_one_stays_current(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    story.runner.failing = {3}
+    with pytest.raises(BootFailed):
+        await story.push(app, "bbbb")
+
+    assert await story.statuses(app) == {"v1": "succeeded", "v2": "succeeded", "v3": "failed"}
+    assert "keep trying v3" not in story.runner.events  # v2 serves: nothing stands in
+    _, change = await story.deploys.set_config(app, {"A": "1"}, story.user)
+    await settled(story, change)
+    newest = await story.store.releases.latest(app)
+    assert newest.slug_id == (await story.store.releases.find(app, 2)).slug_id
+
+
+async def test_a_first_boot_that_fails_keeps_trying_and_may_rise_late(story: Story, app: App) -> None:
+    story.runner.failing = {2}
+    with pytest.raises(BootFailed):
+        await story.push(app, "aaaa")
+
+    assert story.runner.events[-1] == "keep trying v2"
+    assert story.runner.trying is not None
+    assert story.runner.on_ready is not None
+    await story.runner.on_ready(story.runner.trying)
+    assert await story.statuses(app) == {"v1": "succeeded", "v2": "succeeded"}
+
+
+async def test_the_missing_variable_repairs_a_failed_first_push(story: Story, app: App) -> None:
+    story.runner.failing = {2}
+    with pytest.raises(BootFailed):
+        await story.push(app, "aaaa")
+
+    _, change = await story.deploys.set_config(app, {"SECRET_KEY": "x"}, story.user)
+
+    assert (await settled(story, change)).state is ChangeState.SUCCEEDED
+    assert await story.statuses(app) == {"v1": "succeeded", "v2": "failed", "v3": "succeeded"}
+
+
+async def test_a_failed_release_phase_boots_nothing(story: Story, app: App) -> None:
+    story.builder.process_types = {"web": "serve", "release": "migrate"}
+    story.runner.phase_code = 3
+    with pytest.raises(ReleasePhaseFailed, match="status 3"):
+        await story.push(app, "aaaa")
+
+    assert story.runner.events == ["phase v2"]
+    story.runner.phase_code = 0  # config:set takes the newest built slug although its phase failed
+    _, change = await story.deploys.set_config(app, {"DATABASE_URL": "x"}, story.user)
+    assert (await settled(story, change)).state is ChangeState.SUCCEEDED
+
+
+async def test_config_before_the_first_push_boots_nothing(story: Story, app: App) -> None:
+    environ, change = await story.deploys.set_config(app, {"A": "1"}, story.user)
+
+    assert (dict(environ), change) == ({"A": "1"}, None)
+    assert story.runner.events == []
+    assert await story.statuses(app) == {"v1": "succeeded", "v2": "succeeded"}
+
+
+async def test_setting_what_is_set_makes_no_release(story: Story, app: App) -> None:
+    await story.deploys.set_config(app, {"A": "1"}, story.user)
+    await story.deploys.set_config(app, {"A": "1", "B": None}, story.user)
+
+    assert list(await story.statuses(app)) == ["v1", "v2"]
+
+
+async def test_config_changes_at_the_same_time_lose_nothing(story: Story, app: App) -> None:
+    await asyncio.gather(*(story.deploys.set_config(app, {f"K{n}": str(n)}, story.user) for n in range(8)))
+
+    assert dict(await story.store.config.of(app)) == {f"K{n}": str(n) for n in range(8)}
+
+
+async def test_a_release_that_still_waits_is_expired_by_a_newer_one(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    story.runner.gate = gate
+    story.runner.booting.clear()
+    changes = [(await story.deploys.set_config(app, {"N": str(n)}, story.user))[1] for n in range(3)]
+    await story.runner.booting.wait()
+    gate.set_result(None)
+    story.runner.gate = None
+
+    ends = [await settled(story, change) for change in changes]
+
+    assert [end.state for end in ends] == [ChangeState.SUCCEEDED] * 3
+    assert [end.release_number for end in ends] == [3, 5, 5]  # who waited for v4 waited for v5
+    assert await story.statuses(app) == {
+        "v1": "succeeded", "v2": "succeeded", "v3": "succeeded", "v4": "expired", "v5": "succeeded",
+    }  # fmt: skip
+    assert "boot v4" not in story.runner.events
+
+
+async def test_a_config_change_during_a_push_that_fails_runs_on_the_old_slug(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    story.runner.gate = gate
+    story.runner.booting.clear()
+    story.runner.failing = {3}
+    push = asyncio.ensure_future(story.push(app, "bbbb"))
+    await story.runner.booting.wait()
+    _, change = await story.deploys.set_config(app, {"A": "1"}, story.user)
+    gate.set_result(None)
+    story.runner.gate = None
+    with pytest.raises(BootFailed):
+        await push
+
+    end = await settled(story, change)
+
+    assert (end.state, end.release_number) == (ChangeState.SUCCEEDED, 5)
+    assert (await story.statuses(app))["v4"] == "expired"
+    running = await story.live.running_release(app)
+    assert running is not None
+    assert running.slug_id == (await story.store.releases.find(app, 2)).slug_id
+
+
+async def test_a_failed_config_change_keeps_the_newest_values(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    story.runner.failing = {3}
+    _, change = await story.deploys.set_config(app, {"BREAK": "1"}, story.user)
+
+    end = await settled(story, change)
+
+    assert end.state is ChangeState.FAILED
+    assert "exited with status 1" in end.reason
+    assert dict(await story.store.config.of(app)) == {"BREAK": "1"}
+    running = await story.live.running_release(app)
+    assert running is not None
+    assert running.number == 2
+
+
+async def test_rollback_restores_slug_and_config(story: Story, app: App) -> None:
+    await story.deploys.set_config(app, {"COLOUR": "red"}, story.user)
+    await story.push(app, "aaaa")
+    await story.push(app, "bbbb")
+    _, change = await story.deploys.set_config(app, {"COLOUR": "blue"}, story.user)
+    await settled(story, change)
+
+    release, change = await story.deploys.rollback(app, "v3", story.user)
+    await settled(story, change)
+
+    assert release.slug_id == (await story.store.releases.find(app, 3)).slug_id
+    assert dict(await story.store.config.of(app)) == {"COLOUR": "red"}
+    assert len(story.builder.started) == 2
+
+
+@pytest.mark.parametrize(("to", "error"), [("v1", PushdError), ("v99", NotFound), ("none", PushdError), (None, Conflict)])
+async def test_what_cannot_be_rolled_back_to(story: Story, app: App, to: str | None, error: type[Exception]) -> None:
+    await story.push(app, "aaaa")
+    with pytest.raises(error):
+        await story.deploys.rollback(app, to, story.user)
+
+    assert list(await story.statuses(app)) == ["v1", "v2"]
+
+
+async def test_scaling_counts_steps_from_what_is_stored(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    await asyncio.gather(*(story.deploys.scale(app, [parse_quantity("web", "+1")], story.user) for _ in range(3)))
+
+    assert await story.store.formation.quantities(app) == {"web": 4}
+
+
+async def test_scaling_an_unknown_type_changes_nothing(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    with pytest.raises(NotFound, match="process type"):
+        await story.deploys.scale(app, [parse_quantity("web", "2"), parse_quantity("nobody", "1")], story.user)
+
+    assert await story.store.formation.quantities(app) == {"web": 1}
+
+
+async def test_a_waiting_push_is_told_and_superseded_by_a_newer_one(story: Story, app: App) -> None:
+    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    story.builder.gate = gate
+    first = asyncio.ensure_future(story.push(app, "aaaa"))
+    await story.builder.building.wait()
+    second = asyncio.ensure_future(story.push(app, "bbbb"))
+    await asyncio.sleep(0)
+    third = asyncio.ensure_future(story.push(app, "cccc"))
+
+    with pytest.raises(Superseded, match="superseded by cccc000"):
+        await second
+    gate.set_result(None)
+    story.builder.gate = None
+    assert (await first).name == "v2"
+    assert (await third).name == "v3"
+    assert [commit[:4] for commit in story.builder.started] == ["aaaa", "cccc"]
+
+
+async def test_old_slugs_and_builds_are_forgotten_and_never_what_runs(story: Story, app: App) -> None:
+    for commit in ("aaaa", "bbbb", "cccc", "dddd"):
+        await story.push(app, commit)
+    await story.nursery.settle()
+
+    kept, _ = story.builder.pruned[-1]
+    assert {checksum[:4] for checksum in kept} == {"cccc", "dddd"}
+    assert len(await story.store.builds.list(app)) == 3
+
+
+async def test_a_starting_daemon_settles_what_the_last_one_left(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    user = story.user
+    build = await story.store.builds.create(app, user=user, commit="b" * 40, branch="master")
+    slug_id = (await story.store.releases.find(app, 2)).slug_id
+    died = await story.store.releases.create(
+        app, slug_id=slug_id, process_types={"web": "serve"}, config=None, description="Deploy bbbb", user=user
+    )
+    await story.store.builds.update(build, release_id=died.id)
+    waiting = await story.store.releases.create(
+        app, slug_id=slug_id, process_types={"web": "serve"}, config={"A": "1"}, description="Set A config vars",
+        user=user, phase_passed=True,
+    )  # fmt: skip
+    change = await story.store.changes.create(app, waiting.number)
+    story.runner.events.clear()
+
+    await story.resume.settle()
+    await story.resume.announce()
+    await story.resume.boot_all()
+    await story.nursery.settle()
+
+    assert story.router.events[-1] == "route booting"
+    assert await story.statuses(app) == {"v1": "succeeded", "v2": "succeeded", "v3": "failed", "v4": "succeeded"}
+    assert story.runner.events[0] == "keep trying v2"
+    assert (await story.store.changes.find(change.id)).state is ChangeState.SUCCEEDED
+    assert (await story.store.builds.find(app, build.id)).status.value == "failed"
+
+
+async def test_a_destroyed_app_leaves_no_folder(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    await story.apps.destroy(app)
+    await story.nursery.settle()
+
+    assert not [folder for folder in story.layout.folders_of(app.id) if folder.exists()]
+    with pytest.raises(NotFound):
+        await story.store.apps.find("blog")
