@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 from pushd.kit.aio import in_thread
@@ -62,7 +62,7 @@ class Transcript:
             os.close(self._file)
             self._wake()
 
-    async def follow(self, *, silence_seconds: float | None = None) -> AsyncIterator[bytes]:
+    async def follow(self, *, silence_seconds: float | None = None) -> AsyncGenerator[bytes, None]:
         """All bytes from the start, then new ones as they come, until `close()`.
 
         With `silence_seconds`, yields b"" whenever so long nothing came: the moment for a keep-alive.

@@ -1,0 +1,189 @@
+"""Git's smart HTTP on aiohttp: requests in, the receiver's answers out. Source: gitprotocol-http(5); protocol v0."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import zlib
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from pushd.access.actions import Action
+from pushd.errors import BadRequest, NotFound, PushdError, Unauthorized
+from pushd.model.app import App
+from pushd.model.user import User
+from pushd.receiver.commands import LINES_LIMIT_BYTES, read_push
+from pushd.receiver.pktline import FLUSH, PktReader, pkt
+from pushd.receiver.receiver import Receiver
+from pushd.receiver.upload import advertise_upload, upload
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+RECEIVER: web.AppKey[Receiver] = web.AppKey("receiver", Receiver)
+RECEIVE, UPLOAD = "git-receive-pack", "git-upload-pack"
+SILENCE_SECONDS = 600.0  # of a client in the middle of its request
+_ACTIONS = {RECEIVE: Action.PUSH, UPLOAD: Action.FETCH}
+_GZIP = b"\x1f\x8b"
+_PIECE_BYTES = 1 << 16
+_NOT_CACHED = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Pragma": "no-cache"}
+
+
+def add_routes(app: web.Application, receiver: Receiver) -> None:
+    """Let `app` answer git: `/<app>.git/...`, with or without the `.git`."""
+    app[RECEIVER] = receiver
+    app.router.add_get("/{app}/info/refs", _explained(info_refs))
+    app.router.add_post("/{app}/git-receive-pack", _explained(receive_pack))
+    app.router.add_post("/{app}/git-upload-pack", _explained(upload_pack))
+
+
+async def info_refs(request: web.Request) -> web.StreamResponse:
+    """GET /{app}.git/info/refs?service=S -> 200: what is there, and what this server can."""
+    service = request.query.get("service", "")
+    if service not in _ACTIONS:
+        raise BadRequest("This server speaks git's smart HTTP only.", remedy="Use git 1.6.6 or newer.")
+    receiver = request.app[RECEIVER]
+    app, _ = await _enter(request, service)
+    repository = await receiver.repositories.open(app.id)
+    if service == RECEIVE:
+        refs = await receiver.advertise(repository)
+    else:
+        refs = await advertise_upload(receiver.git, repository)
+    return web.Response(
+        body=pkt(f"# service={service}\n".encode()) + FLUSH + refs,
+        headers=_NOT_CACHED,
+        content_type=f"application/x-{service}-advertisement",
+    )
+
+
+async def receive_pack(request: web.Request) -> web.StreamResponse:
+    """POST /{app}.git/git-receive-pack -> 200: output while it comes, then the report. The push outlives this request."""
+    receiver = request.app[RECEIVER]
+    app, user = await _enter(request, RECEIVE)
+    reader = PktReader(_Body(request, RECEIVE).read, limit_bytes=LINES_LIMIT_BYTES)
+    wanted = await read_push(reader)
+    if wanted is None:
+        return _answer(RECEIVE)
+    ongoing = await receiver.receive(app, user, wanted, reader.rest)
+    try:
+        response = _answer(RECEIVE)
+        await response.prepare(request)
+        await ongoing.tell(response.write, keepalive_seconds=receiver.keepalive_seconds)
+        await response.write_eof()
+        return response
+    finally:
+        ongoing.forget()
+
+
+async def upload_pack(request: web.Request) -> web.StreamResponse:
+    """POST /{app}.git/git-upload-pack -> 200: what a clone or fetch asks for."""
+    receiver = request.app[RECEIVER]
+    app, _ = await _enter(request, UPLOAD)
+    repository = await receiver.repositories.open(app.id)
+    response = _answer(UPLOAD)
+    async with aclosing(upload(receiver.git, repository, _Body(request, UPLOAD).read)) as pieces:
+        async for piece in pieces:
+            if not response.prepared:
+                await response.prepare(request)
+            await response.write(piece)
+    if not response.prepared:
+        await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+class _Body:
+    """The body of a request as it comes; gunzipped here if aiohttp was told not to do it."""
+
+    def __init__(self, request: web.Request, service: str) -> None:
+        if request.content_type != f"application/x-{service}-request":
+            raise BadRequest(f"This address takes the requests of git's {service} only.")
+        self._content = request.content
+        self._may_be_zipped = "gzip" in request.headers.get("Content-Encoding", "")
+        self._unzip: zlib._Decompress | None = None
+        self._pending = b""
+
+    async def read(self) -> bytes:
+        """The next bytes; b"" at the end. Raises: ConnectionError when the client is gone, BadRequest for a broken body."""
+        while True:
+            data = self._pending or await self._next()
+            if self._may_be_zipped and data:
+                self._may_be_zipped = False
+                self._unzip = zlib.decompressobj(wbits=31) if data.startswith(_GZIP) else None
+            if self._unzip is None:
+                return data
+            if not data:
+                if not self._unzip.eof:
+                    raise BadRequest("The gzip body of this request is cut off.", remedy="Try again.")
+                return b""
+            if self._unzip.eof:
+                raise BadRequest("Something follows the gzip body of this request.")
+            if out := self._inflate(data):
+                return out
+
+    async def _next(self) -> bytes:
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                return await self._content.readany()
+        except TimeoutError:
+            raise BadRequest(f"Nothing came for {SILENCE_SECONDS:g} seconds.", remedy="Try again.") from None
+        except (HttpProcessingError, web.PayloadAccessError) as error:
+            raise BadRequest("The body of this request is broken.", remedy="Try again.") from error
+
+    def _inflate(self, data: bytes) -> bytes:
+        assert self._unzip is not None
+        try:
+            out = self._unzip.decompress(data, _PIECE_BYTES)
+        except zlib.error as error:
+            raise BadRequest("The gzip body of this request is broken.", remedy="Try again.") from error
+        self._pending = self._unzip.unconsumed_tail
+        return out
+
+
+async def _enter(request: web.Request, service: str) -> tuple[App, User]:
+    """Who asks, for which app. Raises: Unauthorized, NotFound, Forbidden."""
+    receiver = request.app[RECEIVER]
+    user = await receiver.access.authenticate(_find_token(request.headers.get("Authorization", "")))
+    if user is None:
+        raise Unauthorized("Give your token as the password.", remedy="`pushd login` keeps it for git.")
+    try:
+        app = await receiver.apps.find(request.match_info["app"].removesuffix(".git"))
+        receiver.access.check(user, _ACTIONS[service], app)
+    except NotFound as error:
+        raise NotFound("There is no such app.", remedy="`pushd apps` lists yours; `pushd create` makes one.") from error
+    return app, user
+
+
+def _find_token(header: str) -> str:
+    """The password of Basic authentication, or a Bearer token; "" without."""
+    scheme, _, value = header.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _answer(service: str) -> web.StreamResponse:
+    return web.StreamResponse(headers={**_NOT_CACHED, "Content-Type": f"application/x-{service}-result"})
+
+
+def _explained(handler: Handler) -> Handler:
+    """`handler`, with refusals as plain text: git shows that to the person as `remote:` lines."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except PushdError as error:
+            response = web.Response(text=f"{error.text}\n", status=error.status, headers=_NOT_CACHED)
+            if isinstance(error, Unauthorized):
+                response.headers["WWW-Authenticate"] = 'Basic realm="pushd", charset="UTF-8"'
+            return response
+
+    return answer

@@ -1,0 +1,172 @@
+"""The front door for pushes to our own repositories; what transport they come by is not known here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from pushd import __version__
+from pushd.kit.aio import Nursery, finish, in_thread
+from pushd.kit.transcript import Transcript
+from pushd.layout import Layout
+from pushd.model.app import App
+from pushd.model.user import User
+from pushd.receiver.commands import ZERO, PushRequest
+from pushd.receiver.git import find_git
+from pushd.receiver.needs import Access, Apps, Deploys, SettingsOfApps
+from pushd.receiver.pack import IncomingPack
+from pushd.receiver.pktline import FLUSH, Read, pkt
+from pushd.receiver.progress import DATA, Report, Write, band, refused, send_output
+from pushd.receiver.push import Push, Scene
+from pushd.receiver.quarantine import Quarantine
+from pushd.receiver.repositories import Repositories, Repository
+from pushd.receiver.room import MEGABYTE, explaining_full_disk
+from pushd.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CAPABILITIES = (
+    f"report-status delete-refs side-band-64k ofs-delta push-options atomic object-format=sha1 agent=pushd/{__version__}"
+)
+_CLEANUP_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ongoing:
+    """A push whose pack is in: its output while it grows, its report at the end. It goes on if nobody listens."""
+
+    request: PushRequest
+    transcript: Transcript
+    report: asyncio.Task[Report]
+
+    async def tell(self, write: Write, *, keepalive_seconds: float) -> None:
+        """Hand the client output while it comes, then the report, as its capabilities ask.
+
+        Raises: whatever `write` raises when the client is gone; the push goes on.
+        """
+        has_bands = "side-band-64k" in self.request.capabilities
+        if has_bands:
+            async with aclosing(self.transcript.follow(silence_seconds=keepalive_seconds)) as output:
+                await send_output(output, write)
+        await asyncio.wait({self.report})  # awaiting the task itself would let our cancellation pass on to it
+        if self.report.cancelled():
+            report = refused((command.ref for command in self.request.commands), "the server is stopping, push again")
+        else:
+            report = self.report.result()
+        if "report-status" in self.request.capabilities:
+            await write(band(DATA, report.encoded()) if has_bands else report.encoded())
+        if has_bands:
+            await write(FLUSH)
+
+    def forget(self) -> None:
+        """Nobody listens any more: the output's file goes once the push has ended; a build's record has its own name for it."""
+        self.report.add_done_callback(lambda _: self.transcript.path.unlink(missing_ok=True))
+
+
+class Receiver:
+    """Takes in pushes, any number at a time, and carries each to its end."""
+
+    def __init__(
+        self,
+        *,
+        layout: Layout,
+        repositories: Repositories,
+        apps: Apps,
+        app_settings: SettingsOfApps,
+        access: Access,
+        deploys: Deploys,
+        settings: Settings,
+        nursery: Nursery,
+    ) -> None:
+        self.apps = apps
+        self.access = access
+        self.repositories = repositories
+        self.git = find_git(settings)
+        self.keepalive_seconds = settings.build_keepalive_seconds
+        self._layout = layout
+        self.app_settings = app_settings
+        self.deploys = deploys
+        self.nursery = nursery
+        self._index_above_bytes = settings.git_index_above_bytes
+        self._reserve_bytes = settings.disk_reserve_bytes
+        self._moving: defaultdict[UUID, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def sweep(self) -> None:
+        """Remove what pushes of a killed daemon left; for the start, before anything is received."""
+        await in_thread(self.repositories.sweep)
+        await in_thread(_remove_transcripts, self._layout)
+
+    async def advertise(self, repository: Repository) -> bytes:
+        """Every ref with its value, and what this server can: the first half of a push. Source: gitprotocol-pack(5)."""
+        refs = await in_thread(repository.refs) or {"capabilities^{}": ZERO}
+        lines = [f"{value} {ref}".encode("utf-8", "surrogateescape") for ref, value in refs.items()]
+        lines[0] += f"\0{CAPABILITIES}".encode()
+        return b"".join(pkt(line + b"\n") for line in lines) + FLUSH
+
+    async def receive(self, app: App, user: User, request: PushRequest, read: Read) -> Ongoing:
+        """Take in the pack that `read` gives, then let the push go its way.
+
+        Raises: whatever `read` raises when the client goes away before its pack is whole: nothing is left then.
+        """
+        with explaining_full_disk():
+            push, transcript = await self._open(app, user, request)
+        try:
+            await push.take(read)
+        except BaseException:
+            await finish(push.discard(), within=_CLEANUP_SECONDS)
+            transcript.path.unlink(missing_ok=True)
+            raise
+        return Ongoing(request, transcript, self.nursery.start(self._carry_on(app, push), name=f"push to {app.name}"))
+
+    async def _open(self, app: App, user: User, request: PushRequest) -> tuple[Push, Transcript]:
+        repository = await self.repositories.open(app.id)
+        settings = await self.app_settings.of(app)
+        quarantine = await in_thread(Quarantine, repository)
+        transcript = open_transcript(self._layout, app)
+        pack = IncomingPack(
+            repository,
+            quarantine,
+            git=self.git,
+            head_bytes=self._index_above_bytes,
+            limit_bytes=settings["pack-limit-mb"] * MEGABYTE,
+        )
+        scene = Scene(
+            app=app,
+            user=user,
+            settings=settings,
+            repository=repository,
+            quarantine=quarantine,
+            transcript=transcript,
+            deploys=self.deploys,
+            moving=self._moving[app.id],
+            reserve_bytes=self._reserve_bytes,
+        )
+        return Push(scene, request, pack), transcript
+
+    async def _carry_on(self, app: App, push: Push) -> Report:
+        try:
+            report = await push.settle()
+        finally:
+            await finish(push.discard(), within=_CLEANUP_SECONDS)
+        log.info("push ended", extra={"app": app.name, "unpack": report.unpack, "refs": len(report.refs)})
+        self.nursery.start(self._measure(app), name=f"measure {app.name}")
+        return report
+
+    async def _measure(self, app: App) -> None:
+        await self.apps.set_sizes(app, repo_size_bytes=await self.repositories.size_bytes(app.id))
+
+
+def open_transcript(layout: Layout, app: App) -> Transcript:
+    """A new file for the output of one push."""
+    return Transcript(layout.outputs(app.id) / "pushes" / f"{uuid4()}.txt")
+
+
+def _remove_transcripts(layout: Layout) -> None:
+    for folder in layout.outputs(UUID(int=0)).parent.glob("*/pushes"):
+        for file in folder.iterdir():
+            with suppress(FileNotFoundError):
+                file.unlink()

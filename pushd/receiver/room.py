@@ -1,0 +1,37 @@
+"""Whether the disk has room for a push, and what to say when it has not."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pushd.errors import DiskFull
+
+MEGABYTE = 1_000_000
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def check_room(folder: Path, reserve_bytes: int) -> None:
+    """Raises: DiskFull when less than the reserve is free."""
+    free = shutil.disk_usage(folder).free
+    if free < reserve_bytes:
+        raise no_room(f"{free // MEGABYTE} MB are free, {reserve_bytes // MEGABYTE} MB are needed")
+
+
+@contextmanager
+def explaining_full_disk() -> Iterator[None]:
+    """Turns the system's "no space left" into DiskFull, and lets every other error pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise no_room(str(error.strerror)) from error
+        raise
+
+
+def no_room(why: str) -> DiskFull:
+    """The error for a disk that cannot take a push."""
+    return DiskFull(f"The disk of the server is full: {why}. Nothing was stored.", remedy="Make room there, then push again.")

@@ -1,0 +1,86 @@
+"""Git out: clone and fetch, answered by a child process so that no history is walked in the daemon.
+
+The child is `git upload-pack` where git is there; else `python -m pushd.receiver.upload`, which is this module with dulwich.
+Both speak protocol v0 and are stateless: one request on stdin, one answer on stdout (gitprotocol-http(5)).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+from dulwich.errors import GitProtocolError
+from dulwich.protocol import Protocol
+from dulwich.repo import Repo
+from dulwich.server import BackendRepo, DictBackend, UploadPackHandler
+
+from pushd.errors import TooLarge
+from pushd.kit.aio import in_thread
+from pushd.receiver.child import running
+from pushd.receiver.git import upload_command
+from pushd.receiver.pktline import Read
+from pushd.receiver.repositories import Repository
+
+log = logging.getLogger(__name__)
+
+REQUEST_LIMIT_BYTES = 32_000_000  # wants and haves: 600,000 of them
+
+
+async def advertise_upload(git: str | None, repository: Repository) -> bytes:
+    """The refs that may be fetched, as the first half of a clone."""
+    async with running(upload_command(git, repository.folder, advertise=True)) as child:
+        child.end_input()
+        found = bytearray()
+        while data := await child.read():
+            found += data
+        return bytes(found)
+
+
+async def upload(git: str | None, repository: Repository, read: Read) -> AsyncGenerator[bytes, None]:
+    """The answer to one request, in pieces as it is made; the child is gone when the iteration ends, wherever it ends.
+
+    Raises: TooLarge.
+    """
+    with tempfile.TemporaryFile() as request:
+        size = 0
+        while data := await read():
+            size += len(data)
+            if size > REQUEST_LIMIT_BYTES:
+                raise TooLarge("The list of commits in this request is too long.", remedy="Clone anew.")
+            await in_thread(request.write, data)
+        await in_thread(request.seek, 0)
+        argv = upload_command(git, repository.folder, advertise=False)
+        async with running(argv, stdin=request.fileno()) as child:
+            while data := await child.read():
+                yield data
+            if status := await child.wait():
+                log.info("fetch failed", extra={"repository": repository.folder.name, "status": status})
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Answer one request for the repository that is the last argument."""
+    folder = Path(arguments[-1])
+    with Repo(str(folder)) as repo:
+        protocol = Protocol(sys.stdin.buffer.read, _write)
+        repositories: dict[str, BackendRepo] = {"/": repo}
+        handler = UploadPackHandler(
+            DictBackend(repositories), ["/"], protocol, stateless_rpc=True, advertise_refs="--advertise-refs" in arguments
+        )
+        try:
+            handler.handle()
+        except GitProtocolError as error:
+            protocol.write_pkt_line(f"ERR {error}\n".encode())
+    return 0
+
+
+def _write(data: bytes) -> int:
+    written = sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+    return written
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

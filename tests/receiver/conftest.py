@@ -1,0 +1,254 @@
+"""A real aiohttp server with the receiver in it, the real `git` as its client, and fakes of the rooms behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from aiohttp import web
+
+from pushd.access.access import Access
+from pushd.errors import NotFound
+from pushd.kit.aio import Nursery, in_thread
+from pushd.kit.transcript import Transcript
+from pushd.layout import Layout
+from pushd.model.app import App
+from pushd.model.app_settings import AppSettings
+from pushd.model.user import User
+from pushd.receiver.http import add_routes
+from pushd.receiver.needs import Source
+from pushd.receiver.receiver import Receiver
+from pushd.receiver.repositories import Repositories, Repository
+from pushd.settings import Settings
+
+TOKEN = "a-token-nobody-guesses"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+OPERATOR = User(id=UUID(int=1), email="admin@localhost", is_operator=True, created_at=NOW, updated_at=NOW)
+
+
+class FakeUsers:
+    """One operator with one token."""
+
+    async def by_token(self, token: str) -> User | None:
+        return OPERATOR if token == TOKEN else None
+
+    async def operator(self) -> User:
+        return OPERATOR
+
+
+class FakeApps:
+    """Apps by name, and their settings."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, App] = {}
+        self.stored: dict[UUID, dict[str, str]] = {}
+
+    def add(self, name: str) -> App:
+        app = App(
+            id=uuid4(), name=name, owner_id=OPERATOR.id, owner_email=OPERATOR.email, maintenance=False, restarts=0,
+            created_at=NOW, updated_at=NOW, released_at=None, repo_size_bytes=0, slug_size_bytes=0,
+        )  # fmt: skip
+        self.known[name] = app
+        return app
+
+    async def find(self, name_or_id: str) -> App:
+        if name_or_id not in self.known:
+            raise NotFound("Couldn't find that app.", resource="app")
+        return self.known[name_or_id]
+
+    async def set_sizes(self, app: App, *, repo_size_bytes: int | None = None) -> App:
+        self.known[app.name] = replace(app, repo_size_bytes=repo_size_bytes or 0)
+        return self.known[app.name]
+
+    async def of(self, app: App) -> AppSettings:
+        return AppSettings(self.stored.get(app.id, {}))
+
+
+@dataclass
+class Deployed:
+    """What one deploy was asked to do, and the tree that it saw."""
+
+    app: App
+    commit: str
+    description: str
+    branch: str
+    no_cache: bool
+    user: User
+    folder: Path
+
+
+Script = Callable[[Transcript], Awaitable[None]]
+
+
+@dataclass
+class FakeDeploys:
+    """Checks out and does what `script` says; as the real one, one push at a time."""
+
+    folder: Path
+    done: list[Deployed] = field(default_factory=list)
+    script: Script | None = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def push(
+        self, app: App, source: Source, *, user: User, branch: str, no_cache: bool, transcript: Transcript
+    ) -> object:
+        async with self.turn:
+            folder = self.folder / str(uuid4())
+            folder.mkdir(parents=True)
+            transcript.say("-----> Building")
+            await source.checkout(folder)
+            if self.script is not None:
+                await self.script(transcript)
+            self.done.append(Deployed(app, source.commit, source.description, branch, no_cache, user, folder))
+            transcript.say("-----> Done")
+        return object()
+
+
+@dataclass
+class Ran:
+    """How a program ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Git:
+    """A working copy and the real git program, with nobody's configuration."""
+
+    def __init__(self, folder: Path, program: str = "git") -> None:
+        self.folder = folder
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder.parent),
+            "LC_ALL": "C.UTF-8",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.org",
+            "GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "ada@example.org",
+        }  # fmt: skip
+        self._program = program
+
+    async def start(self, *arguments: str | bytes, stdin: bytes | None = None) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            self._program, *arguments, cwd=self.folder, env=self.environ,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+
+    async def __call__(self, *arguments: str | bytes, stdin: bytes = b"") -> Ran:
+        child = await self.start(*arguments)
+        out, err = await child.communicate(stdin)
+        assert child.returncode is not None
+        return Ran(child.returncode, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "replace"))
+
+    async def ok(self, *arguments: str | bytes, stdin: bytes = b"") -> str:
+        """Its output, without the last newline; the test fails if git does."""
+        ran = await self(*arguments, stdin=stdin)
+        assert ran.code == 0, ran.err
+        return ran.out.removesuffix("\n")
+
+    async def commit(self, files: Mapping[str, str | bytes] | None = None, message: str = "a commit") -> str:
+        """Commit these files, or an empty commit; its id."""
+        for name, content in (files or {}).items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        await self.ok("add", "-A")
+        await self.ok("commit", "-q", "--allow-empty", "-m", message)
+        return await self.ok("rev-parse", "HEAD")
+
+
+class Server:
+    """The receiver behind a real listener, and what a test wants to know of it."""
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        self.root = root
+        self.layout = Layout(settings.data_dir)
+        self.layout.make()
+        self.users = FakeUsers()
+        self.apps = FakeApps()
+        self.app = self.apps.add("myapp")
+        self.deploys = FakeDeploys(root / "deployed")
+        self.nursery = Nursery("tests")
+        self.repositories = Repositories(self.layout)
+        self.receiver = Receiver(
+            layout=self.layout,
+            repositories=self.repositories,
+            apps=self.apps,
+            app_settings=self.apps,
+            access=Access(self.users),
+            deploys=self.deploys,  # type: ignore[arg-type]
+            settings=settings,
+            nursery=self.nursery,
+        )
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """With the token in it; no credential helper asks anything."""
+        return f"http://x:{TOKEN}@127.0.0.1:{self.port}/myapp.git"
+
+    @property
+    def repository(self) -> Repository:
+        return Repository(self.layout.repository(self.app.id))
+
+    async def refs(self) -> dict[str, str]:
+        return await in_thread(self.repository.refs) if self.repository.folder.exists() else {}
+
+    def set(self, **settings: str) -> None:
+        """Per-app settings; underscores stand for dashes."""
+        self.apps.stored[self.app.id] = {name.replace("_", "-"): text for name, text in settings.items()}
+
+    async def assert_clean(self) -> None:
+        """Nothing of any push is left but what was accepted."""
+        await self.nursery.settle()
+        left = [*self.repository.quarantines.glob("*"), *self.layout.outputs(self.app.id).glob("pushes/*")]
+        assert left == []
+        names = {file.suffix for file in (self.repository.objects / "pack").glob("*")}
+        assert names <= {".pack", ".idx", ".rev"}
+
+
+MakeServer = Callable[..., Awaitable[Server]]
+
+
+@pytest.fixture
+async def make_server(tmp_path: Path) -> AsyncIterator[MakeServer]:
+    """Starts servers with these settings; all end with the test."""
+    runners: list[tuple[web.AppRunner, Server]] = []
+
+    async def make(**settings: object) -> Server:
+        server = Server(tmp_path, Settings(data_dir=tmp_path / "data", **settings))  # type: ignore[arg-type]
+        application = web.Application(client_max_size=1000)
+        add_routes(application, server.receiver)
+        runner = web.AppRunner(application, shutdown_timeout=1.0)
+        await runner.setup()
+        runners.append((runner, server))
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        server.port = runner.addresses[0][1]
+        return server
+
+    yield make
+    for runner, server in runners:
+        await server.nursery.close()
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def server(make_server: MakeServer) -> Server:
+    return await make_server()
+
+
+@pytest.fixture
+async def git(tmp_path: Path) -> Git:
+    """An empty working copy on `master`."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    git = Git(folder)
+    await git.ok("init", "-q", "-b", "master")
+    return git
