@@ -30,7 +30,8 @@ GREETING = "Good morning from a config var"
 def demo(data_dir: Path, once: bool) -> None:
     """Show pushd at work on this machine.
 
-    A daemon on free ports, a Flask app pushed to it, its page, a config change, its logs. Needs git and nothing else, writes into its own folder only, and stops all it started at Ctrl-C.
+    A daemon on free ports, a Flask app pushed to it, its page, a config change, its logs. Needs git and nothing else,
+    writes into its own folder only, and stops all it started at Ctrl-C.
 
     \b
     Examples:

@@ -69,7 +69,9 @@ def on_server(function: Callable[Concatenate[Client, P], None]) -> Callable[...,
 def discover(*, app: str | None = None, remote: str | None = None, host: str | None = None) -> Discovery:
     """Where this command line leads, from the place that the program runs in."""
     here = place()
-    return Discovery(environ=here.environ, folder=here.folder, app_option=app, remote_option=remote, host_option=host)
+    where = Discovery(environ=here.environ, folder=here.folder, app_option=app, remote_option=remote, host_option=host)
+    click.get_current_context().call_on_close(where.close)
+    return where
 
 
 def place() -> Place:

@@ -30,8 +30,9 @@ def _setting_options(function: Any) -> Any:
 def serve(config: Path | None, check: bool, **flags: str | None) -> None:
     """Run the daemon.
 
-    Git pushes and API calls come in, apps and their pages go out. When it is ready it prints one line: ready api=URL router=URL ... SIGINT (Ctrl-C) stops the apps too, SIGTERM leaves
-    them running for the next daemon. A setting comes from a flag, else its PUSHD_* variable, else the settings file.
+    Git pushes and API calls come in, apps and their pages go out. When it is ready it prints one line: ready api=URL
+    router=URL ... SIGINT (Ctrl-C) stops the apps too, SIGTERM leaves them running for the next daemon. A setting comes from
+    a flag, else its PUSHD_* variable, else the settings file.
 
     \b
     Examples:

@@ -88,8 +88,9 @@ complete -c pushd -n __fish_is_first_arg -a '{names}'
 def shell_init(shell: str) -> None:
     """Print what lets a shell know our commands.
 
-    Evaluate it once per session, or in the shell's start file. `pushd config` is then ours, and `pushd /tmp`, `pushd +1`, popd and dirs stay the shell's own. A folder that is named
-    like a command is reached as `pushd ./config`. Names and options are completed.
+    Evaluate it once per session, or in the shell's start file. `pushd config` is then ours, and `pushd /tmp`, `pushd +1`,
+    popd and dirs stay the shell's own. A folder that is named like a command is reached as `pushd ./config`. Names and
+    options are completed.
 
     \b
     Examples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
@@ -20,10 +21,11 @@ from pushd.client.shapes import (
     SettingShape,
 )
 from pushd.client.transport import Answer, Transport, Unreachable
-from pushd.errors import NotFound
+from pushd.errors import NotFound, Unavailable
 
 CHANGE_WAIT_SECONDS = 50  # what one `?wait=` asks for at most
 PATIENCE_SECONDS = 20.0  # a daemon that restarts while we wait for it is forgiven so long
+RECONNECT_SECONDS = 0.3
 SILENCE_SECONDS = 120.0  # a log stream has a heartbeat at least every 60 s
 OUTPUT_SILENCE_SECONDS = 3600.0  # a build may say nothing until its time limit
 
@@ -133,21 +135,25 @@ class Client:
     def log_lines(
         self, app: str, *, lines: int, tail: bool, source: str | None = None, dyno: str | None = None
     ) -> Iterator[str]:
-        """The last `lines` lines, oldest first; with `tail` then every new one, also across a restart of the daemon."""
+        """The last `lines` lines, oldest first; with `tail` then every new one, also across a restart of the daemon.
+
+        After a break it goes on behind the last line it gave (`Last-Event-ID`): no line is lost or comes twice.
+        """
         last_id = ""
+        events = self._log_events(app, lines, tail, source, dyno, last_id)
         while True:
             try:
-                for event in self._log_events(app, lines, tail, source, dyno, last_id):
+                for event in events:
                     last_id = event.id or last_id
-                    yield from event.data.splitlines()
-            except Unreachable:
-                if not tail or not last_id:
+                    yield from event.data.split("\n")
+            except (Unreachable, Unavailable):
+                if not tail:
                     raise
             if not tail:
                 return
-            self._patiently(lambda: self.app(app))
-            lines = 0 if last_id else lines
-            self._sleep(0.2)
+            self._sleep(RECONNECT_SECONDS)
+            missed = 0 if last_id else lines
+            events = self._patiently(partial(self._log_events, app, missed, tail, source, dyno, last_id))
 
     def _log_events(
         self, app: str, lines: int, tail: bool, source: str | None, dyno: str | None, last_id: str
@@ -187,7 +193,7 @@ class Client:
         while True:
             try:
                 return ask()
-            except Unreachable:
+            except (Unreachable, Unavailable):
                 if waited >= PATIENCE_SECONDS:
                     raise
             self._sleep(pause)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -55,6 +55,7 @@ class Discovery:
     app_option: str | None = None
     remote_option: str | None = None
     host_option: str | None = None
+    _clients: list[Client] = field(default_factory=list, init=False)
 
     @cached_property
     def git(self) -> Git:
@@ -155,7 +156,14 @@ class Discovery:
 
     def client_with(self, token: str | None) -> Client:
         local = self._maybe_local(self.server)
-        return Client(Transport(self.server, token=token, ca_file=local.maybe_ca() if local else None))
+        made = Client(Transport(self.server, token=token, ca_file=local.maybe_ca() if local else None))
+        self._clients.append(made)
+        return made
+
+    def close(self) -> None:
+        """End the connections of all clients that were asked for."""
+        for client in self._clients:
+            client.close()
 
     @cached_property
     def _explicit_server(self) -> str | None:
@@ -188,8 +196,8 @@ def _data_folders(environ: Mapping[str, str]) -> Iterator[Layout]:
 
 def _maybe_api(layout: Layout) -> str | None:
     try:
-        content = json.loads(layout.endpoints.read_text())
-        return maybe_server(str(content["api"]))
+        api = json.loads(layout.endpoints.read_text())["api"]
+        return maybe_server(api) if isinstance(api, str) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

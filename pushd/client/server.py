@@ -25,7 +25,7 @@ def parse_server(text: str) -> str:
         host, port = (url.hostname or "").lower(), url.port
     except ValueError:
         host, port, url = "", None, urlsplit("")
-    plain = text.isascii() and text.isprintable() and not (url.query or url.fragment)
+    plain = text.isascii() and text.isprintable() and " " not in text and not (url.query or url.fragment)
     if not host or url.scheme not in _DEFAULT_PORTS or not plain:
         raise BadServer(f"{_shown(text)} is not the URL of a server.", remedy="Write it as http://127.0.0.1:5000.")
     if "@" in url.netloc:

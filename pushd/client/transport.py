@@ -138,6 +138,7 @@ class Transport:
         headers = {name.lower(): value for name, value in response.getheaders()}
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if not (kind == "application/json" or kind.endswith("+json")) or 300 <= response.status < 400:
+            self.close()
             raise NotOurs(
                 f"{self.server} answered {response.status} {kind or 'without content'}: that is not a pushd API.",
                 remedy="Check the URL in --host, PUSHD_HOST or the git remote.",
@@ -145,6 +146,7 @@ class Transport:
         try:
             value = json.loads(content)
         except ValueError:
+            self.close()
             raise NotOurs(f"{self.server} answered with broken JSON.", remedy="Look at the server's log.") from None
         if response.status >= 400:
             raise refusal(response.status, value)

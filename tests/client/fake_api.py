@@ -1,0 +1,308 @@
+"""A small server that speaks as much of our API as the client asks for, from memory; tests look at what was asked."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import uuid4
+
+TOKEN = "t0ken-of-ada"
+EMAIL = "ada@example.com"
+MADE_AT = "2026-01-02T03:04:05Z"
+USER = {"id": "00000000-0000-0000-0000-00000000ada0", "email": EMAIL}
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
+
+
+@dataclass
+class Asked:
+    """One request as it came in."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class FakeApi:
+    """What the server holds. `changes` are the answers to come for each change, the last one repeated."""
+
+    url: str = ""
+    apps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    config: dict[str, dict[str, str]] = field(default_factory=dict)
+    releases: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    formation: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    dynos: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    builds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    logs: list[str] = field(default_factory=list)
+    tails: list[list[str]] = field(default_factory=list)  # what each connection of a tail gives before it ends
+    outputs: dict[str, str] = field(default_factory=dict)
+    changes: list[dict[str, Any]] = field(default_factory=list)  # empty: nothing has to follow a change
+    asked: list[Asked] = field(default_factory=list)
+    before: Callable[[Asked], Answer | None] = lambda asked: None  # a test's own answer, before ours
+    page_size: int = 1000
+
+    def add_app(self, name: str) -> dict[str, Any]:
+        app = {
+            "id": str(uuid4()), "name": name, "git_url": f"{self.url}/{name}.git",
+            "web_url": f"http://{name}.localhost:8080/", "maintenance": False, "owner": USER,
+            "region": {"id": "r", "name": "us"}, "stack": {"id": "s", "name": "heroku-24"}, "repo_size": 1536,
+            "slug_size": None, "created_at": MADE_AT, "released_at": None,
+        }  # fmt: skip
+        self.apps[name] = app
+        self.config[name] = {}
+        self.releases[name] = []
+        self.add_release(name, "Initial release", slug=False)
+        return app
+
+    def add_release(self, app: str, description: str, *, slug: bool = True, status: str = "succeeded") -> dict[str, Any]:
+        rows = self.releases[app]
+        if status == "succeeded":
+            for row in rows:
+                row["current"] = False
+        release = {
+            "id": str(uuid4()), "version": len(rows) + 1, "description": description, "status": status,
+            "current": status == "succeeded", "created_at": MADE_AT, "user": USER, "slug": {"id": "s"} if slug else None,
+            "eligible_for_rollback": slug and status == "succeeded", "output_stream_url": None,
+        }  # fmt: skip
+        rows.append(release)
+        return release
+
+    def add_dyno(
+        self, app: str, name: str, *, state: str = "up", version: int = 1, command: str = "gunicorn hello:app"
+    ) -> None:
+        self.dynos.setdefault(app, []).append({
+            "id": str(uuid4()), "name": name, "type": name.partition(".")[0], "state": state, "size": "standard-1x",
+            "command": command, "release": {"id": "r", "version": version}, "created_at": MADE_AT, "updated_at": MADE_AT,
+        })  # fmt: skip
+
+    def set_formation(self, app: str, **quantities: int) -> None:
+        self.formation[app] = [
+            {"id": str(uuid4()), "type": kind, "quantity": count, "size": "standard-1x", "command": f"run {kind}"}
+            for kind, count in quantities.items()
+        ]
+
+    def paths(self, *, method: str | None = None) -> list[str]:
+        """`METHOD /path` of all that was asked, in order."""
+        return [f"{each.method} {each.path}" for each in self.asked if method in (None, each.method)]
+
+    def last(self, method: str) -> Asked:
+        return next(each for each in reversed(self.asked) if each.method == method)
+
+    # --- answers ------------------------------------------------------------------------------------------------------
+
+    def answer(self, asked: Asked) -> Answer:
+        if own := self.before(asked):
+            return own
+        if asked.headers.get("authorization") != f"Bearer {TOKEN}":
+            return 401, {"id": "unauthorized", "message": "Invalid credentials provided."}
+        for method, pattern, handler in _ROUTES:
+            found = re.fullmatch(pattern, asked.path)
+            if method == asked.method and found:
+                words = [unquote(word) for word in found.groups()]
+                if words and "/apps/" in asked.path:
+                    named = [name for name, app in self.apps.items() if words[0] in (name, app["id"])]
+                    if not named:
+                        return 404, {"id": "not_found", "message": "Couldn't find that app.", "resource": "app"}
+                    words[0] = named[0]
+                return handler(self, asked, *words)
+        return 404, {"id": "not_found", "message": "The requested API endpoint was not found."}
+
+    def changed(self, status: int, value: Any) -> Answer:
+        return (status, value, {"Pushd-Change": self.changes[0]["id"]}) if self.changes else (status, value)
+
+
+def _create(api: FakeApi, asked: Asked) -> Answer:
+    name = asked.body.get("name") or "brisk-fjord-48213"
+    if name in api.apps:
+        return 422, {"id": "invalid_params", "message": f"Name {name} is already taken.\nPick another name."}
+    return 201, api.add_app(name)
+
+
+def _patch_app(api: FakeApi, asked: Asked, name: str) -> Answer:
+    app = api.apps[name]
+    app.update(asked.body)
+    if app["name"] != name:
+        app["web_url"] = f"http://{app['name']}.localhost:8080/"
+        api.apps[app["name"]] = api.apps.pop(name)
+    return 200, app
+
+
+def _patch_config(api: FakeApi, asked: Asked, app: str) -> Answer:
+    for key, value in asked.body.items():
+        if value is None:
+            api.config[app].pop(key, None)
+        else:
+            api.config[app][key] = value
+    api.add_release(app, f"Set {', '.join(asked.body)} config vars", slug=False)
+    return api.changed(200, api.config[app])
+
+
+def _releases(api: FakeApi, asked: Asked, app: str) -> Answer:
+    limit = int(re.search(r"max=(\d+)", asked.headers.get("range", "max=200"))[1])  # type: ignore[index]
+    return 200, api.releases[app][::-1][:limit]
+
+
+def _find_release(api: FakeApi, app: str, which: str) -> dict[str, Any] | None:
+    return next((each for each in api.releases[app] if which in (each["id"], str(each["version"]))), None)
+
+
+def _release(api: FakeApi, asked: Asked, app: str, which: str) -> Answer:
+    found = _find_release(api, app, which)
+    missing = {"id": "not_found", "message": "Couldn't find that release.", "resource": "release"}
+    return (200, found) if found else (404, missing)
+
+
+def _rollback(api: FakeApi, asked: Asked, app: str) -> Answer:
+    target = _find_release(api, app, asked.body["release"])
+    assert target
+    return api.changed(201, api.add_release(app, f"Rollback to v{target['version']}"))
+
+
+def _scale(api: FakeApi, asked: Asked, app: str) -> Answer:
+    rows = {row["type"]: row for row in api.formation.get(app, [])}
+    for update in asked.body["updates"]:
+        if update["type"] not in rows:
+            message = f"Couldn't find that process type ({update['type']}).\nProcess types of this app: web."
+            return 404, {"id": "not_found", "message": message, "resource": "formation"}
+        amount = update["quantity"]
+        row = rows[update["type"]]
+        row["quantity"] = row["quantity"] + int(amount) if amount[0] in "+-" else int(amount)
+    return api.changed(200, list(rows.values()))
+
+
+def _list(kind: str) -> Callable[..., Answer]:
+    def answer(api: FakeApi, asked: Asked, app: str) -> Answer:
+        rows = getattr(api, kind).get(app, [])
+        start = int(asked.headers.get("range", "0"))
+        headers = {"Next-Range": str(start + api.page_size)} if start + api.page_size < len(rows) else {}
+        return (206 if headers else 200), rows[start : start + api.page_size], headers
+
+    return answer
+
+
+def _run(api: FakeApi, asked: Asked, app: str) -> Answer:
+    api.add_dyno(app, "run.7", state="starting", command=asked.body["command"])
+    return 201, api.dynos[app][-1]
+
+
+def _settings(api: FakeApi, asked: Asked, app: str) -> Answer:
+    for name, text in (asked.body or {}).items():
+        if name not in ("probe-path", "deploy-branch"):
+            return 404, {"id": "not_found", "message": f"There is no setting called {name!r}.", "resource": "setting"}
+        api.settings[name] = text or ""
+    rows = [("probe-path", "/", "Path of the probe."), ("deploy-branch", "", "Branch that deploys.")]
+    return 200, {
+        "settings": [
+            {"name": name, "value": api.settings.get(name) or default, "default": default, "help": text}
+            for name, default, text in rows
+        ]
+    }
+
+
+def _change(api: FakeApi, asked: Asked, which: str) -> Answer:
+    waited = "wait" in asked.query
+    return 200, api.changes.pop(0) if waited and len(api.changes) > 1 else api.changes[0]
+
+
+def _log_session(api: FakeApi, asked: Asked, app: str) -> Answer:
+    return 201, {"id": str(uuid4()), "logplex_url": f"{api.url}/logs/s3cret?srv=1"}
+
+
+_ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
+    ("GET", r"/account", lambda api, asked: (200, USER)),
+    ("GET", r"/apps", lambda api, asked: (200, list(api.apps.values()))),
+    ("POST", r"/apps", _create),
+    ("GET", r"/apps/([^/]+)", lambda api, asked, app: (200, api.apps[app])),
+    ("PATCH", r"/apps/([^/]+)", _patch_app),
+    ("DELETE", r"/apps/([^/]+)", lambda api, asked, app: (200, api.apps.pop(app))),
+    ("GET", r"/apps/([^/]+)/config-vars", lambda api, asked, app: (200, api.config[app])),
+    ("PATCH", r"/apps/([^/]+)/config-vars", _patch_config),
+    ("GET", r"/apps/([^/]+)/releases", _releases),
+    ("POST", r"/apps/([^/]+)/releases", _rollback),
+    ("GET", r"/apps/([^/]+)/releases/([^/]+)", _release),
+    ("GET", r"/apps/([^/]+)/releases/([^/]+)/config-vars", lambda api, asked, app, release: (200, api.config[app])),
+    ("GET", r"/apps/([^/]+)/formation", _list("formation")),
+    ("PATCH", r"/apps/([^/]+)/formation", _scale),
+    ("GET", r"/apps/([^/]+)/dynos", _list("dynos")),
+    ("POST", r"/apps/([^/]+)/dynos", _run),
+    ("DELETE", r"/apps/([^/]+)/dynos", lambda api, asked, app: api.changed(202, {})),
+    ("DELETE", r"/apps/([^/]+)/dynos/([^/]+)", lambda api, asked, app, dyno: api.changed(202, {})),
+    ("DELETE", r"/apps/([^/]+)/formations/([^/]+)", lambda api, asked, app, kind: api.changed(202, {})),
+    ("POST", r"/apps/([^/]+)/dynos/([^/]+)/actions/stop", lambda api, asked, app, dyno: api.changed(202, {})),
+    ("POST", r"/apps/([^/]+)/formations/([^/]+)/actions/stop", lambda api, asked, app, kind: api.changed(202, {})),
+    ("GET", r"/apps/([^/]+)/builds", _list("builds")),
+    ("GET", r"/apps/([^/]+)/builds/([^/]+)", lambda api, asked, app, build: (200, api.builds[app][0])),
+    ("POST", r"/apps/([^/]+)/log-sessions", _log_session),
+    ("GET", r"/-/apps/([^/]+)/settings", _settings),
+    ("PATCH", r"/-/apps/([^/]+)/settings", _settings),
+    ("GET", r"/-/changes/([^/]+)", _change),
+)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    api: FakeApi
+
+    def _serve(self) -> None:
+        url = urlsplit(self.path)
+        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        asked = Asked(self.command, url.path, parse_qs(url.query), headers, json.loads(raw) if raw else None)
+        self.api.asked.append(asked)
+        if url.path.startswith("/logs/"):
+            return self._send_events()
+        if url.path in self.api.outputs:
+            return self._send(200, self.api.outputs[url.path].encode(), {"Content-Type": "text/plain"})
+        status, value, *more = self.api.answer(asked)
+        extra = more[0] if more else {}
+        if isinstance(value, bytes):
+            return self._send(status, value, extra)
+        self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json", **extra})
+
+    do_GET = do_POST = do_PATCH = do_DELETE = _serve
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _send_events(self) -> None:
+        tail = self.api.last("POST").body.get("tail")
+        lines = (self.api.tails.pop(0) if self.api.tails else []) if tail else self.api.logs
+        body = b"retry: 1\n\n: heartbeat\n\n"
+        for line in lines:
+            body += f"id: {line.split()[0]}\ndata: {line}\n\n".encode()
+        self._send(200, body, {"Content-Type": "text/event-stream"})
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def fake_api() -> Iterator[FakeApi]:
+    """A running one, on a free port of 127.0.0.1."""
+    api = FakeApi()
+    handler = type("Handler", (_Handler,), {"api": api})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    api.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield api
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
