@@ -15,6 +15,7 @@ from typing import TypeVar
 from pushd.errors import DiskFull, PushdError, Unavailable
 from pushd.store.migrations import Migration, migrate, packaged_migrations
 
+A = TypeVar("A")
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
@@ -23,7 +24,7 @@ WAL_LIMIT_BYTES = 16 << 20  # what the WAL file shrinks to after a burst
 _NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_UNREACHABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
+_UNREACHABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
 
 
 class StoreDamaged(PushdError):
@@ -53,8 +54,9 @@ class Database:
     What was submitted is done wholly or not at all, even when the caller is cancelled meanwhile: a thread's work is bounded.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path = path
+        self._busy_seconds = busy_seconds
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
         self._write_connection: sqlite3.Connection | None = None
@@ -72,11 +74,15 @@ class Database:
         """What `work(connection)` gives, all its statements seeing the same moment; it can change nothing."""
         return await self._submit(self._reader, self._in_snapshot, work)
 
+    async def prepare(self, migrations: tuple[Migration, ...]) -> None:
+        """Open the file and bring it to the newest version; `open_database` calls it, once."""
+        await self._submit(self._writer, self._open, migrations)
+
     async def close(self) -> None:
         """Wait for the work that was submitted, then close the file; may be called twice."""
         if self._closing is None:
-            reader_closed = self._reader.submit(self._close_reader)
-            self._closing = self._writer.submit(self._close_writer, reader_closed)
+            reader_idle = self._reader.submit(_nothing)
+            self._closing = self._writer.submit(self._close, reader_idle)
             self._reader.shutdown(wait=False)  # no new work; the threads end after what was submitted
             self._writer.shutdown(wait=False)
         await asyncio.shield(asyncio.wrap_future(self._closing))
@@ -85,13 +91,13 @@ class Database:
         """In the writer's thread: make the file if need be, and bring it to the newest version."""
         _make_file(self.path)
         with self._explained():
-            writing = self._write_connection = _connect(self.path)
+            writing = self._write_connection = _connect(self.path, self._busy_seconds)
             writing.execute("PRAGMA journal_mode = WAL")
             writing.execute("PRAGMA synchronous = FULL")  # a power cut loses nothing that was acknowledged
             writing.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
             migrate(writing, migrations, self.path)
             writing.execute("PRAGMA foreign_keys = ON")
-            reading = self._read_connection = _connect(self.path)
+            reading = self._read_connection = _connect(self.path, self._busy_seconds)
             reading.execute("PRAGMA query_only = ON")
             reading.execute("SELECT count(*) FROM sqlite_schema")  # attaches to the WAL now
 
@@ -136,30 +142,29 @@ class Database:
                 raise CannotOpen(self.path, error) from error
             raise
 
-    async def _submit(self, executor: ThreadPoolExecutor, run: Callable[[Work[T]], T], work: Work[T]) -> T:
+    async def _submit(self, executor: ThreadPoolExecutor, run: Callable[[A], T], work: A) -> T:
         if self._closing is not None:
             raise Unavailable("The store is closed: pushd is stopping.", remedy="Try again once it is up.")
         return await asyncio.get_running_loop().run_in_executor(executor, run, work)
 
-    def _close_reader(self) -> None:
-        if self._read_connection is not None:
-            self._read_connection.close()
-
-    def _close_writer(self, reader_closed: Future[None]) -> None:
-        reader_closed.result()  # the last connection to close puts the WAL back into the file
-        if self._write_connection is not None:
-            self._write_connection.close()
+    def _close(self, reader_idle: Future[None]) -> None:
+        """In the writer's thread, after all work: the last connection to close puts the WAL back into the file."""
+        reader_idle.result()
+        for connection in (self._read_connection, self._write_connection):
+            if connection is not None:
+                connection.close()
 
 
-async def open_database(path: Path, migrations: tuple[Migration, ...] | None = None) -> Database:
+async def open_database(
+    path: Path, migrations: tuple[Migration, ...] | None = None, *, busy_seconds: float = BUSY_SECONDS
+) -> Database:
     """The store's file, made and migrated if need be; its folder must be there.
 
-    Raises: StoreTooNew, StoreDamaged, CannotOpen, DiskFull, Unavailable.
+    Raises: StoreTooNew, NotOurs, StoreDamaged, CannotOpen, DiskFull, Unavailable.
     """
-    database = Database(path)
+    database = Database(path, busy_seconds=busy_seconds)
     try:
-        chosen = packaged_migrations() if migrations is None else migrations
-        await asyncio.get_running_loop().run_in_executor(database._writer, database._open, chosen)
+        await database.prepare(packaged_migrations() if migrations is None else migrations)
     except BaseException:
         await database.close()
         raise
@@ -174,9 +179,9 @@ def _make_file(path: Path) -> None:
         raise (_disk_full(path) if error.errno == errno.ENOSPC else CannotOpen(path, error)) from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
     """A connection that opens transactions only when told, and gives rows by column name."""
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA temp_store = MEMORY")  # reading works while the disk is full
     return connection
@@ -190,3 +195,7 @@ def _opened(connection: sqlite3.Connection | None) -> sqlite3.Connection:
 
 def _disk_full(path: Path) -> DiskFull:
     return DiskFull(f"The disk that holds {path.parent} is full; nothing was changed.", remedy="Make room, then try again.")
+
+
+def _nothing() -> None:
+    """Done by a thread once all that was submitted before is done."""

@@ -27,7 +27,7 @@ class Store:
     """Made by `Store.open`; ended by `close`. One daemon at a time: `run/daemon.lock` sees to it."""
 
     def __init__(self, database: Database, cipher: Cipher, clock: Clock) -> None:
-        self._database = database
+        self.database = database
         self.users = Users(database, clock)
         self.apps = Apps(database, cipher, clock)
         self.releases = Releases(database, cipher, clock)
@@ -55,7 +55,7 @@ class Store:
 
     async def close(self) -> None:
         """Wait for what was submitted, then close the file; may be called twice."""
-        await self._database.close()
+        await self.database.close()
 
 
 async def _open_cipher(database: Database, key_path: Path) -> Cipher:
