@@ -203,11 +203,11 @@ class Runner:
             raise life.failure
         return life.snapshot()
 
-    async def stop_one_off(self, app_id: UUID, name: str) -> None:
-        """Tell a one-off dyno to end; TERM, grace and KILL go on in the background."""
+    async def stop_dynos(self, app_id: UUID, names: Sequence[str]) -> None:
+        """Tell one-off dynos to end; TERM, grace and KILL go on in the background."""
         if fleet := self._fleets.get(app_id):
             for life in fleet.staying:
-                if life.part.one_off and life.part.name == name:
+                if life.part.one_off and life.part.name in names:
                     life.stop()
 
     # --- everything ---------------------------------------------------------------------------------------------------

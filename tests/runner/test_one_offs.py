@@ -85,9 +85,8 @@ async def test_stopping_a_one_off_ends_it_and_nothing_else(room: Room) -> None:
     await room.deploy(room.launch())
     dyno = await room.runner.start_detached(room.launch(), "exec sleep 600")
 
-    await room.runner.stop_one_off(room.app.id, "web.1")
-    await room.runner.stop_one_off(room.app.id, "run.1")
-    await room.runner.stop_one_off(room.app.id, dyno.name)
+    await room.runner.stop_dynos(room.app.id, ["web.1", "run.1"])
+    await room.runner.stop_dynos(room.app.id, [dyno.name])
 
     await room.happened.has(f"heroku[{dyno.name}]: Process exited with status 143")
     assert room.states == {"web.1": "up"}
