@@ -14,7 +14,7 @@ from pushd.errors import InvalidParams, NotFound
 WEB, RELEASE, RUN = "web", "release", "run"
 MAX_QUANTITY = 100
 DYNO_SIZE = "Standard-1X"  # a name that the Heroku CLI knows; every dyno of this machine is alike
-_QUANTITY = re.compile(r"([+-]?)(\d{1,4})")
+_QUANTITY = re.compile(r"([+-]?)([0-9]{1,4})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,8 @@ class Scale:
 def parse_quantity(type_: str, text: str | int) -> Scale:
     """ "2", 2, "+1" or "-1", as the Heroku CLI sends them. Raises: InvalidParams."""
     found = _QUANTITY.fullmatch(str(text))
-    if isinstance(text, bool) or not found:
+    is_odd_number = isinstance(text, bool) or (isinstance(text, int) and text < 0)  # a step is text, with its sign
+    if is_odd_number or not found:
         raise InvalidParams(f"{str(text)[:40]!r} is not a quantity for {type_}.", remedy="Write web=2, web+1 or web-1.")
     sign, digits = found.groups()
     amount = int(digits)
