@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 from pushd.router.codes import CODES
 from pushd.router.exchange import Exchange
-from pushd.router.heads import BadHead, HeadReader, parse_request
+from pushd.router.heads import BadHead
 from pushd.router.pages import answer
+from pushd.router.reader import HeadReader
 
 if TYPE_CHECKING:
     from pushd.router.proxy import Proxy
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 class ClientConnection(asyncio.Protocol):
     """Cuts what it reads into requests. Pipelined ones wait in `_held`; over a bound we stop reading."""
 
-    __slots__ = ("_advancing", "_blocked", "_held", "_lingering", "_proxy", "_reader", "_reading", "blocked_writing", "exchange",
-                 "expires_at", "peer", "port", "transport")  # fmt: skip
+    __slots__ = ("_advancing", "_blocked", "_held", "_lingering", "_proxy", "_reader", "_reading", "blocked_writing",
+                 "exchange", "expires_at", "peer", "port", "transport")  # fmt: skip
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
-        self._reader = HeadReader(proxy.limits, of_requests=True)
+        self._reader = HeadReader(proxy.request_judge)
         self._held = b""
         self._advancing = False
         self._blocked = False  # the target takes no more
@@ -54,7 +55,7 @@ class ClientConnection(asyncio.Protocol):
         return False  # a client that stops sending has gone away, as for most proxies
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._proxy.clients.discard(self)
+        self._proxy.on_client_gone(self)
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.on_client_lost()
@@ -133,20 +134,20 @@ class ClientConnection(asyncio.Protocol):
             if self._lingering:
                 self._held = b""
         self._advancing = False
-        self._watch_reading()
+        if self._held or not self._reading:
+            self._watch_reading()
 
     def _begin(self, data: bytes) -> bytes:
         """Read a request's head and start its exchange; what follows the head is given back."""
         waited = bool(self._reader.held)
         try:
-            raw, rest = self._reader.read(data)
-            if not raw:
-                if not waited:
-                    self.expires_at = self._proxy.loop.time() + self._proxy.limits.head_seconds
-                return b""
-            head = parse_request(raw, self._proxy.limits)
+            head, rest = self._reader.read(data)
         except BadHead as error:
             self._refuse(error, self._reader.held or data)
+            return b""
+        if head is None:
+            if not waited:
+                self.expires_at = self._proxy.loop.time() + self._proxy.limits.head_seconds
             return b""
         self.exchange = Exchange(self, self._proxy, head)
         self.exchange.start()

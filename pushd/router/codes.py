@@ -11,7 +11,7 @@ INFO, WARNING, ERROR = "info", "warning", "error"
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """`desc` is for the log line, `title` and `text` for the visitor's page. `of_app`: the app's own error page may stand in."""
+    """`desc` is for the log line, `title` and `text` for the page. `of_app`: the app's own error page may stand in."""
 
     id: str
     status: int
@@ -58,8 +58,10 @@ CODES: Mapping[str, Code] = MappingProxyType({
     )
 })  # fmt: skip
 
-NO_SUCH_APP = Code("", 404, INFO, "No such app", "There is no application at this address",
-                   "No application answers to this host name. Check its spelling, or see what there is: pushd apps", False)  # fmt: skip
+NO_SUCH_APP = Code(
+    "", 404, INFO, "No such app", "There is no application at this address",
+    "No application answers to this host name. Check its spelling, or see what there is: pushd apps", of_app=False,
+)  # fmt: skip
 
 
 def hint(code: Code) -> str:

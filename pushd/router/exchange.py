@@ -11,7 +11,7 @@ from pushd.router.bodies import LAST_CHUNK, BadBody, Body, ChunkedBody, LengthBo
 from pushd.router.codes import CODES, INFO, NO_SUCH_APP, Code
 from pushd.router.forwarding import answer_bytes, forwarded_for, interim_bytes, new_request_id, plan_framing, request_bytes
 from pushd.router.heads import RequestHead, ResponseHead
-from pushd.router.journal import shown
+from pushd.router.journal import request_line
 from pushd.router.pages import answer
 
 if TYPE_CHECKING:
@@ -37,16 +37,21 @@ class Step(Enum):
     OVER = auto()
 
 
+# Looking a member up in its class takes longer than all else that is done with it.
+_NEW, _WAITING, _CONNECTING, _ASKED, _ANSWERING, _PIPING, _OVER = Step
+
+
 class Exchange:
     """Made by a client's connection for each request; it ends by itself, exactly once, with a line in the journal."""
 
-    __slots__ = ("_again", "_answer_bytes", "_app", "_body", "_chunked", "_connected_at", "_ends", "_fwd", "_keep", "_picked_at", "_proxy",
-                 "_queue_until", "_request_id", "_status", "_target", "_tries", "_upstream", "client", "head", "step")  # fmt: skip
+    __slots__ = ("_again", "_answer_bytes", "_app", "_body", "_chunked", "_connected_at", "_ends", "_fwd", "_keep", "_picked_at",
+                 "_proxy", "_queue_until", "_request_id", "_status", "_target", "_tries", "_unsent",
+                 "_upstream", "client", "head", "step")  # fmt: skip
 
     def __init__(self, client: ClientConnection, proxy: Proxy, head: RequestHead) -> None:
         self.client = client
         self.head = head
-        self.step = Step.NEW
+        self.step = _NEW
         self._proxy = proxy
         self._app: AppTraffic | None = None
         self._target: LiveTarget | None = None
@@ -54,7 +59,7 @@ class Exchange:
         self._body: Body | None = None  # of the request
         if head.has_body:
             self._body = ChunkedBody() if head.chunked else LengthBody(head.length)
-        self._request_id = head.request_id or new_request_id()
+        self._request_id = head.request_id.decode() or new_request_id()
         self._fwd = forwarded_for(head, client.peer)
         self._tries = 0
         self._queue_until = math.inf  # loop time; set when it has to wait for a target
@@ -64,6 +69,7 @@ class Exchange:
         self._status = 0
         self._answer_bytes = 0
         self._chunked = False  # we put chunks around the answer
+        self._unsent: list[bytes] = []  # what goes to the client when all that came with it is read, in one call
         self._keep = head.keep_alive
 
     # -- what the client's connection asks and tells
@@ -71,13 +77,13 @@ class Exchange:
     @property
     def takes_data(self) -> bool:
         """Whether bytes after the head are wanted now: body, or anything once the protocol was switched."""
-        if self.step is Step.PIPING:
+        if self.step is _PIPING:
             return True
-        return self.step in (Step.ASKED, Step.ANSWERING) and not self.request_done
+        return self.step in (_ASKED, _ANSWERING) and not self.request_done
 
     @property
     def piping(self) -> bool:
-        return self.step is Step.PIPING
+        return self.step is _PIPING
 
     @property
     def request_done(self) -> bool:
@@ -93,7 +99,7 @@ class Exchange:
         upstream, body = self._upstream, self._body
         if upstream is None:
             return data
-        if self.step is Step.PIPING or body is None:
+        if self.step is _PIPING or body is None:
             upstream.transport.write(data)
             self.on_progress()
             return b""
@@ -111,7 +117,7 @@ class Exchange:
 
     def on_client_lost(self) -> None:
         """The client closed its connection."""
-        if self.step is Step.OVER:
+        if self.step is _OVER:
             return
         if self._status == 0:
             self._log(CODES["H27"], 499, sock="client")
@@ -143,18 +149,18 @@ class Exchange:
         if self._app is None:
             return
         route = self._app.route
-        if self.step is Step.ASKED and self.request_done:
+        if self.step is _ASKED and self.request_done:
             self.client.expires_at = self._proxy.loop.time() + route.first_byte_seconds
-        elif self.step in (Step.ASKED, Step.ANSWERING, Step.PIPING):
+        elif self.step in (_ASKED, _ANSWERING, _PIPING):
             self.client.expires_at = self._proxy.loop.time() + route.idle_seconds
 
     def on_expired(self) -> None:
         """Nothing moved for too long; who had to move decides the code."""
-        if self.step is Step.WAITING:
+        if self.step is _WAITING:
             self.fail(self._why_no_target())
-        elif self.step is Step.ASKED and self.request_done:
+        elif self.step is _ASKED and self.request_done:
             self.fail("H12")
-        elif self.client.blocked_writing or (self.step is Step.ASKED and not self.client.held_by_target):
+        elif self.client.blocked_writing or (self.step is _ASKED and not self.client.held_by_target):
             self.fail("H28", sock="client")
         else:
             self.fail("H15", sock="backend")
@@ -176,13 +182,13 @@ class Exchange:
             self.fail("H11")
         else:
             self._queue_until = min(self._queue_until, now + self._proxy.limits.queue_seconds)
-            self.step, self.client.expires_at = Step.WAITING, self._queue_until
+            self.step, self.client.expires_at = _WAITING, self._queue_until
             app.waiting.append(self)
 
     def send_to(self, target: LiveTarget) -> None:
         """Take a kept connection to the target, or open one."""
         now = self._proxy.loop.time()
-        self.step, self._target, self._picked_at = Step.CONNECTING, target, now
+        self.step, self._target, self._picked_at = _CONNECTING, target, now
         self.client.expires_at = math.inf  # connecting has a deadline of its own
         target.exchanges.add(self)
         within = self._proxy.limits.pool_seconds if self._replayable else self._proxy.limits.fresh_seconds
@@ -195,7 +201,7 @@ class Exchange:
 
     def on_connected(self, upstream: UpstreamConnection) -> None:
         """Send the request's head; its body follows as it comes."""
-        self.step, self._upstream = Step.ASKED, upstream
+        self.step, self._upstream = _ASKED, upstream
         self._connected_at = self._proxy.loop.time()
         upstream.begin(self, head_only=self.head.method == b"HEAD")
         upstream.transport.write(
@@ -208,7 +214,7 @@ class Exchange:
     def on_connect_failed(self, code: str) -> None:
         """The target refused (H21) or did not answer (H19): try another, or the same a little later."""
         target, now = self._target, self._proxy.loop.time()
-        if target is None or self.step is not Step.CONNECTING:
+        if target is None or self.step is not _CONNECTING:
             return
         target.set_aside(now, self._proxy.limits)
         self._proxy.on_target_refused(target)
@@ -220,7 +226,7 @@ class Exchange:
 
     def _dispatch_again(self) -> None:
         self._leave_target()
-        self.step = Step.NEW
+        self.step = _NEW
         self.dispatch()
 
     # -- the answer
@@ -228,51 +234,53 @@ class Exchange:
     def on_interim(self, head: ResponseHead) -> None:
         """100 Continue, 103 Early Hints: pass to clients that know them."""
         if self.head.minor == 1:
-            self.client.transport.write(interim_bytes(head))
+            self._unsent.append(interim_bytes(head))
 
     def on_switch(self, head: ResponseHead) -> None:
         """101: from here on bytes pass both ways, those already read first."""
         if not self.head.upgrade or not head.upgrade or self._upstream is None:
             self.fail("H17", cause="switch without being asked")
             return
-        self._status, self.step = 101, Step.PIPING
+        self._status, self.step = 101, _PIPING
         self._upstream.piping = True
-        self.client.transport.write(interim_bytes(head))
-        self.on_progress()
+        self._unsent.append(interim_bytes(head))
         self.client.advance()
 
     def on_answer(self, head: ResponseHead, body: Body) -> None:
         """The answer's head is there."""
-        framing = plan_framing(self.head, head, body, stopping=self._proxy.stopping)
-        self._status, self.step = head.status, Step.ANSWERING
+        framing = plan_framing(self.head, body, stopping=self._proxy.stopping)
+        self._status, self.step = head.status, _ANSWERING
         self._chunked, self._keep = framing.chunked, framing.keep_alive
-        self.client.transport.write(answer_bytes(self.head, head, framing))
-        self.on_progress()
+        self._unsent.append(answer_bytes(self.head, head, framing))
 
     def on_answer_data(self, payload: bytes) -> None:
         """A piece of the answer's body."""
         self._answer_bytes += len(payload)
-        self.client.transport.write(chunk(payload) if self._chunked else payload)
-        self.on_progress()
+        self._unsent.append(chunk(payload) if self._chunked else payload)
 
     def on_answer_end(self, trailers: bytes, *, reusable: bool) -> None:
         """The answer is complete. A request that is not has lost its reader: we say so by closing."""
         if self._chunked:
-            self.client.transport.write(LAST_CHUNK + trailers + b"\r\n")
+            self._unsent.append(LAST_CHUNK + trailers + b"\r\n")
+        self._send()
         self._log(None, self._status)
         done = self.request_done
         self._release(reusable=reusable and done)
         self.client.on_exchange_over(keep=self._keep and done, linger=not done)
 
+    def on_read(self) -> None:
+        """All that came from the target at once has been taken in; the answer goes on."""
+        self._send()
+        self.on_progress()
+
     def on_pipe_data(self, data: bytes) -> None:
         """Bytes of the switched protocol, from the target."""
         self._answer_bytes += len(data)
-        self.client.transport.write(data)
-        self.on_progress()
+        self._unsent.append(data)
 
     def on_upstream_lost(self) -> None:
         """The target closed the connection before the answer was complete."""
-        if self.step is Step.PIPING:
+        if self.step is _PIPING:
             self._log(None, self._status)
             self._release(reusable=False)
             self.client.on_exchange_over(keep=False)
@@ -286,9 +294,9 @@ class Exchange:
 
     def cut(self) -> None:
         """The target's drain time is over."""
-        if self.step is Step.PIPING:
+        if self.step is _PIPING:
             self.on_upstream_lost()
-        elif self.step is Step.CONNECTING:
+        elif self.step is _CONNECTING:
             self._dispatch_again()
         else:
             self.fail("H18", cause="drain time over", sock="backend")
@@ -315,10 +323,17 @@ class Exchange:
         self.client.transport.write(response)
         self.client.on_exchange_over(keep=keep, linger=not self.request_done)
 
+    def _send(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if len(unsent) == 1:
+            self.client.transport.write(unsent[0])
+        elif unsent:
+            self.client.transport.writelines(unsent)
+
     def _release(self, *, reusable: bool) -> None:
         """Give back what is held: the place in the queue, the place at the target, the connection."""
-        waiting = self.step is Step.WAITING
-        self.step = Step.OVER
+        waiting = self.step is _WAITING
+        self.step = _OVER
         if waiting and self._app is not None and self in self._app.waiting:
             self._app.waiting.remove(self)
         self._leave_target(reusable=reusable)
@@ -350,25 +365,15 @@ class Exchange:
         return "H34" if all(target.aside_until > now for target in self._app.targets) else "H11"
 
     def _log(self, code: Code | None, status: int, *, cause: str = "", sock: str = "") -> None:
-        app, head, now = self._app, self.head, self._proxy.loop.time()
-        if app is None:
+        if self._app is None:
             return
-        what = ""
-        if code is not None:
-            what = (
-                f' code={code.id} desc="{code.desc}"'
-                + (f' cause="{cause}"' if cause else "")
-                + (f" sock={sock}" if sock else "")
-            )
-        connected = self._connected_at
+        times = "connect= service="
+        if connected := self._connected_at:
+            now = self._proxy.loop.time()
+            times = f"connect={(connected - self._picked_at) * 1000:.0f}ms service={(now - connected) * 1000:.0f}ms"
         dyno = self._target.target.name if self._target else ""
-        times = f"connect={(connected - self._picked_at) * 1000:.0f}ms service={(now - connected) * 1000:.0f}ms" if connected else (
-            "connect= service=")  # fmt: skip
-        level = INFO if code is None else code.level
-        self._proxy.journal.record(
-            app.route.app_id,
-            level,
-            f'at={level}{what} method={head.method.decode()} path="{shown(head.target)}" host={shown(head.shown_host)} '
-            f'request_id={self._request_id.decode()} fwd="{shown(self._fwd)}" dyno={dyno} {times} '
-            f"status={status} bytes={self._answer_bytes} protocol=http",
-        )
+        line = request_line(
+            code, head=self.head, request_id=self._request_id, fwd=self._fwd, dyno=dyno, times=times,
+            status=status, size_bytes=self._answer_bytes, cause=cause, sock=sock,
+        )  # fmt: skip
+        self._proxy.journal.record(self._app.route.app_id, INFO if code is None else code.level, line)

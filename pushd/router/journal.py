@@ -6,6 +6,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from pushd.router.codes import Code
+from pushd.router.heads import RequestHead
+
 Line = tuple[str, str, str]  # app id, level, text
 
 _BATCH_LINES = 2000
@@ -55,9 +58,45 @@ class Journal:
         self._size_bytes -= len(self._lines.popleft()[2]) + _LINE_OVERHEAD_BYTES
 
 
+def request_line(
+    code: Code | None, *, head: RequestHead, request_id: str, fwd: bytes, dyno: str, times: str, status: int,
+    size_bytes: int, cause: str = "", sock: str = "",
+) -> str:  # fmt: skip
+    """The line of one request. Source: the format of Heroku's router (`at code desc cause sock method path ...`)."""
+    return (
+        f'{_beginning(code, cause, sock)} method={head.method.decode()} path="{shown(head.target)}" '
+        f"host={head.shown_host.decode()} request_id={request_id} "
+        f'fwd="{shown(fwd)}" dyno={dyno} {times} status={status} bytes={size_bytes} protocol=http'
+    )
+
+
+def refused_line(code: Code, *, raw: bytes, host: str, fwd: bytes, status: int, cause: str) -> str:
+    """The line of a request whose head could not be read: as much of it as there is."""
+    words = [*raw[:300].split(b"\r\n", 1)[0].split(b" "), b"", b""]
+    return (
+        f'{_beginning(code, cause, "")} method={_bare(words[0])} path="{shown(words[1])}" host={host} request_id= '
+        f'fwd="{shown(fwd)}" dyno= connect= service= status={status} bytes= protocol=http'
+    )
+
+
 def shown(text: bytes) -> str:
-    """Bytes of a client as text inside double quotes: nothing in it can end the quotes or the line."""
+    """Bytes of a client as text for inside double quotes: nothing in it can end the quotes or the line."""
     plain = text.decode("utf-8", "replace")
     if '"' in plain or "\\" in plain:
         plain = plain.replace("\\", "\\\\").replace('"', '\\"')
-    return plain if plain.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in plain)
+    return plain if plain.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in plain)
+
+
+def _beginning(code: Code | None, cause: str, sock: str) -> str:
+    if code is None:
+        return "at=info"
+    return (
+        f'at={code.level} code={code.id} desc="{code.desc}"'
+        + (f' cause="{cause}"' if cause else "")
+        + (f" sock={sock}" if sock else "")
+    )
+
+
+def _bare(word: bytes) -> str:
+    text = word.decode("latin-1")
+    return text if text.isascii() and text.isalpha() else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import re
 import socket
@@ -13,8 +14,9 @@ from pushd.model.routing import Table
 from pushd.router.client import ClientConnection
 from pushd.router.codes import Code
 from pushd.router.exchange import Exchange, Step
-from pushd.router.journal import Journal, shown
+from pushd.router.journal import Journal, refused_line
 from pushd.router.limits import Limits
+from pushd.router.reader import judge_of_requests, judge_of_responses
 from pushd.router.table import Lookup, parse_host
 from pushd.router.targets import AppTraffic, LiveTarget
 from pushd.router.upstream import UpstreamConnection
@@ -31,11 +33,14 @@ class Proxy:
         self.loop = asyncio.get_running_loop()
         self.limits = limits or Limits()
         self.journal = Journal(self.loop)
+        self.request_judge = judge_of_requests(self.limits)
+        self._response_judge = judge_of_responses(self.limits)
         self.table = _EMPTY
         self.apps: dict[str, AppTraffic] = {}
         self.targets: dict[str, LiveTarget] = {}  # by dyno id; those that left the table until they are drained
         self.clients: set[ClientConnection] = set()
         self.stopping = False
+        self._nobody = asyncio.Event()  # set when we stop and the last client has gone
         self.on_drained: Callable[[str], None] = lambda dyno_id: None
         self.on_refused: Callable[[str], None] = lambda dyno_id: None
         self._lookup = Lookup(_EMPTY)
@@ -102,9 +107,11 @@ class Proxy:
         for client in list(self.clients):
             if client.exchange is None:
                 client.close()
-        deadline = self.loop.time() + within
-        while self.clients and self.loop.time() < deadline:
-            await asyncio.sleep(min(self.limits.tick_seconds, 0.05))
+        if not self.clients:
+            self._nobody.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._nobody.wait()
 
     @property
     def draining(self) -> list[str]:
@@ -117,6 +124,12 @@ class Proxy:
         """The app that answers for a host."""
         route = self._lookup.maybe_route(host)
         return self.apps[route.app_id] if route is not None else None
+
+    def on_client_gone(self, client: ClientConnection) -> None:
+        """A client's connection is closed."""
+        self.clients.discard(client)
+        if self.stopping and not self.clients:
+            self._nobody.set()
 
     def connect(self, exchange: Exchange, target: LiveTarget) -> None:
         """Open a connection to a target and tell the exchange how that went."""
@@ -139,14 +152,9 @@ class Proxy:
         found = _HOST_LINE.search(raw)
         host = parse_host(found[1].strip()) if found else None
         app = self.maybe_app(host) if host is not None else None
-        words = raw[:200].split(b"\r\n", 1)[0].split(b" ")
         if app is not None and host is not None:
-            self.journal.record(
-                app.route.app_id, code.level,
-                f'at={code.level} code={code.id} desc="{code.desc}" cause="{cause}" method={shown(words[0])} '
-                f'path="{shown(words[1]) if len(words) > 1 else ""}" host={host} request_id= fwd="{shown(peer)}" dyno= '
-                f"connect= service= status={status} bytes=0 protocol=http",
-            )  # fmt: skip
+            line = refused_line(code, raw=raw, host=host, fwd=peer, status=status, cause=cause)
+            self.journal.record(app.route.app_id, code.level, line)
 
     # -- in the background
 
@@ -155,7 +163,7 @@ class Proxy:
         try:
             async with asyncio.timeout(self.limits.connect_seconds):
                 _, connection = await self.loop.create_connection(
-                    lambda: UpstreamConnection(target, self.limits), address.host, address.port
+                    lambda: UpstreamConnection(target, self._response_judge), address.host, address.port
                 )
         except TimeoutError:
             exchange.on_connect_failed("H19")

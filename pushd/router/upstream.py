@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from pushd.router.bodies import BadBody, Body, ChunkedBody, LengthBody, RestBody
-from pushd.router.heads import BadHead, HeadReader, ResponseHead, parse_response
-from pushd.router.limits import Limits
+from pushd.router.heads import BadHead, ResponseHead
+from pushd.router.reader import HeadReader, Judge
 
 if TYPE_CHECKING:
     from pushd.router.exchange import Exchange
@@ -19,18 +19,17 @@ _WITHOUT_BODY = frozenset((204, 304))
 class UpstreamConnection(asyncio.Protocol):
     """Serves one exchange at a time; between two it is idle in its target's list."""
 
-    __slots__ = ("_body", "_head_only", "_limits", "_reader", "_reusable", "answered", "exchange", "idle_since", "piping",
+    __slots__ = ("_body", "_head_only", "_reader", "_reusable", "answered", "exchange", "idle_since", "piping",
                  "target", "transport", "used")  # fmt: skip
 
-    def __init__(self, target: LiveTarget, limits: Limits) -> None:
+    def __init__(self, target: LiveTarget, judge: Judge[ResponseHead]) -> None:
         self.target = target
         self.exchange: Exchange | None = None
         self.idle_since = 0.0
         self.used = False  # has carried a request before the present one
         self.answered = False  # bytes of the present answer have come
         self.piping = False
-        self._limits = limits
-        self._reader = HeadReader(limits, of_requests=False)
+        self._reader = HeadReader(judge)
         self._body: Body | None = None
         self._head_only = False
         self._reusable = False
@@ -56,6 +55,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.answered = True
         try:
             self._read(data)
+            if self.exchange is not None:
+                self.exchange.on_read()
         except BadHead as error:
             self.exchange.fail(error.code, cause=str(error))
         except BadBody as error:
@@ -67,9 +68,9 @@ class UpstreamConnection(asyncio.Protocol):
                 exchange.on_pipe_data(data)
                 return
             if self._body is None:
-                raw, data = self._reader.read(data)
-                if raw:
-                    self._begin_answer(exchange, parse_response(raw, self._limits))
+                head, data = self._reader.read(data)
+                if head is not None:
+                    self._begin_answer(exchange, head)
                 continue
             payload, data = self._body.feed(data)
             if payload:
