@@ -62,7 +62,7 @@ class Child:
         """The exit status, 128 + N after signal N."""
         while self._status is None:
             await proc.readable(self._pidfd)
-            self._status = proc.reap(self._pidfd)
+            self._status = proc.reap(self._pid)
         return self._status
 
     async def close(self) -> None:
