@@ -1,0 +1,283 @@
+"""From a commit to a slug: check out, let buildpacks compile, read the process types, put the slug on the shelf."""
+
+from __future__ import annotations
+
+import logging
+from asyncio import Lock
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID, uuid4
+
+from pushd.builder import cache
+from pushd.builder.buildpack import Compiled, Confines, run_buildpacks
+from pushd.builder.detect import find_buildpacks, installed_buildpacks
+from pushd.builder.folders import read_inside, remove_tree
+from pushd.builder.redact import BuildOutput
+from pushd.builder.slug import Content, apply_slugignore, measure_content, shelve
+from pushd.builder.tools import Tools
+from pushd.builder.workshop import Workshop
+from pushd.errors import BuildFailed, Conflict
+from pushd.kit.aio import finish, in_thread
+from pushd.kit.clock import Clock
+from pushd.kit.transcript import Transcript
+from pushd.layout import Layout
+from pushd.model.app import App
+from pushd.model.app_settings import AppSettings
+from pushd.model.procfile import parse_procfile
+from pushd.model.secret import Environ
+from pushd.model.slug import Slug
+
+log = logging.getLogger(__name__)
+
+PROCFILE = "Procfile"
+_MISSPELT_PROCFILES = ("procfile", "ProcFile", "PROCFILE", "Procfile.txt", "procfile.txt", "Profile")
+_CLEANUP_SECONDS = 60.0
+_MEGABYTE = 1 << 20
+
+
+class Source(Protocol):
+    """A commit that was pushed."""
+
+    @property
+    def commit(self) -> str:
+        """40 hex digits."""
+
+    @property
+    def description(self) -> str:
+        """First line of the commit's message."""
+
+    async def checkout(self, folder: Path) -> None:
+        """Write the commit's tree into an empty folder. Raises: PushdError for a tree that cannot be written."""
+
+
+class Slugs(Protocol):
+    """What we need of the store."""
+
+    async def create(self, slug: Slug) -> Slug: ...
+
+    async def list(self, app: App) -> Sequence[Slug]: ...
+
+    async def delete(self, slug: Slug) -> None:
+        """Raises: Conflict when a release that runs, or is about to, needs it."""
+
+    async def checksums_in_use(self) -> Collection[str]:
+        """Of all apps."""
+
+    async def environments_in_use(self, app: App) -> Collection[str]:
+        """Names of the environments that slugs of this app need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build gave: a slug that is stored, its folder in place; and the names of the buildpacks that ran."""
+
+    slug: Slug
+    buildpacks: tuple[str, ...]
+
+
+class Builder:
+    """Builds slugs, one at a time per app, and forgets those that nobody needs."""
+
+    def __init__(
+        self,
+        *,
+        layout: Layout,
+        sandbox: Confines,
+        slugs: Slugs,
+        clock: Clock,
+        tools: Tools,
+        buildpacks: Path,
+        passthrough: Mapping[str, str],
+        timeout_seconds: float,
+    ) -> None:
+        self._layout = layout
+        self._sandbox = sandbox
+        self._slugs = slugs
+        self._clock = clock
+        self._tools = tools
+        self._buildpacks = buildpacks  # the folder that holds the installed ones
+        self._passthrough = dict(passthrough)  # what builds see of the daemon's environment
+        self._timeout_seconds = timeout_seconds
+        self._locks: defaultdict[UUID, Lock] = defaultdict(Lock)
+        self._shelf = Lock()  # a slug is put on the shelf and stored, or looked for and removed; never both at once
+        self._newest: dict[UUID, Slug] = {}  # built by this process: kept although no release may name it yet
+
+    async def build(
+        self,
+        app: App,
+        source: Source,
+        *,
+        config: Environ,
+        settings: AppSettings,
+        no_cache: bool,
+        transcript: Transcript,
+        buildpacks: Sequence[str] = (),
+    ) -> Built:
+        """Make a slug of a commit; what buildpacks say goes to the transcript as it comes, without secrets.
+
+        `buildpacks` names those to run, all of them in order; without it the first installed one that fits builds the app.
+        Killed at any point: the next build of the app clears away what is left, and nothing half-made is ever used.
+        Raises: BuildFailed or another PushdError; its text is not in the transcript yet, and holds no secret.
+        """
+        async with self._locks[app.id]:
+            workshop = Workshop(self._layout, app.id)
+            try:
+                await in_thread(_open, workshop, no_cache)
+                await source.checkout(workshop.tree)
+                declared = await in_thread(_prepare, workshop.tree)
+                compiled = await self._compile(workshop, buildpacks, source.commit, config, settings, transcript)
+                process_types = await in_thread(_process_types, workshop.tree, declared, compiled)
+                content = await in_thread(_measured, workshop, settings["slug-limit-mb"] * _MEGABYTE)
+                slug = Slug(
+                    id=uuid4(),
+                    app_id=app.id,
+                    checksum=content.checksum,
+                    environment=compiled.environment,
+                    commit=source.commit,
+                    commit_description=source.description,
+                    process_types=process_types,
+                    buildpack_description=compiled.description,
+                    size_bytes=content.size_bytes,
+                    created_at=self._clock.now(),
+                )
+                await self._keep(slug, workshop)
+            finally:
+                await finish(in_thread(workshop.clear), within=_CLEANUP_SECONDS)
+        _tell_result(slug, declared, transcript)
+        return Built(slug, compiled.buildpacks)
+
+    async def prune(self, app: App, *, keep_checksums: Collection[str] = (), keep_environments: Collection[str] = ()) -> None:
+        """Forget the app's slugs and environments that are not named, and folders of slugs that no app names.
+
+        What this process built last for the app stays too: its release may not be stored yet. While the app builds, nothing
+        is done: the end of that build brings us here again.
+        """
+        lock = self._locks[app.id]
+        if lock.locked():
+            return
+        async with lock:
+            newest = self._newest.get(app.id)
+            for slug in await self._slugs.list(app):
+                if slug.checksum not in keep_checksums and slug != newest:
+                    with suppress(Conflict):  # a release that runs came to need it meanwhile
+                        await self._slugs.delete(slug)
+            needed = {*keep_environments, *await self._slugs.environments_in_use(app)}
+            await in_thread(_remove_all, cache.spare_environments(self._layout.environments(app.id), needed))
+        await self.sweep()
+
+    async def destroy(self, app_id: UUID) -> None:
+        """Remove what builds of an app left, after it was deleted from the store."""
+        async with self._locks[app_id]:
+            self._newest.pop(app_id, None)
+            places = (Workshop(self._layout, app_id).top, self._layout.environments(app_id), self._layout.cache(app_id))
+            await in_thread(_remove_all, places)
+        await self.sweep()
+
+    async def sweep(self) -> None:
+        """Remove folders on the shelf that no slug of the store names."""
+        wastebasket = self._layout.slugs / ".removed"
+        async with self._shelf:
+            spare = cache.spare_slugs(self._layout.slugs, await self._slugs.checksums_in_use())
+            for path in spare:
+                await in_thread(cache.set_aside, path, wastebasket)
+        await in_thread(remove_tree, wastebasket)
+
+    async def _compile(
+        self,
+        workshop: Workshop,
+        names: Sequence[str],
+        commit: str,
+        config: Environ,
+        settings: AppSettings,
+        transcript: Transcript,
+    ) -> Compiled:
+        output = BuildOutput(transcript.write, config=config, environ=self._passthrough)
+        packs = find_buildpacks(self._buildpacks, names) if names else installed_buildpacks(self._buildpacks)
+        try:
+            compiled = await run_buildpacks(
+                packs,
+                workshop,
+                self._sandbox,
+                self._tools,
+                every=bool(names),
+                variables={**self._passthrough, "SOURCE_VERSION": commit},
+                config=config,
+                memory_bytes=settings["build-memory-mb"] * _MEGABYTE,
+                within=self._timeout_seconds,
+                output=output,
+            )
+        except BuildFailed as error:
+            raise BuildFailed(output.clean_text(error.message), remedy=output.clean_text(error.remedy)) from error
+        if compiled.report:
+            log.info("buildpack report", extra={"app": workshop.app_id, "report": output.clean_text(compiled.report)})
+        return compiled
+
+    async def _keep(self, slug: Slug, workshop: Workshop) -> None:
+        async with self._shelf:
+            await in_thread(shelve, workshop.tree, self._layout.slug(slug.checksum))
+            await self._slugs.create(slug)
+            self._newest[slug.app_id] = slug
+
+
+def _open(workshop: Workshop, no_cache: bool) -> None:
+    workshop.open()
+    if no_cache:
+        workshop.forget_cache()
+
+
+def _prepare(tree: Path) -> Mapping[str, str]:
+    """Leave out what .slugignore names; gives the process types that the Procfile declares. Raises: ProcfileError."""
+    apply_slugignore(tree)
+    return parse_procfile(read_inside(tree, PROCFILE) or b"")
+
+
+def _process_types(tree: Path, declared: Mapping[str, str], compiled: Compiled) -> Mapping[str, str]:
+    """Those of the Procfile, also of one that the build made; else the buildpack's own. Raises: BuildFailed without any."""
+    types = declared or parse_procfile(read_inside(tree, PROCFILE) or b"") or compiled.process_types
+    if types:
+        return types
+    misspelt = [name for name in _MISSPELT_PROCFILES if (tree / name).is_file()]
+    if misspelt:
+        raise BuildFailed(
+            f"there is no Procfile, but a file called {misspelt[0]}", remedy=f"Rename it: git mv {misspelt[0]} Procfile"
+        )
+    example = compiled.suggestion or "web: gunicorn hello:app"
+    what = "the Procfile names no process type" if (tree / PROCFILE).is_file() else "there is no Procfile"
+    raise BuildFailed(
+        f"{what}, so nobody knows how to start this app",
+        remedy=f"Commit a file called Procfile at the root of the repository with a line such as:\n  {example}",
+    )
+
+
+def _measured(workshop: Workshop, limit_bytes: int) -> Content:
+    content = measure_content(workshop.tree)
+    if content.size_bytes > limit_bytes:
+        raise BuildFailed(
+            f"the slug takes {_size(content.size_bytes)}, more than the {_size(limit_bytes)} that slug-limit-mb allows",
+            remedy="Leave out what the app does not need at run time with a .slugignore file, or raise that setting.",
+        )
+    return content
+
+
+def _tell_result(slug: Slug, declared: Mapping[str, str], transcript: Transcript) -> None:
+    origin = "Procfile declares types" if declared else "Default types"
+    transcript.say(f"-----> Discovering process types\n       {origin} -> {', '.join(slug.process_types)}")
+    transcript.say(f"-----> Slug is {_size(slug.size_bytes)}")
+
+
+def _size(size_bytes: int) -> str:
+    """1536 -> "1.5 KB" """
+    size, units = float(size_bytes), iter(("B", "KB", "MB", "GB", "TB"))
+    unit = next(units)
+    while size >= 1024 and unit != "TB":
+        size, unit = size / 1024, next(units)
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def _remove_all(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        remove_tree(folder)

@@ -1,0 +1,163 @@
+"""Runs buildpacks over an app in its sandbox, and reads what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import yaml
+
+from pushd.builder.redact import BuildOutput
+from pushd.builder.tools import Tools
+from pushd.builder.workshop import Workshop
+from pushd.errors import BuildFailed
+from pushd.kit.proc import RanTooLong
+from pushd.model.app import STACK
+from pushd.model.secret import Environ
+from pushd.sandbox.view import Bind, Kind, Limits, View
+
+RUNNER = Path(__file__).with_name("run-buildpacks.sh")
+_SCRATCH_BYTES = 512 << 20  # of /tmp and /dev/shm, which live in memory; TMPDIR is on the disk
+_KILLED = 128 + 9
+# Variables that name files or folders of certificates; a build must be able to read what they name.
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NIX_SSL_CERT_FILE", "PIP_CERT")
+_ALWAYS_SEEN = (Path("/etc"), Path("/usr"))
+
+
+class Confines(Protocol):
+    """What we need of the sandbox."""
+
+    async def run(self, view: View, argv: Sequence[str], *, on_output: Callable[[bytes], None], within: float) -> int:
+        """Run one program to its end, with HOME naming its view's root. Raises: RanTooLong, OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What the buildpacks answered."""
+
+    buildpacks: tuple[str, ...]  # names of their folders, in order
+    description: str  # what the last one called the app: "Python"
+    process_types: Mapping[str, str]  # defaults of the last one, for an app without a Procfile
+    environment: str  # name of the environment's folder; "" if the slug needs none
+    suggestion: str  # a line for a Procfile, if a buildpack has an idea
+    report: str  # bin/report, for the daemon's log
+
+
+async def run_buildpacks(
+    packs: Sequence[Path],
+    workshop: Workshop,
+    sandbox: Confines,
+    tools: Tools,
+    *,
+    every: bool,
+    variables: Mapping[str, str],
+    config: Mapping[str, str],
+    memory_bytes: int,
+    within: float,
+    output: BuildOutput,
+) -> Compiled:
+    """Let buildpacks detect and compile the app in `workshop.tree`: the first that fits, or `every` one in order.
+
+    `variables`: what builds see of the daemon's environment. `config` goes to ENV_DIR and into no environment.
+    Raises: BuildFailed when none fits, one fails, or the time is over.
+    """
+    copies = workshop.furnish(packs, config)
+    view = _view(workshop, tools, variables, memory_bytes)
+    argv = ["/bin/bash", str(workshop.side / RUNNER.name), "all" if every else "first"]
+    argv += [str(folder) for folder in (workshop.cache, workshop.env_dir, workshop.result, *copies)]
+    (workshop.side / RUNNER.name).write_bytes(RUNNER.read_bytes())
+    try:
+        status = await sandbox.run(view, argv, on_output=output.write, within=within)
+    except RanTooLong as error:
+        raise BuildFailed(
+            f"the build did not end within {within:g} seconds and was stopped",
+            remedy="See in its output where it waits; the operator can raise build_timeout_seconds.",
+        ) from error
+    finally:
+        output.flush()
+    if status != 0:
+        raise _failure(workshop, status, output.last_error)
+    return _compiled(workshop)
+
+
+def parse_release(text: str) -> Mapping[str, str]:
+    """Default process types in the YAML of a bin/release: "web" -> its command. Raises: ValueError if it is not that."""
+    try:
+        answer = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ValueError("it is not YAML") from error
+    types = (answer.get("default_process_types") or {}) if isinstance(answer, dict) else None
+    if not isinstance(types, dict) or not all(isinstance(each, str) for pair in types.items() for each in pair):
+        raise ValueError("default_process_types must map names to commands")
+    return types
+
+
+def _view(workshop: Workshop, tools: Tools, variables: Mapping[str, str], memory_bytes: int) -> View:
+    certificates = {Path(variables[name]) for name in _CERTIFICATES if variables.get(name)}
+    unseen = [path for path in certificates if path.exists() and not any(map(path.is_relative_to, _ALWAYS_SEEN))]
+    temporary = workshop.side / "tmp"
+    temporary.mkdir(exist_ok=True)
+    environ = {
+        "LANG": "C.UTF-8",
+        **variables,
+        "STACK": STACK,
+        "TMPDIR": str(temporary),
+        "PUSHD_PYTHON": str(tools.python),
+        "PUSHD_PYTHONS": ":".join(map(str, tools.pythons)),
+        "PUSHD_UV": str(tools.uv),
+        "PUSHD_UV_VERSION": tools.uv_version,
+        "PUSHD_ENVIRONMENTS": str(workshop.environments),
+        "PUSHD_RESULT": str(workshop.result),
+        "PUSHD_SALT": workshop.salt(),
+    }
+    return View(
+        kind=Kind.BUILD,
+        root=workshop.tree,
+        environ=Environ(environ),
+        limits=Limits(scratch_bytes=_SCRATCH_BYTES, memory_bytes=memory_bytes, low_priority=True),
+        read_only=tuple(map(Bind, (tools.uv, *sorted(unseen)))),
+        read_write=tuple(map(Bind, (workshop.side, workshop.cache, workshop.environments))),
+        interpreters=(tools.python, *tools.pythons),
+    )
+
+
+def _compiled(workshop: Workshop) -> Compiled:
+    detected = [line.split("\t") for line in workshop.answer("detected").splitlines()]
+    folders = tuple(folder for folder, _ in detected)
+    try:
+        process_types = parse_release(workshop.answer("release"))
+    except ValueError as error:
+        raise BuildFailed(
+            f"bin/release of the {folders[-1]} buildpack cannot be read: {error}", remedy="Mend the buildpack."
+        ) from error
+    environment = workshop.answer("environment")
+    if environment and (not environment.isalnum() or not (workshop.environments / environment).is_dir()):
+        raise BuildFailed(f"the {folders[-1]} buildpack names an environment that is not there", remedy="Mend the buildpack.")
+    return Compiled(
+        buildpacks=folders,
+        description=detected[-1][1],
+        process_types=process_types,
+        environment=environment,
+        suggestion=workshop.answer("suggestion"),
+        report=workshop.answer("report"),
+    )
+
+
+def _failure(workshop: Workshop, status: int, last_error: str) -> BuildFailed:
+    step, _, name = workshop.answer("failed").partition("\t")
+    if step == "detect":
+        refusals = workshop.answer("refusals")
+        whom = "no buildpack fits this app" if name == "any" else f"the {name} buildpack does not fit this app"
+        return BuildFailed(whom, remedy=f"{refusals}\nCommit what it looks for, and push again." if refusals else "")
+    if status == _KILLED and not step:
+        return BuildFailed(
+            "the build was killed", remedy="That happens when memory runs out: raise the app's setting build-memory-mb."
+        )
+    if last_error:
+        return BuildFailed(last_error.rstrip("."))
+    return BuildFailed(
+        f"bin/{step or 'compile'} of the {name or 'buildpack'} buildpack failed",
+        remedy="Its output above says why.",
+    )

@@ -1,0 +1,95 @@
+"""The folders of one app's build: made afresh, gone afterwards. Killed in between, the next build clears them away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from pushd.builder.folders import READ_LIMIT_BYTES, read_inside, remove_tree
+from pushd.layout import Layout
+
+_SALT = ".salt"  # in the environments' folder: new after each build that asked for no cache
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Where one build of one app happens. An app's builds take turns, so the place is always the same.
+
+    The tree lies on the shelf of the slugs, so that a finished one is moved there and not copied.
+    """
+
+    layout: Layout
+    app_id: UUID
+
+    @property
+    def top(self) -> Path:
+        return self.layout.slugs / ".builds" / str(self.app_id)
+
+    @property
+    def tree(self) -> Path:
+        """The app's files; what buildpacks know as BUILD_DIR."""
+        return self.top / "app"
+
+    @property
+    def side(self) -> Path:
+        """What buildpacks see beside the app."""
+        return self.top / "side"
+
+    @property
+    def packs(self) -> Path:
+        """Copies of the buildpacks: they may write into their own folder (`export`)."""
+        return self.side / "buildpacks"
+
+    @property
+    def env_dir(self) -> Path:
+        """One file per config var; what buildpacks know as ENV_DIR."""
+        return self.side / "env"
+
+    @property
+    def result(self) -> Path:
+        """Where buildpacks and what runs them leave answers."""
+        return self.side / "result"
+
+    @property
+    def cache(self) -> Path:
+        return self.layout.cache(self.app_id)
+
+    @property
+    def environments(self) -> Path:
+        return self.layout.environments(self.app_id)
+
+    def open(self) -> None:
+        """Make the empty folders, whatever a build that was killed left."""
+        self.clear()
+        for folder in (self.tree, self.packs, self.env_dir, self.result, self.cache, self.environments):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def furnish(self, packs: Sequence[Path], config: Mapping[str, str]) -> list[Path]:
+        """Put in copies of the buildpacks and the config vars; gives the copies."""
+        for name, value in config.items():
+            (self.env_dir / name).write_bytes(value.encode("utf-8", "surrogateescape"))
+        return [Path(shutil.copytree(pack, self.packs / pack.name, symlinks=True)) for pack in packs]
+
+    def answer(self, name: str) -> str:
+        """The text that a build left under this name; "" if none."""
+        data = read_inside(self.result, name) or b""
+        return data[:READ_LIMIT_BYTES].decode("utf-8", "replace").strip()
+
+    def salt(self) -> str:
+        """Part of every environment's name; changes with `forget_cache`."""
+        return (read_inside(self.environments, _SALT) or b"").decode("ascii", "replace").strip()
+
+    def forget_cache(self) -> None:
+        """Start over: nothing of earlier builds is used. Environments that dynos run in stay, under names not used again."""
+        remove_tree(self.cache)
+        remove_tree(self.environments / ".cache")
+        self.cache.mkdir(parents=True, exist_ok=True)
+        (self.environments / _SALT).write_text(os.urandom(8).hex())
+
+    def clear(self) -> None:
+        """Remove all that belongs to one build only."""
+        remove_tree(self.top)
