@@ -32,7 +32,7 @@ class Nursery:
         await self.close()
 
     def start(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-        """Run `work` until it ends or the nursery closes; its failure is logged unless somebody awaits the task."""
+        """Run `work` until it ends or the nursery closes; its failure is logged, and raised to whoever awaits the task."""
         if self._closed:
             work.close()
             raise RuntimeError(f"nursery {self.name} is closed")

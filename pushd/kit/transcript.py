@@ -11,9 +11,10 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
-from pushd.kit.aio import in_thread
+from pushd.kit.aio import finish, in_thread
 
 _CHUNK_BYTES = 1 << 16
+_READ_SECONDS = 60.0  # a disk that takes longer is broken
 
 
 class Transcript:
@@ -41,11 +42,11 @@ class Transcript:
         """Append bytes as they are and wake the followers."""
         if self.closed or not data:
             return
-        if self._size + len(data) > self._limit_bytes:
-            if self._size <= self._limit_bytes:
-                self._append(b"\n !     Output is too long, the rest is not kept.\n")
-                self._size = self._limit_bytes + 1
+        if self._size > self._limit_bytes:
             return
+        if self._size + len(data) > self._limit_bytes:
+            data = b"\n !     Output is too long, the rest is not kept.\n"
+            self._size = self._limit_bytes  # with this last line it is over
         self._append(data)
         for listener in self._listeners:
             listener(data)
@@ -67,14 +68,14 @@ class Transcript:
 
         With `silence_seconds`, yields b"" whenever so long nothing came: the moment for a keep-alive.
         """
+        reader = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)  # here, so that a cancellation cannot lose it
         grown = asyncio.Event()
         self._grown.add(grown)
-        reader = await in_thread(os.open, self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             while True:
                 grown.clear()
                 ended = self.closed
-                while data := await in_thread(os.read, reader, _CHUNK_BYTES):
+                while data := await self._read(reader):
                     yield data
                 if ended:
                     return
@@ -87,6 +88,11 @@ class Transcript:
         finally:
             os.close(reader)
             self._grown.discard(grown)
+
+    @staticmethod
+    async def _read(reader: int) -> bytes:
+        """The next bytes. A cancelled reader waits for its thread: once closed, the number may mean another file."""
+        return await finish(in_thread(os.read, reader, _CHUNK_BYTES), within=_READ_SECONDS)
 
     def _append(self, data: bytes) -> None:
         try:
