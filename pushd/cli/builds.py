@@ -52,13 +52,13 @@ def info(here: Here, build: str | None, as_json: bool) -> None:
         return render.json(found)
     render.heading(f"Build {found['id']}")
     rows: dict[str, object] = {
-        "Commit": _commit(found),
+        "Commit": f"{_commit(found)} ({found['source_blob']['version_description'] or ''})",
         "Status": found["status"],
         "By": found["user"]["email"],
         "Started": render.when(found["created_at"]),
     }
-    if found["release"]:
-        rows["Release"] = found["release"]["id"]
+    if found["reason"]:
+        rows["Reason"] = found["reason"]
     render.pairs(rows)
 
 

@@ -217,7 +217,7 @@ class Stage:
 
     def _last_log_line(self) -> str:
         lines = self.daemon_log.read_text(errors="replace").splitlines()
-        return render.printable(lines[-1]) if lines else ""
+        return render.printable(lines[-1]).strip(" !") if lines else ""
 
 
 def _first_ready_line(stdout: IO[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import click
 
 from pushd import settings
 from pushd.cli.options import place
+from pushd.errors import PushdError
+
+log = logging.getLogger(__name__)
 
 
 def _setting_options(function: Any) -> Any:
@@ -42,7 +46,13 @@ def serve(config: Path | None, check: bool, **flags: str | None) -> None:
     """
     environ = place().environ
     effective = settings.load(flags, environ=environ, config=config)
-    from pushd import daemon
+    try:
+        from pushd import daemon
 
-    run = daemon.check if check else daemon.serve
-    raise click.exceptions.Exit(run(effective, environ=environ))
+        code = daemon.check(effective, environ=environ) if check else daemon.serve(effective, environ=environ)
+    except (PushdError, KeyboardInterrupt):
+        raise
+    except Exception:
+        log.exception("the daemon ended by a mistake of its own")  # our stderr is the daemon's log: it keeps the traceback
+        code = 1
+    raise click.exceptions.Exit(code)

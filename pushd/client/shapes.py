@@ -100,6 +100,7 @@ class BuildShape(TypedDict):
     source_blob: SourceBlob
     output_stream_url: str
     release: SlugRef | None
+    reason: str  # ours: why it failed, else ""
     user: UserShape
     created_at: str
     updated_at: str

@@ -1,0 +1,108 @@
+"""Every command exists under its names, has help with an example, and its help is as it was agreed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+import pytest
+
+from pushd.cli import commands
+from pushd.cli.main import load
+from tests.cli.conftest import Cli
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "help"
+
+# The names that scripts outside this repository rely on.
+PROMISED = """
+apps apps:create apps:info apps:destroy apps:rename apps:open git:remote git:credentials
+config config:get config:set config:unset config:edit logs ps ps:scale ps:stop ps:wait ps:restart
+releases releases:info releases:output releases:rollback run:detached maintenance maintenance:on maintenance:off
+builds builds:info builds:output settings settings:set settings:unset login logout whoami serve demo shell-init version help
+"""
+PROMISED_ALIASES = {
+    "create": "apps:create", "info": "apps:info", "destroy": "apps:destroy", "rename": "apps:rename", "open": "apps:open",
+    "restart": "ps:restart", "rollback": "releases:rollback",
+}  # fmt: skip
+ABOUT_ONE_APP = [
+    "apps:info", "apps:destroy", "apps:rename", "apps:open", "config", "config:get", "config:set", "config:unset",
+    "config:edit", "logs", "ps", "ps:scale", "ps:stop", "ps:wait", "ps:restart", "releases", "releases:info",
+    "releases:output", "releases:rollback", "run:detached", "maintenance", "maintenance:on", "maintenance:off", "builds",
+    "builds:info", "builds:output", "settings", "settings:set", "settings:unset",
+]  # fmt: skip
+SHOWS_SOMETHING = [
+    "apps", "apps:create", "apps:info", "config", "config:get", "config:set", "logs", "ps", "ps:scale", "releases",
+    "releases:info", "releases:rollback", "run:detached", "maintenance", "builds", "builds:info", "settings", "settings:set",
+    "settings:unset", "whoami", "version",
+]  # fmt: skip
+WAITS = ["config:set", "config:unset", "config:edit", "releases:rollback", "ps:scale", "ps:restart", "ps:stop", "settings:set"]
+
+
+def options_of(name: str) -> set[str]:
+    found = commands.maybe_command(name)
+    assert found
+    return {flag for parameter in load(found[1]).params if isinstance(parameter, click.Option) for flag in parameter.opts}
+
+
+def test_the_table_has_what_was_promised_and_nothing_else() -> None:
+    assert sorted(commands.COMMANDS) == sorted(PROMISED.split())
+    assert dict(commands.ALIASES) == PROMISED_ALIASES
+
+
+@pytest.mark.parametrize("name", commands.names())
+def test_each_name_leads_to_a_command_that_knows_its_long_name(name: str) -> None:
+    found = commands.maybe_command(name)
+    assert found
+    assert load(found[1]).name == found[0] == commands.ALIASES.get(name, name)
+
+
+@pytest.mark.parametrize("name", commands.COMMANDS)
+def test_help_is_as_agreed(cli: Cli, name: str) -> None:
+    """Golden; PUSHD_WRITE_GOLDEN=1 writes the files anew."""
+    printed = cli.ok(name, "--help")
+    file = GOLDEN / f"{name.replace(':', '_')}.txt"
+    if os.environ.get("PUSHD_WRITE_GOLDEN"):
+        file.write_text(printed)
+
+    assert printed == file.read_text()
+    assert "Example" in printed
+    assert cli.ok("help", name) == printed
+
+
+def test_no_golden_help_is_left_of_a_command_that_is_gone() -> None:
+    assert {file.stem for file in GOLDEN.glob("*.txt")} == {name.replace(":", "_") for name in commands.COMMANDS} | {"pushd"}
+
+
+def test_the_help_of_all(cli: Cli) -> None:
+    printed = cli.ok("--help")
+    file = GOLDEN / "pushd.txt"
+    if os.environ.get("PUSHD_WRITE_GOLDEN"):
+        file.write_text(printed)
+
+    assert printed == file.read_text()
+    assert cli.ok() == cli.ok("help") == cli.ok("-h") == printed
+    assert "hook" not in printed
+
+
+@pytest.mark.parametrize("name", ABOUT_ONE_APP)
+def test_commands_about_one_app_take_it_as_heroku_does(name: str) -> None:
+    assert {"-a", "--app", "-r", "--remote", "--host"} <= options_of(name)
+
+
+@pytest.mark.parametrize("name", SHOWS_SOMETHING)
+def test_what_shows_something_has_json(name: str) -> None:
+    assert "--json" in options_of(name)
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_what_waits_for_dynos_can_be_told_not_to(name: str) -> None:
+    assert "--no-wait" in options_of(name)
+
+
+def test_fixed_short_options() -> None:
+    assert {"-n", "--no-remote"} <= options_of("create")
+    assert "--confirm" in options_of("destroy")
+    assert {"-n", "-t", "-p", "-s", "-d"} <= options_of("logs")
+    assert "-s" in options_of("config")
+    assert "-e" in options_of("run:detached")

@@ -1,0 +1,76 @@
+"""Log in, log out, who am I."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+
+from tests.cli.conftest import Cli
+from tests.client.fake_api import TOKEN
+
+
+@pytest.fixture
+def stranger(cli: Cli) -> Cli:
+    """Somebody without a token."""
+    del cli.environ["PUSHD_API_KEY"]
+    return cli
+
+
+def test_login_keeps_a_token_that_works(stranger: Cli) -> None:
+    assert stranger("apps").code == 1
+    assert stranger.ok("login", stdin=TOKEN + "\n") == f"Logged in to {stranger.api.url} as ada@example.com\n"
+
+    file = stranger.home / ".netrc"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert f"machine {stranger.api.url.removeprefix('http://')}\n" in file.read_text()
+    assert "machine 127.0.0.1\n" in file.read_text()
+    assert stranger("apps").code == 0
+    assert stranger.ok("whoami") == "ada@example.com\n"
+
+
+def test_login_with_a_wrong_token_keeps_nothing(stranger: Cli) -> None:
+    ended = stranger("login", stdin="wrong\n")
+
+    assert ended.code == 1
+    assert "does not know that token" in ended.err
+    assert "wrong" not in ended.err
+    assert not (stranger.home / ".netrc").exists()
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "two words\n", "tökén\n"])
+def test_login_with_no_token(stranger: Cli, typed: str) -> None:
+    ended = stranger("login", stdin=typed)
+    assert ended.code == 1
+    assert "no token" in ended.err
+    assert stranger.api.asked == []
+
+
+@pytest.mark.parametrize(("email", "code"), [("ada@example.com", 0), ("eve@example.com", 1)])
+def test_login_interactive_checks_whose_token_it_is(stranger: Cli, email: str, code: int) -> None:
+    assert stranger("login", "-i", stdin=f"{email}\n{TOKEN}\n").code == code
+    assert (stranger.home / ".netrc").exists() == (code == 0)
+
+
+def test_login_asks_on_a_terminal_without_echo(stranger: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def hidden(prompt: str) -> str:
+        asked.append(prompt)
+        return TOKEN
+
+    monkeypatch.setattr("click.termui.hidden_prompt_func", hidden)
+    assert stranger("login", terminal=True).code == 0
+    assert len(asked) == 1
+
+
+def test_logout(stranger: Cli) -> None:
+    assert "holds no token" in stranger("logout").err
+    stranger.ok("login", stdin=TOKEN + "\n")
+    assert stranger.ok("logout") == f"Logged out of {stranger.api.url}\n"
+    assert (stranger.home / ".netrc").read_text() == ""
+
+
+def test_whoami(cli: Cli) -> None:
+    assert json.loads(cli.ok("whoami", "--json"))["email"] == "ada@example.com"
