@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import logging
 import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from pushd.access.actions import Action
 from pushd.errors import BadRequest, NotFound, PushdError, Unauthorized
@@ -21,10 +21,13 @@ from pushd.receiver.pktline import FLUSH, PktReader, pkt
 from pushd.receiver.receiver import Receiver
 from pushd.receiver.upload import advertise_upload, upload
 
+log = logging.getLogger(__name__)
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 RECEIVER: web.AppKey[Receiver] = web.AppKey("receiver", Receiver)
 RECEIVE, UPLOAD = "git-receive-pack", "git-upload-pack"
+CLIENT_GONE = 499  # nobody reads it; the access log does
 SILENCE_SECONDS = 600.0  # of a client in the middle of its request
 _ACTIONS = {RECEIVE: Action.PUSH, UPLOAD: Action.FETCH}
 _GZIP = b"\x1f\x8b"
@@ -119,8 +122,6 @@ class _Body:
                 if not self._unzip.eof:
                     raise BadRequest("The gzip body of this request is cut off.", remedy="Try again.")
                 return b""
-            if self._unzip.eof:
-                raise BadRequest("Something follows the gzip body of this request.")
             if out := self._inflate(data):
                 return out
 
@@ -130,7 +131,7 @@ class _Body:
                 return await self._content.readany()
         except TimeoutError:
             raise BadRequest(f"Nothing came for {SILENCE_SECONDS:g} seconds.", remedy="Try again.") from None
-        except (HttpProcessingError, web.PayloadAccessError) as error:
+        except web.RequestPayloadError as error:
             raise BadRequest("The body of this request is broken.", remedy="Try again.") from error
 
     def _inflate(self, data: bytes) -> bytes:
@@ -140,6 +141,8 @@ class _Body:
         except zlib.error as error:
             raise BadRequest("The gzip body of this request is broken.", remedy="Try again.") from error
         self._pending = self._unzip.unconsumed_tail
+        if self._unzip.unused_data:
+            raise BadRequest("Something follows the gzip body of this request.", remedy="Try again.")
         return out
 
 
@@ -185,5 +188,8 @@ def _explained(handler: Handler) -> Handler:
             if isinstance(error, Unauthorized):
                 response.headers["WWW-Authenticate"] = 'Basic realm="pushd", charset="UTF-8"'
             return response
+        except ConnectionError:
+            log.info("git is gone", extra={"path": request.path})
+            return web.Response(status=CLIENT_GONE)
 
     return answer

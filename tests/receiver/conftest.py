@@ -135,10 +135,11 @@ class Git:
         }  # fmt: skip
         self._program = program
 
-    async def start(self, *arguments: str | bytes, stdin: bytes | None = None) -> asyncio.subprocess.Process:
+    async def start(self, *arguments: str | bytes) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             self._program, *arguments, cwd=self.folder, env=self.environ,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
         )  # fmt: skip
 
     async def __call__(self, *arguments: str | bytes, stdin: bytes = b"") -> Ran:
@@ -222,11 +223,11 @@ async def make_server(tmp_path: Path) -> AsyncIterator[MakeServer]:
     """Starts servers with these settings; all end with the test."""
     runners: list[tuple[web.AppRunner, Server]] = []
 
-    async def make(**settings: object) -> Server:
+    async def make(*, auto_decompress: bool = True, **settings: object) -> Server:
         server = Server(tmp_path, Settings(data_dir=tmp_path / "data", **settings))  # type: ignore[arg-type]
         application = web.Application(client_max_size=1000)
         add_routes(application, server.receiver)
-        runner = web.AppRunner(application, shutdown_timeout=1.0)
+        runner = web.AppRunner(application, shutdown_timeout=1.0, auto_decompress=auto_decompress)
         await runner.setup()
         runners.append((runner, server))
         await web.TCPSite(runner, "127.0.0.1", 0).start()
