@@ -240,7 +240,7 @@ class Life:
         self.crashes += 1
         self._move(E.EXITED)
         if isinstance(error, PushdError):
-            failure = BootFailed(f"{self.part.name} could not be started: {error.message}", remedy=error.remedy)
+            failure = BootFailed(error.message, remedy=error.remedy)
         else:
             log.error("cannot start a dyno", extra=self._extra, exc_info=error)
             failure = _internal(self.part.name, "could not be started")

@@ -25,7 +25,7 @@ def exit_failure(name: str, command: str, status: int, *, was_up: bool, killed_b
     elif status == 0:
         advice = "A process of this type must keep running: does its command end, or start something in the background?"
     else:
-        advice = "Mend what its last lines say, and push again."
+        advice = "Mend what its last lines say, then try again."
     return BootFailed(f"{name} exited with status {status}{_signal(status)} {when}", remedy=f"{advice}\n{logs}")
 
 

@@ -241,9 +241,10 @@ class Fleet:
             self._tell_traffic_soon()
 
     def _gone(self, life: Life) -> None:
-        cancelled = self._tasks.pop(life).cancelled()
-        if not cancelled:  # else the daemon stops: its dynos and the router's table stay as they are
-            self._changed(life)
+        if self._tasks.pop(life).cancelled():
+            return  # the daemon stops: its dynos and the router's table stay as they are
+        self.rotation = tuple(each for each in self.rotation if each is not life)
+        self._changed(life)
 
 
 async def _all(tasks: Iterable[asyncio.Task[None]]) -> None:

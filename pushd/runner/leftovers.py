@@ -46,6 +46,7 @@ class Leftovers:
 
     async def _end(self, handle: Handle, row: DynoRow) -> None:
         pipe = self._pipes.open(row.app_id, row.name, row.id, handle.fifo)
+        self._pipes.say(row.app_id, PLATFORM, row.name, "Stopping all processes with SIGTERM")
         handle.terminate()
         if await first(handle.wait(), self._clock.sleep(GRACE_SECONDS)) == 1:
             handle.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from pushd.kit.aio import in_thread
@@ -16,7 +17,7 @@ from pushd.runner.needs import DynoStore, LogPipes, Pipe
 from pushd.runner.plan import environ_of
 from pushd.runner.ports import Ports
 from pushd.runner.probe import Probe
-from pushd.runner.schedulers import Handle, Scheduler, Start
+from pushd.runner.schedulers import CannotStart, Handle, Scheduler, Start
 
 log = logging.getLogger(__name__)
 
@@ -65,65 +66,78 @@ class Processes:
         port = self._ports.take() if part.probe else None
         try:
             return await self._start(part, dyno_id, port)
-        except BaseException:
+        except BaseException as error:
             if port is not None:
                 self._ports.give_back(port)
+            if isinstance(error, OSError):
+                raise CannotStart(
+                    f"Cannot start {part.name}: {error.strerror or error}.",
+                    remedy="Look for room on the disk and in memory, then try again.",
+                ) from error
             raise
 
     async def _start(self, part: Part, dyno_id: UUID, port: int | None) -> Process:
-        app, slug = part.launch.app, part.launch.slug
-        storage = self._layout.storage(app.id)
+        storage = self._layout.storage(part.launch.app.id)
         await in_thread(lambda: storage.mkdir(parents=True, exist_ok=True, mode=0o700))
         started_at, started_monotonic = self._clock.now(), self._clock.monotonic()
-        handle = await self._scheduler.start(
-            Start(
-                dyno_id=dyno_id,
-                app_id=app.id,
-                name=part.name,
-                command=part.command,
-                environ=environ_of(part.launch, name=part.name, port=port, cores=self._cores, extra=part.environ),
-                slug=self._layout.slug(slug.checksum),
-                environment=self._layout.environment(app.id, slug.environment) if slug.environment else None,
-                storage=storage,
-                memory_bytes=part.launch.settings["dyno-memory-mb"] << 20,
-            )
-        )
-        pipe = self._pipes.open(app.id, part.name, dyno_id, handle.fifo, copy=part.copy)
-        process = Process(handle, pipe, port=port, started_monotonic=started_monotonic)
-        row = DynoRow(
-            id=dyno_id,
+        handle = await self._scheduler.start(self._order(part, dyno_id, port))
+        pipe: Pipe | None = None
+        try:
+            pipe = self._pipes.open(part.launch.app.id, part.name, dyno_id, handle.fifo, copy=part.copy)
+            await self._rows.put(_row(part, handle, port, started_at))
+        except Exception:  # one that nobody hears, or that the next daemon could not find, must not run
+            handle.kill()
+            await handle.wait()
+            await self._clear_up(handle, pipe)
+            raise
+        return Process(handle, pipe, port=port, started_monotonic=started_monotonic)
+
+    def _order(self, part: Part, dyno_id: UUID, port: int | None) -> Start:
+        app, slug = part.launch.app, part.launch.slug
+        return Start(
+            dyno_id=dyno_id,
             app_id=app.id,
             name=part.name,
-            type=part.type,
-            release_id=part.launch.release.id,
-            epoch=part.launch.epoch,
-            port=port,
-            identity=handle.identity,
-            started_at=started_at,
+            command=part.command,
+            environ=environ_of(part.launch, name=part.name, port=port, cores=self._cores, extra=part.environ),
+            slug=self._layout.slug(slug.checksum),
+            environment=self._layout.environment(app.id, slug.environment) if slug.environment else None,
+            storage=self._layout.storage(app.id),
+            memory_bytes=part.launch.settings["dyno-memory-mb"] << 20,
         )
-        try:
-            await self._rows.put(row)
-        except Exception:  # one that the next daemon could not find must not run
-            handle.kill()
-            await self.settle(process)
-            raise
-        return process
 
     async def settle(self, process: Process) -> int:
         """After the program's end: end what it left, read its output to the end, forget it. Gives the exit status.
 
-        A failing step is logged and keeps none of the others from being done. Killed in here, the next daemon does it again.
+        Killed in here, the next daemon does it again.
         """
-        handle = process.handle
-        status = await handle.wait()
-        handle.kill()  # children that outlived the program
-        dyno_id = handle.dyno_id
-        await _try(process.pipe.finish(), "read a dyno's output to its end", dyno_id)
-        await _try(handle.release(), "clear up after a dyno", dyno_id)
-        await _try(self._rows.remove(dyno_id), "forget a dyno", dyno_id)
+        status = await process.handle.wait()
+        process.handle.kill()  # children that outlived the program
+        await self._clear_up(process.handle, process.pipe)
         if process.port is not None:
             self._ports.give_back(process.port)
         return status
+
+    async def _clear_up(self, handle: Handle, pipe: Pipe | None) -> None:
+        """A failing step is logged and keeps none of the others from being done."""
+        if pipe is not None:
+            await _try(pipe.finish(), "read a dyno's output to its end", handle.dyno_id)
+        await _try(handle.release(), "clear up after a dyno", handle.dyno_id)
+        await _try(self._rows.remove(handle.dyno_id), "forget a dyno", handle.dyno_id)
+
+
+def _row(part: Part, handle: Handle, port: int | None, started_at: datetime) -> DynoRow:
+    return DynoRow(
+        id=handle.dyno_id,
+        app_id=part.launch.app.id,
+        name=part.name,
+        type=part.type,
+        release_id=part.launch.release.id,
+        epoch=part.launch.epoch,
+        port=port,
+        identity=handle.identity,
+        started_at=started_at,
+    )
 
 
 async def _try(step: Awaitable[None], what: str, dyno_id: UUID) -> None:

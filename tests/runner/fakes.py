@@ -156,10 +156,13 @@ class FakePipes:
     """A logplex that keeps everything in one list."""
 
     happened: Recorder
+    refuses: Exception | None = None
 
     def open(
         self, app_id: UUID, process: str, dyno_id: UUID, fifo: Path, *, copy: Callable[[bytes], None] | None = None
     ) -> FakePipe:
+        if self.refuses is not None:
+            raise self.refuses
         return FakePipe(fifo, process, self.happened, copy)
 
     def say(self, app_id: UUID, source: str, process: str, message: str) -> None:

@@ -112,7 +112,7 @@ async def test_a_neighbours_listener_on_the_same_port_does_not_count(room: Room)
 @pytest.mark.parametrize(
     ("web", "message", "remedy"),
     [
-        ("exit 1", r"web\.1 exited with status 1 while booting", "push again"),
+        ("exit 1", r"web\.1 exited with status 1 while booting", "try again"),
         ("exit 0", r"web\.1 exited with status 0 while booting", "must keep running"),
         ("no-such-program serve", r"web\.1 exited with status 127 while booting", "requirements.txt"),
         ("./serve.py", r"web\.1 exited with status 126 while booting", "chmod=+x"),

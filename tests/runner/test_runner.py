@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import pytest
 
@@ -301,7 +302,7 @@ async def test_an_app_that_is_stopped_starts_nothing_more(room: Room) -> None:
 async def test_a_machine_that_cannot_start_a_dyno_fails_the_boot(room: Room) -> None:
     room.scheduler.refuses.append(CannotStart("no memory for a process", remedy="Stop something."))
 
-    with pytest.raises(BootFailed, match=r"web\.1 could not be started: no memory for a process") as failure:
+    with pytest.raises(BootFailed, match="no memory for a process") as failure:
         await room.deploy(room.launch())
 
     assert failure.value.remedy == "Stop something."
@@ -313,6 +314,16 @@ async def test_a_dyno_that_cannot_be_remembered_does_not_run(room: Room) -> None
     with pytest.raises(BootFailed, match="the disk is full"):
         await room.deploy(room.launch())
 
+    assert room.scheduler.running == []
+
+
+async def test_a_dyno_whose_output_cannot_be_read_does_not_run(room: Room) -> None:
+    room.pipes.refuses = OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(BootFailed, match=r"Cannot start web\.1: No space left on device") as failure:
+        await room.deploy(room.launch())
+
+    assert "room on the disk" in failure.value.remedy
     assert room.scheduler.running == []
 
 
