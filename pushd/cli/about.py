@@ -39,9 +39,9 @@ def help_(command: str | None) -> None:
     context = click.get_current_context()
     if command is None:
         parent = context.parent or context
-        return click.echo(program.get_help(parent))
+        return render.out(program.get_help(parent))
     found = commands.maybe_command(command)
     if found is None:
         raise click.UsageError(unknown_command(command))
     with click.Context(load(found[1]), info_name=command, parent=context.parent) as shown:
-        click.echo(shown.command.get_help(shown))
+        render.out(shown.command.get_help(shown))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 from types import FrameType
@@ -113,7 +114,7 @@ def _expect(holds: bool, what: str) -> None:
 
 
 def _title(text: str) -> None:
-    render.out("\n" + click.style(f"# {text}", bold=True))
+    render.out("\n" + render.paint(f"# {text}", sys.stdout, bold=True))
 
 
 def _print_page(stage: Stage, text: str) -> None:

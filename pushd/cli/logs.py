@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import zlib
 
 import click
@@ -47,7 +48,7 @@ def _coloured(line: str) -> str:
     kind = found["process"].partition(".")[0]
     colour = _COLOURS[zlib.crc32(kind.encode()) % len(_COLOURS)]
     head = f"{found['at']} {found['source']}[{found['process']}]:"
-    return f"{click.style(head, fg=colour)} {found['message']}"
+    return f"{render.paint(head, sys.stdout, fg=colour)} {found['message']}"
 
 
 def _print_json(line: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -67,13 +68,19 @@ def program() -> None:
 
 def main() -> NoReturn:
     """Run the command line of this process."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # an old locale must not end a listing in its middle
     sys.exit(run(sys.argv[1:], environ=settings.process_environ(), folder=Path.cwd()))
 
 
 def run(args: Sequence[str], *, environ: Mapping[str, str], folder: Path) -> int:
     """Run one command and give its exit code; nothing escapes, a bug of ours neither."""
-    place = render.Place(environ, folder)
     color = False if environ.get("NO_COLOR") else None
+    with click.Context(program, color=color):  # what is told of a failure has its colours by this one
+        return _run(args, render.Place(environ, folder), color)
+
+
+def _run(args: Sequence[str], place: render.Place, color: bool | None) -> int:
     try:
         with program.make_context("pushd", list(args) or ["--help"], obj=place, color=color) as context:
             program.invoke(context)
@@ -95,7 +102,7 @@ def run(args: Sequence[str], *, environ: Mapping[str, str], folder: Path) -> int
         _forget_stdout()
         return OK  # `pushd logs | head` has seen enough
     except Exception as error:
-        if environ.get("PUSHD_DEBUG"):
+        if place.environ.get("PUSHD_DEBUG"):
             raise
         render.error(
             f"Unexpected trouble in pushd itself: {type(error).__name__}.",

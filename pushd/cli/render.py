@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -38,10 +39,10 @@ class Step:
 def doing(text: str) -> Iterator[Step]:
     """Tell on stderr that something is being done and how it ended: `Creating app... done, brisk-fjord-48213`."""
     step = Step(text)
-    spinner = Spinner(f"{text}... ") if _moving() else None
+    spinner = Spinner(f"{text}... ") if sys.stderr.isatty() and _wants_colours() else None
     if spinner:
         spinner.start()
-    end = click.style("failed", fg="red")
+    end = paint("failed", sys.stderr, fg="red")
     try:
         yield step
         end = "done"
@@ -52,46 +53,46 @@ def doing(text: str) -> Iterator[Step]:
         if spinner:
             spinner.stop()
         note = f", {step.note}" if step.note else ""
-        click.echo(f"{text}... {end}{note}", err=True)
+        hint(f"{text}... {end}{note}")
 
 
 def out(text: str) -> None:
-    """One line (or several) of what was asked for."""
-    click.echo(text)
+    """One line (or several) of what was asked for, byte for byte; out at once, a tail has readers."""
+    _write(sys.stdout, text)
 
 
 def hint(text: str) -> None:
     """What one may want to do next; beside the data, on stderr."""
-    click.echo(text, err=True)
+    _write(sys.stderr, text)
 
 
 def warn(text: str) -> None:
     """Something that went otherwise than one may think."""
-    click.echo(f"{click.style(' !', fg='yellow')}    {printable(text)}", err=True)
+    hint(f"{paint(' !', sys.stderr, fg='yellow')}    {printable(text)}")
 
 
 def error(message: str, remedy: str = "") -> None:
     """Why it was refused, and what to do."""
     for line in [*message.splitlines(), *remedy.splitlines()]:
-        click.echo(f"{click.style(' !', fg='red')}    {printable(line)}", err=True)
+        hint(f"{paint(' !', sys.stderr, fg='red')}    {printable(line)}")
 
 
 def usage_error(refused: click.UsageError) -> None:
     """What is wrong with the command line, and where the help is."""
     error(refused.format_message())
     if refused.ctx and refused.ctx.info_name and refused.ctx.parent:
-        click.echo(refused.ctx.get_usage(), err=True)
-        click.echo(f"See `pushd help {refused.ctx.info_name}`.", err=True)
+        hint(refused.ctx.get_usage())
+        hint(f"See `pushd help {refused.ctx.info_name}`.")
 
 
 def json(value: object) -> None:
     """The value for a program to read."""
-    click.echo(json_module.dumps(value, indent=2, ensure_ascii=False))
+    out(json_module.dumps(value, indent=2, ensure_ascii=False))
 
 
 def heading(text: str) -> None:
     """A title above what follows; an empty line stands below it."""
-    click.echo(click.style(f"=== {printable(text)}", bold=True) + "\n")
+    out(paint(f"=== {printable(text)}", sys.stdout, bold=True) + "\n")
 
 
 def pairs(rows: Mapping[str, object], *, raw: bool = False) -> None:
@@ -99,7 +100,7 @@ def pairs(rows: Mapping[str, object], *, raw: bool = False) -> None:
     width = max((len(name) for name in rows), default=0) + 1
     for name, value in rows.items():
         shown = str(value) if raw else printable(str(value))
-        click.echo(f"{click.style(f'{name}:', fg='cyan')}{' ' * (width - len(name))}{shown}")
+        out(f"{paint(f'{name}:', sys.stdout, fg='cyan')}{' ' * (width - len(name))}{shown}")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -109,7 +110,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         return _terminal_table(columns, texts)
     widths = [max(len(row[i]) for row in [columns, *texts]) for i in range(len(columns))]
     for row in [columns, *texts]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def when(text: str, *, now: datetime | None = None) -> str:
@@ -131,6 +132,11 @@ def size(count: int | None) -> str:
     return f"{amount:.0f} {unit}"
 
 
+def paint(text: str, stream: IO[str], *, fg: str | None = None, bold: bool | None = None) -> str:
+    """The text in a colour or in bold, if the stream is a terminal and the person wants colours."""
+    return click.style(text, fg=fg, bold=bold) if stream.isatty() and _wants_colours() else text
+
+
 def printable(text: str) -> str:
     """The text without control characters: what others wrote must not steer the terminal."""
     return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
@@ -144,9 +150,14 @@ def _span(span: timedelta) -> str:
     return f"{seconds // 86400}d"
 
 
-def _moving() -> bool:
+def _write(stream: IO[str], text: str) -> None:
+    stream.write(text + "\n")
+    stream.flush()
+
+
+def _wants_colours() -> bool:
     context = click.get_current_context(silent=True)
-    return sys.stderr.isatty() and not (context and context.color is False)
+    return not (context and context.color is False)  # NO_COLOR, see main.py
 
 
 def _terminal_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -159,5 +170,4 @@ def _terminal_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> No
         shown.add_column(column, overflow="fold")
     for row in rows:
         shown.add_row(*(Text(cell) for cell in row))
-    context = click.get_current_context(silent=True)
-    Console(no_color=bool(context and context.color is False), highlight=False).print(shown)
+    Console(no_color=not _wants_colours(), highlight=False).print(shown)

@@ -147,7 +147,7 @@ class Discovery:
 
     @cached_property
     def netrc(self) -> Netrc:
-        return Netrc(Path(self.environ.get("HOME") or "/root") / ".netrc")
+        return Netrc(Path(self.environ.get("HOME") or Path("~").expanduser()) / ".netrc")
 
     @cached_property
     def client(self) -> Client:

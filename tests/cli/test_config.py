@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import Cli
 
 PENDING = {"id": "c1", "state": "pending", "release": 7, "reason": ""}
-ODD = " a 'b' \"c\" $HOME `d` \\ \n second = line \t é漢 "
+ODD = "\x1b[31m a 'b' \"c\" $HOME `d` \\ \n second = line \t é漢 "
 
 
 def test_show(shop: Cli) -> None:

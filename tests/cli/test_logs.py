@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -16,7 +17,7 @@ def test_lines_are_printed_as_they_are(shop: Cli) -> None:
     shop.api.logs = [LINE, "2026-01-02T03:04:06.000000+00:00 heroku[router]: at=info \x1b[1mbold\x1b[0m"]
     printed = shop.ok("logs")
 
-    assert printed.splitlines()[0] == LINE
+    assert printed == "".join(f"{line}\n" for line in shop.api.logs)  # an app's own colours too
     assert shop.api.last("POST").body == {"lines": 100, "tail": False}
 
 
@@ -42,7 +43,9 @@ def test_a_line_per_json_object(shop: Cli) -> None:
     }  # fmt: skip
 
 
-def test_colours_change_no_word() -> None:
+def test_colours_change_no_word(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _coloured(LINE) == LINE  # in a pipe
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     coloured = _coloured(LINE)
     assert coloured != LINE
     assert "app[web.1]:" in coloured

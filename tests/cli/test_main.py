@@ -82,6 +82,13 @@ def test_a_refusal_is_two_lines_and_exit_1(cli: Cli) -> None:
     assert ended.out == ""
 
 
+def test_colours_of_errors_on_a_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    assert "\x1b[31m" in cli("info", "--app", "nobody").err
+    assert "\x1b" not in cli("info", "--app", "nobody", NO_COLOR="1").err
+
+
 @pytest.mark.parametrize(
     ("environ", "says", "next_step"),
     [
