@@ -65,6 +65,14 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def session(pid: int) -> int | None:
+    """The pid that leads its session; None when it is gone."""
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
+
+
 def marked(name: str, value: str) -> list[int]:
     """Pids of all processes that started with `name=value` in their environment, as far as we may look.
 

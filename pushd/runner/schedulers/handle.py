@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from pushd.kit import proc, procfs
-from pushd.kit.aio import in_thread
+from pushd.kit.aio import first, in_thread
 from pushd.kit.proc import Tree
 from pushd.kit.procfs import Identity
 from pushd.runner.schedulers import Listener, Memory
@@ -32,7 +34,8 @@ class LocalHandle:
         self._init: Identity | None = None
         self._status: int | None = None
         self._is_child = is_child  # so we must reap the shim
-        self._terminated = self._killed = self._released = False
+        self._terminated = self._released = False
+        self._kill_asked = asyncio.Event()
 
     async def wait(self) -> int:
         """The exit status once the program has ended, and with it all that it started.
@@ -40,25 +43,29 @@ class LocalHandle:
         After `terminate` those have their time too, until `kill`; after an end by itself they are killed at once.
         """
         if self._status is None:
-            await self._folder.program_ended()
-            while self._terminated and not self._killed and (living := await in_thread(self._tree.members)):
-                await proc.ended(living.pop())
+            await first(self._folder.program_ended(), self._kill_asked.wait())
+            while self._terminated and not self._kill_asked.is_set() and (living := await in_thread(self._tree.members)):
+                await first(proc.ended(living.pop()), self._kill_asked.wait())
             await in_thread(self._end_all)
+            await self._folder.program_ended()
         return self._settled_status()
 
     def terminate(self) -> None:
         """TERM to every process of the dyno, as Heroku does; one that has not come to its program yet is killed."""
         self._terminated = True
-        if self._shim.confined and self._namespace_init() is None:
+        processes = self._processes()
+        if not processes:
             self.kill()
-            return
-        for pid in self._processes():
+        for pid in processes:
             if (who := procfs.identify(pid)) is not None:
                 proc.send(who, signal.SIGTERM)
 
     def kill(self) -> None:
-        """KILL to the whole tree, setsid'ed children too: the death of a namespace's first process takes all in it."""
-        self._killed = True
+        """KILL to the whole tree, setsid'ed children too: the death of a namespace's first process takes all in it.
+
+        Who is just being forked is found by `wait`.
+        """
+        self._kill_asked.set()
         if self._status is not None:
             return
         if (init := self._namespace_init()) is not None:
@@ -94,11 +101,14 @@ class LocalHandle:
         return Memory(taken, scratch)
 
     def _processes(self) -> list[int]:
-        """The program and what it started, not the processes that stand around it."""
+        """The program and what it started, not those that stand around it; none before it starts."""
         if self._shim.confined:
             init = self._namespace_init()
             return procfs.descendants(init.pid) if init is not None else []
-        return procfs.descendants(self._shim.process.pid) if procfs.is_alive(self._shim.process) else []
+        if not procfs.is_alive(self._shim.process):
+            return []
+        ours = self._shim.process.pid  # the shim leads a session, and so does the program
+        return [pid for pid in procfs.descendants(ours) if procfs.session(pid) not in (None, ours)]
 
     def _namespace_init(self) -> Identity | None:
         if not self._shim.confined:
@@ -118,19 +128,16 @@ class LocalHandle:
         return self._status
 
     def _scratch_bytes(self, processes: Sequence[int]) -> int:
+        """What files take in memory; each process sees the same ones: the first that lets us look tells."""
         if not self._shim.confined:
             return 0
-        return next(self._used_in_memory(processes), 0)
-
-    def _used_in_memory(self, processes: Sequence[int]) -> Iterator[int]:
-        """Each process sees the same files: the first that lets us look tells."""
         for pid in processes:
-            try:
-                found = {}
+            with contextlib.suppress(OSError):
+                on_disk = os.stat(self._folder.path).st_dev  # there lies a copy of the slug
+                used = {}
                 for name in _MEMORY_FOLDERS:
                     path = f"/proc/{pid}/root/{name}"
-                    usage = os.statvfs(path)
-                    found[os.stat(path).st_dev] = (usage.f_blocks - usage.f_bfree) * usage.f_frsize
-            except OSError:
-                continue
-            yield sum(found.values())
+                    usage, device = os.statvfs(path), os.stat(path).st_dev
+                    used[device] = (usage.f_blocks - usage.f_bfree) * usage.f_frsize
+                return sum(size for device, size in used.items() if device != on_disk)
+        return 0

@@ -114,8 +114,11 @@ class DynoFolder:
             os.close(output)
 
     async def program_ended(self) -> None:
-        """Wait until nobody has `alive` open for writing."""
-        reading = os.open(self.alive, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        """Wait until nobody has `alive` open for writing; at once if the folder is gone."""
+        try:
+            reading = os.open(self.alive, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
         try:
             with contextlib.suppress(BlockingIOError):  # there is a writer: its end wakes us
                 if os.read(reading, 1) == b"":

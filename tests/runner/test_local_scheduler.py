@@ -1,0 +1,423 @@
+"""The local scheduler, by real dynos: in each way to confine them that this machine allows."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from pushd.kit import proc, procfs
+from pushd.layout import Layout
+from pushd.model.secret import Environ
+from pushd.runner.schedulers import CannotStart, Listener, Start
+from pushd.runner.schedulers.handle import MARK, LocalHandle
+from pushd.runner.schedulers.local import LocalScheduler
+from pushd.sandbox.sandbox import Sandbox
+
+SERVER = """python3 -c '
+import os, signal, socket
+def stop(*_):
+    os.write(1, b"graceful\\n")
+    os._exit(4)
+signal.signal(signal.SIGTERM, stop)
+four = socket.create_server(("127.0.0.1", 0))
+six = socket.create_server(("::", 0), family=socket.AF_INET6)
+print(four.getsockname()[1], six.getsockname()[1], flush=True)
+while True: signal.pause()
+'"""
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    layout = Layout(tmp_path / "data")
+    layout.make()
+    return layout
+
+
+@pytest.fixture(params=["best", "copy", "plain"])
+async def sandbox(request: pytest.FixtureRequest, layout: Layout) -> Sandbox:
+    best = await Sandbox.probe(layout.run, "off" if request.param == "plain" else "auto", data=layout.data)
+    if request.param == "copy":
+        if not best.confines:
+            pytest.skip("no bubblewrap here")
+        return best.without_overlay()
+    return best
+
+
+@pytest.fixture
+async def dynos(layout: Layout, sandbox: Sandbox) -> AsyncIterator[Dynos]:
+    dynos = Dynos(layout, sandbox)
+    yield dynos
+    for handle in dynos.handles:
+        await handle.release()
+    assert os.listdir(layout.dynos) == []
+    marks = {str(handle.dyno_id) for handle in dynos.handles}
+    assert not [pid for mark in marks for pid in procfs.marked(MARK, mark)]
+    assert str(layout.data) not in Path("/proc/self/mountinfo").read_text()  # noqa: ASYNC240
+
+
+class Dynos:
+    """Starts dynos of one slug and reads what they write, as the runner and logplex do."""
+
+    def __init__(self, layout: Layout, sandbox: Sandbox) -> None:
+        self.layout = layout
+        self.scheduler = LocalScheduler(layout, sandbox)
+        self.handles: list[LocalHandle] = []
+        self.slug = layout.slug("abc")
+        self.slug.mkdir()
+        (self.slug / "file").write_text("from the slug\n")
+        app = uuid4()
+        layout.storage(app).mkdir()
+        self.template = Start(dyno_id=uuid4(), app_id=app, name="web.1", command="", environ=Environ({"KEY": "s3cret"}),
+                              slug=self.slug, environment=None, storage=layout.storage(app), memory_bytes=64 << 20)  # fmt: skip
+
+    def prepare(self, command: str, **changes: object) -> Start:
+        return replace(self.template, dyno_id=uuid4(), command=command, **changes)  # type: ignore[arg-type]
+
+    async def start(self, command: str, **changes: object) -> LocalHandle:
+        handle = await self.scheduler.start(self.prepare(command, **changes))
+        self.handles.append(handle)
+        return handle
+
+    async def run(self, command: str, **changes: object) -> tuple[int, str]:
+        handle = await self.start(command, **changes)
+        with Reader(handle) as reader:
+            status = await handle.wait()
+            return status, reader.rest()
+
+
+class Reader:
+    """The reading end of a dyno's FIFO."""
+
+    def __init__(self, handle: LocalHandle) -> None:
+        self._fifo = os.open(handle.fifo, os.O_RDONLY | os.O_NONBLOCK)
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fifo)
+
+    def rest(self) -> str:
+        """All that waits now."""
+        found = b""
+        while True:
+            try:
+                data = os.read(self._fifo, 1 << 16)
+            except BlockingIOError:
+                data = b""
+            if not data:
+                return found.decode()
+            found += data
+
+    async def line(self) -> str:
+        """The next whole output that ends a line."""
+        found = ""
+        while not found.endswith("\n"):
+            await asyncio.wait_for(proc.readable(self._fifo), 30)
+            found += self.rest()
+        return found
+
+
+def inside(handle: LocalHandle) -> list[int]:
+    return [pid for pid in procfs.marked(MARK, str(handle.dyno_id)) if _is(pid, b"sleep")]
+
+
+def _is(pid: int, name: bytes) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(name)
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(("command", "status"), [
+    ("true", 0), ("exit 3", 3), ("exit 255", 255), ("no-such-program", 127), ("kill -TERM $$", 143), ("kill -9 $$", 137),
+    ("false || (exit 9)", 9),
+])  # fmt: skip
+async def test_exit_status(dynos: Dynos, command: str, status: int) -> None:
+    found, output = await dynos.run(command)
+    assert found == status
+    assert "Killed" not in output
+    assert "Terminated" not in output
+
+
+async def test_it_may_be_asked_many_times_and_after_release(dynos: Dynos) -> None:
+    handle = await dynos.start("exit 6")
+    assert await asyncio.gather(handle.wait(), handle.wait()) == [6, 6]
+    await handle.release()
+    await handle.release()
+    assert await handle.wait() == 6
+    handle.terminate()
+    handle.kill()
+    assert list(handle.listeners()) == []
+    assert (handle.memory().rss_bytes, handle.memory().scratch_bytes) == (0, 0)
+
+
+async def test_output_of_both_streams_in_order(dynos: Dynos) -> None:
+    assert await dynos.run("echo 1; echo 2 >&2; echo 3; echo 4 >/dev/stdout; echo 5 >/dev/stderr") == (0, "1\n2\n3\n4\n5\n")
+
+
+async def test_nothing_is_lost_if_nobody_reads_until_long_after_the_end(dynos: Dynos) -> None:
+    handle = await dynos.start("seq 20000; exit 7")
+    assert await handle.wait() == 7
+    with Reader(handle) as reader:
+        assert reader.rest() == "".join(f"{n}\n" for n in range(1, 20001))
+
+
+async def test_app_is_private_and_the_slug_stays(dynos: Dynos) -> None:
+    assert await dynos.run("cat file; echo new >file; rm -f file; touch made; ls") == (0, "from the slug\nmade\n")
+    assert os.listdir(dynos.slug) == ["file"]
+    assert await dynos.run("ls") == (0, "file\n")
+
+
+async def test_environment(dynos: Dynos, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAEMON_SECRET", "1")
+    status, output = await dynos.run('env -0 | tr "\\0" "\\n"; [ "$HOME" = "$PWD" ] && echo at home; echo $PATH')
+    lines = output.splitlines()
+    assert status == 0
+    assert lines[-2:] == ["at home", "/usr/local/bin:/usr/bin:/bin"]
+    names = {line.partition("=")[0] for line in lines[:-2]}
+    assert {"KEY", "HOME", "PATH", "PWD", MARK} <= names <= {"KEY", "HOME", "PATH", "PWD", MARK, "SHLVL", "_", "TMPDIR"}
+
+
+async def test_profile_scripts_are_sourced_before_the_command(dynos: Dynos) -> None:
+    (dynos.slug / ".profile.d").mkdir()
+    (dynos.slug / ".profile.d" / "b.sh").write_text('export LIST="$LIST b"; set -- gone\n')
+    (dynos.slug / ".profile.d" / "a.sh").write_text('export LIST="$KEY a"\n')
+    (dynos.slug / ".profile").write_text('export LIST="$LIST profile"\n')
+    assert await dynos.run("echo $LIST; echo $# $1") == (0, "s3cret a b profile\n0\n")
+
+
+async def test_a_simple_command_becomes_the_process_itself(dynos: Dynos) -> None:
+    handle = await dynos.start(SERVER)
+    with Reader(handle) as reader:
+        await reader.line()
+        assert [pid for pid in procfs.marked(MARK, str(handle.dyno_id)) if _is(pid, b"python3")]
+        assert not [pid for pid in procfs.marked(MARK, str(handle.dyno_id)) if _is(pid, b"/bin/bash")]
+        handle.kill()
+        assert await handle.wait() == 137
+
+
+async def test_secrets_stand_in_no_command_line(dynos: Dynos) -> None:
+    handle = await dynos.start("echo up; exec sleep 600")
+    with Reader(handle) as reader:
+        assert await reader.line() == "up\n"
+        told = [Path(f"/proc/{pid}/cmdline") for pid in procfs.pids()]
+        assert not [path for path in told if b"s3cret" in _read(path)]
+        handle.kill()
+        assert await handle.wait() == 137
+
+
+async def test_term_reaches_the_program_and_kill_is_not_needed(dynos: Dynos) -> None:
+    handle = await dynos.start(f"exec {SERVER}")
+    with Reader(handle) as reader:
+        await reader.line()
+        handle.terminate()
+        assert await handle.wait() == 4
+        assert reader.rest() == "graceful\n"
+
+
+async def test_term_lets_what_a_shell_started_finish(dynos: Dynos) -> None:
+    """The shell of a compound command dies at once; its child still has its time."""
+    handle = await dynos.start(f"{SERVER}; echo not reached")
+    with Reader(handle) as reader:
+        await reader.line()
+        handle.terminate()
+        assert await handle.wait() == 143
+        assert reader.rest() == "graceful\n"
+
+
+async def test_term_during_the_start_ends_it(dynos: Dynos) -> None:
+    handle = await dynos.start("exec sleep 600")
+    handle.terminate()
+    assert await asyncio.wait_for(handle.wait(), 30) >= 128 - 1
+
+
+async def test_kill_takes_the_stubborn_and_the_escaped(dynos: Dynos) -> None:
+    escape = "(setsid sh -c \"trap '' TERM HUP; echo escaped; sleep 600; sleep 600\" &)"
+    handle = await dynos.start(f"trap '' TERM HUP; {escape}; read -r _ <>/dev/zero; sleep 600; sleep 600")
+    with Reader(handle) as reader:
+        await reader.line()
+        handle.terminate()
+        waiting = asyncio.ensure_future(handle.wait())
+        handle.kill()
+        assert await waiting == 137
+        assert inside(handle) == []
+
+
+async def test_what_outlives_the_program_is_ended_with_it(dynos: Dynos) -> None:
+    handle = await dynos.start("(setsid sleep 600 >/dev/null 2>&1 &); exit 5")
+    assert await handle.wait() == 5
+    assert inside(handle) == []
+
+
+async def test_killing_its_own_process_group_harms_nobody_else(dynos: Dynos) -> None:
+    assert (await dynos.run("trap : TERM; (exec sleep 600) & kill 0; echo still; wait; exit 8")) == (8, "still\n")
+
+
+async def test_wait_ends_when_somebody_kills_the_shim(dynos: Dynos) -> None:
+    handle = await dynos.start("echo up; exec sleep 600")
+    with Reader(handle) as reader:
+        await reader.line()
+        shim = [pid for pid in procfs.marked(MARK, str(handle.dyno_id)) if b"pushd-dyno" in _read(Path(f"/proc/{pid}/cmdline"))]
+        os.kill(min(shim), signal.SIGKILL)
+        assert await handle.wait() == 137
+        assert inside(handle) == []
+
+
+async def test_listeners_and_memory(dynos: Dynos) -> None:
+    handle = await dynos.start(f"head -c 3000000 /dev/zero >/tmp/pushd-scratch-$$; rm -f /tmp/none; exec {SERVER}")
+    with Reader(handle) as reader:
+        four, six = (int(port) for port in (await reader.line()).split())
+        assert set(handle.listeners()) == {Listener("127.0.0.1", four), Listener("::", six)}
+        memory = handle.memory()
+        assert 3 << 20 < memory.rss_bytes < 64 << 20
+        if dynos.scheduler._sandbox.confines:
+            assert 3_000_000 <= memory.scratch_bytes < 4_000_000
+        handle.kill()
+        await handle.wait()
+    for path in Path("/tmp").glob("pushd-scratch-*"):  # noqa: ASYNC240  a plain dyno shares /tmp
+        path.unlink()
+
+
+async def test_the_environment_and_its_interpreter_are_there(dynos: Dynos, layout: Layout) -> None:
+    environment = layout.environment(uuid4(), "e")
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").symlink_to(sys.executable)
+    status, output = await dynos.run(f"{environment}/bin/python -c 'import ssl; print(1 + 1)'", environment=environment)
+    assert (status, output) == (0, "2\n")
+
+
+async def test_storage_is_kept(dynos: Dynos) -> None:
+    if not dynos.scheduler._sandbox.confines:
+        pytest.skip("without a sandbox there is no /storage")
+    assert await dynos.run("echo kept >/storage/file") == (0, "")
+    assert await dynos.run("cat /storage/file") == (0, "kept\n")
+
+
+async def test_a_missing_slug_is_told_and_leaves_nothing(dynos: Dynos, layout: Layout) -> None:
+    with pytest.raises(CannotStart, match="slug"):
+        await dynos.scheduler.start(dynos.prepare("true", slug=layout.slug("gone")))
+    assert os.listdir(layout.dynos) == []
+
+
+async def test_a_machine_that_refuses_is_told_and_leaves_nothing(
+    dynos: Dynos, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "posix_spawnp", refuse)
+    with pytest.raises(CannotStart, match="Resource temporarily unavailable") as caught:
+        await dynos.scheduler.start(dynos.prepare("true"))
+    assert caught.value.remedy
+    assert os.listdir(layout.dynos) == []
+
+
+async def test_a_dyno_is_not_started_twice_under_one_id(dynos: Dynos) -> None:
+    start = dynos.prepare("exec sleep 600")
+    handle = await dynos.scheduler.start(start)
+    dynos.handles.append(handle)
+    with pytest.raises(CannotStart, match="taken"):
+        await dynos.scheduler.start(start)
+    assert handle.fifo.exists()
+
+
+async def test_files_that_nobody_may_read_are_removed_too(dynos: Dynos) -> None:
+    assert (await dynos.run("mkdir -p a/b && touch a/b/c && chmod 0 a/b/c a/b a"))[0] == 0
+
+
+async def test_a_later_daemon_takes_over(dynos: Dynos, layout: Layout, sandbox: Sandbox) -> None:
+    running = await dynos.start(f"exec {SERVER}")
+    with Reader(running) as reader:
+        port = int((await reader.line()).split()[0])
+    ended = await dynos.start("echo last words; exit 9")
+    await ended.wait()
+    forgotten = await dynos.start("exec sleep 600")
+
+    later = LocalScheduler(layout, sandbox)
+    known = [(running.dyno_id, running.identity), (ended.dyno_id, ended.identity), (uuid4(), running.identity)]
+    found = {handle.dyno_id: handle for handle in await later.find_leftovers(known)}
+
+    assert set(found) == {running.dyno_id, ended.dyno_id}
+    assert Listener("127.0.0.1", port) in found[running.dyno_id].listeners()
+    with Reader(found[ended.dyno_id]) as reader:
+        assert await found[ended.dyno_id].wait() == 9
+        assert reader.rest() == "last words\n"
+    with Reader(found[running.dyno_id]) as reader:
+        found[running.dyno_id].terminate()
+        assert await found[running.dyno_id].wait() == 4
+        assert reader.rest() == "graceful\n"
+    assert inside(forgotten) == []  # swept: no identity named it
+    for handle in found.values():
+        await handle.release()
+    assert os.listdir(layout.dynos) == []
+
+
+async def test_identities_of_another_boot_or_owner_are_swept(dynos: Dynos, layout: Layout) -> None:
+    handle = await dynos.start("exec sleep 600")
+    other_boot = handle.identity.replace(procfs.boot_id(), "another")
+    assert await dynos.scheduler.find_leftovers([(handle.dyno_id, other_boot)]) == []
+    assert os.listdir(layout.dynos) == []
+    assert inside(handle) == []
+
+
+async def test_odd_folders_are_removed_and_nonsense_is_no_identity(dynos: Dynos, layout: Layout) -> None:
+    half_made = layout.dyno(uuid4())
+    half_made.mkdir()
+    (layout.dynos / "not-a-dyno").mkdir()
+    nonsense = [(UUID(half_made.name), text) for text in ("", "{}", "[]", "null", '{"process": {}}', "\0")]
+    for identity in nonsense:
+        assert await dynos.scheduler.find_leftovers([identity]) == []
+    assert os.listdir(layout.dynos) == []
+    shutil.rmtree(layout.dynos)
+    assert await dynos.scheduler.find_leftovers([]) == []
+    layout.dynos.mkdir()
+
+
+async def test_a_daemon_killed_right_after_a_start_leaves_it_to_be_swept(
+    layout: Layout, dynos: Dynos, sandbox: Sandbox
+) -> None:
+    dyno_id = uuid4()
+    mode = "auto" if sandbox.confines else "off"
+    code = f"""if 1:
+        import asyncio, os, sys
+        from pathlib import Path
+        from uuid import UUID
+        from pushd.layout import Layout
+        from pushd.model.secret import Environ
+        from pushd.runner.schedulers import Start
+        from pushd.runner.schedulers.local import LocalScheduler
+        from pushd.sandbox.sandbox import Sandbox
+        async def main():
+            layout = Layout(Path({str(layout.data)!r}))
+            sandbox = await Sandbox.probe(layout.run, {mode!r}, data=layout.data)
+            await LocalScheduler(layout, sandbox).start(Start(dyno_id=UUID({str(dyno_id)!r}), app_id=UUID(int=1), name="web.1",
+                command="exec sleep 600", environ=Environ(), slug=layout.slug("abc"), environment=None,
+                storage=layout.storage(UUID(int=1)), memory_bytes=1 << 24))
+            os.kill(os.getpid(), 9)
+        asyncio.run(main())"""
+    layout.storage(UUID(int=1)).mkdir()
+    killed = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code])
+    assert killed.returncode == -9
+    assert procfs.marked(MARK, str(dyno_id))
+    assert await dynos.scheduler.find_leftovers([]) == []
+    assert procfs.marked(MARK, str(dyno_id)) == []
+    assert os.listdir(layout.dynos) == []
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,68 @@
+"""What a Python needs, found along the links that lead to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pushd.sandbox.interpreter import find_interpreter
+from pushd.sandbox.view import Bind
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Path:
+    folder = tmp_path / "versions" / "3.11.7"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "lib" / "python3.11").mkdir(parents=True)
+    (folder / "lib" / "python3.11" / "os.py").touch()
+    (folder / "bin" / "python3.11").touch()
+    (folder / "bin" / "python3").symlink_to("python3.11")
+    return folder
+
+
+def virtualenv(folder: Path, python: Path, home: Path | None = None) -> Path:
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(python)
+    (folder / "pyvenv.cfg").write_text(f"home = {home or python.parent}\nversion = 3.11.7\n")
+    return folder / "bin" / "python"
+
+
+def test_the_installation_behind_a_virtualenv(tmp_path: Path, installation: Path) -> None:
+    python = virtualenv(tmp_path / "env", installation / "bin" / "python3")
+    binds, links = find_interpreter(python)
+    assert binds == (Bind(installation, at=installation),)
+    assert links == ((str(installation / "bin" / "python3"), python),) or links == ()
+
+
+def test_a_folder_that_is_a_link_is_shown_under_both_names(tmp_path: Path, installation: Path) -> None:
+    minor = tmp_path / "versions" / "3.11"
+    minor.symlink_to("3.11.7")
+    binds, _ = find_interpreter(virtualenv(tmp_path / "env", minor / "bin" / "python3.11"))
+    assert Bind(installation, at=minor) in binds
+
+
+def test_a_link_that_stands_alone_is_made_again_and_its_neighbours_stay_hidden(tmp_path: Path, installation: Path) -> None:
+    alone = tmp_path / "home" / "bin" / "python3"
+    alone.parent.mkdir(parents=True)
+    alone.symlink_to(installation / "bin" / "python3.11")
+    binds, links = find_interpreter(virtualenv(tmp_path / "env", alone, home=installation / "bin"))
+    assert {bind.destination for bind in binds} == {installation}
+    assert (str(installation / "bin" / "python3.11"), alone) in links
+
+
+def test_a_program_that_is_no_python_is_shown_by_itself(tmp_path: Path) -> None:
+    program = tmp_path / "tools" / "bin" / "uv"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    assert find_interpreter(program) == ((Bind(program),), ())
+
+
+def test_missing_and_circular_ones_give_what_can_be_found(tmp_path: Path) -> None:
+    assert find_interpreter(tmp_path / "bin" / "python") == ((), ())
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.symlink_to(two)
+    two.symlink_to(one)
+    binds, links = find_interpreter(one)
+    assert binds == ()
+    assert {place for _, place in links} == {one, two}

@@ -1,0 +1,51 @@
+"""Everything about sandboxes and dynos once more, by a user who is not root: user namespaces instead of privileges."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOBODY = 65534
+AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder of that user; pytest's own is for root only."""
+    path = Path(tempfile.mkdtemp(prefix="pushd-nobody-"))
+    os.chown(path, NOBODY, NOBODY)
+    yield path
+    shutil.rmtree(path)
+
+
+def python_for_nobody(environ: dict[str, str]) -> str:
+    """A Python of our version that this user can execute, with our packages; skips without one."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for program in (sys.executable, f"/usr/bin/{version}"):
+        tried = subprocess.run([*AS_NOBODY, program, "-c", "import pushd, pytest, psutil"], env=environ, cwd="/",
+                               capture_output=True)  # fmt: skip
+        if tried.returncode == 0:
+            return program
+    pytest.skip("no Python that another user can execute")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user; then the other tests say it all")
+@pytest.mark.parametrize("tests", ["tests/sandbox/test_sandbox.py", "tests/runner/test_local_scheduler.py"])
+def test_it_all_holds_for_an_ordinary_user(folder: Path, tests: str) -> None:
+    packages = [str(Path(path)) for path in sys.path if path.endswith("site-packages")]
+    environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join([str(ROOT), *packages]), "TMPDIR": str(folder),
+               "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(folder)}  # fmt: skip
+    # The folder above the tests of this user can be passed by nobody but them, so it lies under /tmp.
+    command = [python_for_nobody(environ), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not copy and not plain",
+               "--basetemp", str(folder / "t"), tests]  # fmt: skip
+    done = subprocess.run([*AS_NOBODY, *command], cwd=ROOT, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout

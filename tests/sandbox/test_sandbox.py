@@ -1,0 +1,263 @@
+"""What confined programs see and may do, asked by real programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pushd.kit import procfs
+from pushd.kit.proc import RanTooLong
+from pushd.model.secret import Environ
+from pushd.sandbox.sandbox import SYSTEM_PATH, Sandbox
+from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
+
+PYTHON = Path(sys.executable)
+
+
+def dyno(folder: Path) -> View:
+    """A dyno's view in a fresh data folder: a slug, storage of its own and of another app, a secret."""
+    for name in ("slugs/a", "storage/mine", "storage/other", "scratch", "environments/a"):
+        (folder / name).mkdir(parents=True)
+    (folder / "slugs/a/file").write_text("from the slug\n")
+    (folder / "storage/other/file").write_text("of another app\n")
+    (folder / "secret.key").write_text("key\n")
+    return View(
+        kind=Kind.DYNO,
+        root=folder / "slugs/a",
+        scratch=folder / "scratch",
+        environ=Environ({"GREETING": "hello"}),
+        limits=Limits(scratch_bytes=8 << 20),
+        read_only=(Bind(folder / "environments/a"),),
+        read_write=(Bind(folder / "storage/mine", at=STORAGE),),
+    )
+
+
+def build(folder: Path) -> View:
+    view = dyno(folder)
+    return replace(view, kind=Kind.BUILD, scratch=None, read_write=(Bind(folder / "storage/mine"),))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder))
+
+
+async def sh(sandbox: Sandbox, view: View, script: str, *, within: float = 30) -> tuple[int, str]:
+    output: list[bytes] = []
+    status = await sandbox.run(view, ["/bin/sh", "-c", script], on_output=output.append, within=within)
+    return status, b"".join(output).decode()
+
+
+async def ask(sandbox: Sandbox, view: View, program: str) -> object:
+    """What a Python program inside prints as JSON."""
+    view = replace(view, interpreters=(PYTHON,))
+    output: list[bytes] = []
+    status = await sandbox.run(view, [str(PYTHON), "-c", program], on_output=output.append, within=30)
+    text = b"".join(output).decode()
+    assert status == 0, text
+    return json.loads(text)
+
+
+async def test_a_dyno_sees_its_slug_and_writes_privately(sandbox: Sandbox, tmp_path: Path) -> None:
+    view = dyno(tmp_path)
+    status, output = await sh(
+        sandbox, view, "cat file; echo changed >file; echo new >other; cat file; pwd; echo $HOME $GREETING"
+    )
+    with sandbox.confine(view) as confined:
+        home = confined.home
+    assert (status, output) == (0, f"from the slug\nchanged\n{home}\n{home} hello\n")
+    assert {path.name: path.read_text() for path in view.root.iterdir()} == {"file": "from the slug\n"}
+
+
+async def test_a_build_writes_its_tree_and_its_binds(sandbox: Sandbox, tmp_path: Path) -> None:
+    view = build(tmp_path)
+    status, output = await sh(sandbox, view, f"echo built >made; echo kept >{tmp_path}/storage/mine/cache; exit 5")
+    assert (status, output) == (5, "")
+    assert (view.root / "made").read_text() == "built\n"
+    assert (tmp_path / "storage/mine/cache").read_text() == "kept\n"
+
+
+async def test_nothing_of_the_daemons_environment_leaks(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAEMON_SECRET", "1")
+    _, output = await sh(sandbox, dyno(tmp_path), "env | cut -d= -f1; ls /proc/self/fd")
+    names = set(output.split())
+    assert {"GREETING", "HOME", "PATH", "PWD"} <= names <= {
+        "GREETING", "HOME", "PATH", "PWD", "SHLVL", "_", "TMPDIR", "PUSHD_RUN_ID", "0", "1", "2", "3",
+    }  # fmt: skip
+
+
+async def test_no_core_files_and_low_priority(sandbox: Sandbox, tmp_path: Path) -> None:
+    view = build(tmp_path)
+    view = replace(view, limits=replace(view.limits, low_priority=True, memory_bytes=1 << 30))
+    assert await sh(sandbox, view, "ulimit -c; ulimit -d; nice") == (0, f"0\n{1 << 20}\n19\n")
+
+
+async def test_a_deadline_ends_the_whole_tree(sandbox: Sandbox, tmp_path: Path) -> None:
+    view = build(tmp_path)
+    script = "(setsid sh -c 'exec sleep 6543' >/dev/null 2>&1 &); (setsid sleep 6543 &); sleep 6543"
+    with pytest.raises(RanTooLong):
+        await sandbox.run(view, ["/bin/sh", "-c", script], on_output=lambda _: None, within=0.5)
+    sleeping = [pid for pid in procfs.pids() if _command(pid) == ["sleep", "6543"]]
+    assert [pid for pid in sleeping if procfs.identify(pid)] == []
+
+
+async def test_what_confine_opens_is_closed(sandbox: Sandbox, tmp_path: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    with sandbox.confine(dyno(tmp_path)):
+        pass
+    assert os.listdir("/proc/self/fd") == before
+
+
+# From here on: what bubblewrap gives.
+
+
+async def test_the_rest_of_the_machine_is_not_there(confining: Sandbox, tmp_path: Path) -> None:
+    view = dyno(tmp_path)
+    _, output = await sh(confining, view, "ls -A / /run /var /etc | sort -u; cd / && find . -xdev -name secret.key")
+    seen = set(output.split())
+    assert not seen & {"root", "home", "opt", "sys", "mnt", "boot", "shadow", "sudoers", "ssh", "secret.key", "gshadow"}
+    assert {"app", "storage", "usr", "tmp", "passwd"} <= seen
+    assert await sh(confining, view, f"ls {tmp_path}") == (0, "environments\n")  # passed through, nothing else in it
+    for hidden in ("secret.key", "storage/other/file", "slugs"):
+        assert (await sh(confining, view, f"cat {tmp_path}/{hidden}"))[0] == 1
+
+
+async def test_tmp_is_private_and_shared_memory_is_for_all(confining: Sandbox, tmp_path: Path) -> None:
+    view = dyno(tmp_path)
+    modes = await ask(
+        confining, view, "import os, json; print(json.dumps([oct(os.stat(p).st_mode) for p in ('/tmp', '/dev/shm')]))"
+    )
+    assert modes == [oct(stat.S_IFDIR | 0o1777)] * 2
+    await sh(confining, view, "echo x >/tmp/pushd-test-private")
+    assert "pushd-test-private" not in names(Path("/tmp"))
+    assert await ask(confining, view, "import multiprocessing; multiprocessing.Lock(); print(1)") == 1
+
+
+async def test_scratch_is_bounded(confining: Sandbox, tmp_path: Path) -> None:
+    script = "for f in /tmp/big /dev/shm/big ./big; do head -c 20000000 /dev/zero >$f && echo fits; done"
+    status, output = await sh(confining, dyno(tmp_path), script)
+    assert status != 0
+    assert "fits" not in output
+
+
+async def test_only_its_own_places_are_writable(confining: Sandbox, tmp_path: Path) -> None:
+    program = """if 1:
+        import json, os
+        places = ["/", "/usr", "/etc", "/dev", "/run", "/var", "/root", %r, "/app", "/tmp", "/storage", "/dev/shm"]
+        def writes(place):
+            try:
+                os.rmdir(os.mkdir(place + "/probe") or place + "/probe")
+                return True
+            except OSError:
+                return False
+        print(json.dumps([place for place in places if writes(place)]))"""
+    view = dyno(tmp_path)
+    assert await ask(confining, view, program % f"{tmp_path}/environments/a") == ["/app", "/tmp", "/storage", "/dev/shm"]
+
+
+async def test_files_that_act_on_the_whole_machine_are_out_of_reach(confining: Sandbox, tmp_path: Path) -> None:
+    """uid 0 may open them without any capability unless they are mounted read-only. Opened only, never written."""
+    program = """if 1:
+        import json, os
+        def opens(path):
+            try:
+                os.close(os.open(path, os.O_WRONLY))
+                return True
+            except OSError:
+                return False
+        paths = ["/proc/sysrq-trigger", "/proc/mtrr", "/proc/kcore", "/proc/keys"]
+        paths += [os.path.join(top, name) for top, _, names in os.walk("/proc/sys") for name in names]
+        paths += [os.path.join(top, name) for top, _, names in os.walk("/proc/irq") for name in names]
+        print(json.dumps([path for path in paths if opens(path) and os.stat(path).st_rdev != os.stat("/dev/null").st_rdev]))"""
+    for view in (dyno(tmp_path / "d"), build(tmp_path / "b")):
+        assert await ask(confining, view, program) == []
+
+
+async def test_no_capability_is_left_and_none_can_be_had(confining: Sandbox, tmp_path: Path) -> None:
+    script = "grep -E '^(CapPrm|CapEff|CapAmb|NoNewPrivs)' /proc/self/status"
+    _, output = await sh(confining, dyno(tmp_path), script)
+    assert [int(line.split()[1], 16) for line in output.splitlines()] == [0, 0, 0, 1]
+    assert (await sh(confining, dyno(tmp_path / "2"), "mount -t tmpfs none /tmp"))[0] != 0
+
+
+async def test_own_pids_and_a_first_process_that_tells_nothing(confining: Sandbox, tmp_path: Path) -> None:
+    view = dyno(tmp_path)
+    program = """if 1:
+        import json, pathlib
+        pids = [path for path in pathlib.Path("/proc").iterdir() if path.name.isdigit()]
+        told = [(pid / "cmdline").read_text() for pid in pids] + [pathlib.Path("/proc/1/environ").read_text()]
+        print(json.dumps([len(pids), "".join(told)]))"""
+    answer = await ask(confining, view, program)
+    assert isinstance(answer, list)
+    count, told = answer
+    assert count == 2  # bubblewrap's own and the program
+    assert "hello" not in told
+    assert str(tmp_path) not in told  # nor where our data folder is
+
+
+async def test_config_vars_do_not_act_on_what_starts_the_program(confining: Sandbox, tmp_path: Path) -> None:
+    """LD_PRELOAD and the like would run the app's code before the sandbox stands."""
+    view = dyno(tmp_path)
+    log = tmp_path / "loaded"
+    view = replace(view, environ=Environ({"LD_DEBUG": "libs", "LD_DEBUG_OUTPUT": str(log), "ENV": "/x", "PATH": "/nowhere"}))
+    assert (await sh(confining, view, "exit 3"))[0] == 3
+    assert not [name for name in names(tmp_path) if name.startswith("loaded")]
+
+
+async def test_interpreters_run_at_their_own_path(confining: Sandbox, tmp_path: Path) -> None:
+    program = "import json, sys, ssl, sqlite3; print(json.dumps(sys.executable))"
+    assert await ask(confining, dyno(tmp_path), program) == str(PYTHON)
+
+
+async def test_names_are_resolved_and_certificates_found(confining: Sandbox, tmp_path: Path) -> None:
+    program = "import json, socket, pwd, os; print(json.dumps([socket.gethostbyname('localhost'), pwd.getpwuid(0).pw_name]))"
+    assert await ask(confining, dyno(tmp_path), program) == ["127.0.0.1", "root"]
+
+
+async def test_very_many_variables_pass(confining: Sandbox, tmp_path: Path) -> None:
+    many = {f"NAME_{number}": "x" * 20 for number in range(2000)}
+    view = replace(dyno(tmp_path), environ=Environ(many))
+    status, output = await sh(confining, view, "env | grep -c ^NAME_")
+    assert (status, output) == (0, "2000\n")
+
+
+async def test_awkward_paths(sandbox: Sandbox, tmp_path: Path) -> None:
+    folder = tmp_path / "a, b=c:d\\e 'f' \"g\" ü" / ("deep" * 30) / ("er" * 60)
+    assert (await sh(sandbox, dyno(folder), "cat file")) == (0, "from the slug\n")
+
+
+async def test_without_bubblewrap_programs_run_plainly_and_it_is_told(tmp_path: Path) -> None:
+    sandbox = await Sandbox.probe(tmp_path, search_path=str(tmp_path))
+    told = {protection.name: protection for protection in sandbox.protections}
+    assert not told["sandbox"].on
+    assert "apt-get install bubblewrap" in told["sandbox"].why
+    assert await sh(sandbox, dyno(tmp_path / "d"), "cat file") == (0, "from the slug\n")
+
+
+async def test_a_bubblewrap_that_is_refused_is_told_with_its_own_words(tmp_path: Path) -> None:
+    (tmp_path / "bwrap").write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2; exit 1\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    sandbox = await Sandbox.probe(tmp_path, search_path=f"{tmp_path}:{SYSTEM_PATH}")
+    assert not sandbox.confines
+    assert "setting up uid map: Permission denied" in sandbox.protections[0].why
+    assert names(tmp_path) == ["bwrap"]
+
+
+async def test_what_works_is_told_and_the_trial_leaves_nothing(confining: Sandbox, tmp_path: Path) -> None:
+    assert confining.protections[0].on
+    assert all(protection.why for protection in confining.protections)
+    assert names(tmp_path) == []
+
+
+def _command(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+    except OSError:
+        return []
