@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import threading
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -18,14 +20,29 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Set up before, and so checked after, all other fixtures of the test; wider fixtures keep what they own."""
     if inspect.iscoroutinefunction(getattr(request, "function", None)):
         request.getfixturevalue("no_task_left_behind")
-    before = {child.pid for child in psutil.Process().children()}
+    before, threads_before = _children(), set(threading.enumerate())
     yield
-    threads = [thread for thread in threading.enumerate() if thread.name.startswith("store-")]
+    threads = [each for each in set(threading.enumerate()) - threads_before if each.name.startswith("store-")]
     for thread in threads:
         thread.join(timeout=2)  # one whose store is closed ends at once
     assert not [thread.name for thread in threads if thread.is_alive()], "a store was not closed"
-    children = [child for child in psutil.Process().children() if child.pid not in before]
-    assert not children, f"child processes left behind: {children}"
+    left = _children() - before
+    assert not left, f"child processes left behind: {[_shown(pid) for pid in left]}"
+
+
+def _children() -> set[int]:
+    """Our own children, the unreaped ones too; /proc lists them by the thread that started them."""
+    found: set[int] = set()
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
+            found |= {int(pid) for pid in (thread / "children").read_text().split()}
+    return found
+
+
+def _shown(pid: int) -> str:
+    with contextlib.suppress(psutil.Error):
+        return str(psutil.Process(pid))
+    return str(pid)
 
 
 @pytest.fixture
