@@ -43,9 +43,11 @@ class Resume:
 
     async def announce(self) -> None:
         """Give the router every app: those that will boot hold their visitors meanwhile."""
+        states = {}
         for app in await self._store.apps.all():
             running = await self._live.running_release(app)
-            await self._router.route(app.id, (), WebState.BLANK if running is None else WebState.BOOTING)
+            states[app.id] = WebState.BLANK if running is None else WebState.BOOTING
+        await self._router.announce(states)
 
     async def boot_all(self) -> None:
         """Boot every app, and finish the changes that were acknowledged and not yet followed."""

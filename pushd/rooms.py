@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -87,6 +87,8 @@ class Router(Protocol):
     """What visitors see; every call returns once the router has acknowledged it."""
 
     async def route(self, app_id: UUID, targets: Sequence[Target], state: WebState) -> None: ...
+
+    async def announce(self, states: Mapping[UUID, WebState]) -> None: ...
 
     async def refresh(self, app_id: UUID) -> None: ...
 

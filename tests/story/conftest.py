@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -147,6 +147,9 @@ class FakeRouter:
 
     async def route(self, app_id: UUID, targets: object, state: object) -> None:
         self.events.append(f"route {state}")
+
+    async def announce(self, states: Mapping[UUID, object]) -> None:
+        self.events.extend(f"route {state}" for state in states.values())
 
     async def refresh(self, app_id: UUID) -> None:
         self.events.append("refresh")
