@@ -146,7 +146,7 @@ class Fleet:
         """End everything; nothing starts any more."""
         self._closed = True
         self._stop_rising()
-        self.rotation, self.wants_web = (), False
+        self.rotation, self.wants_web, self.rest_launch = (), False, None
         await self.end(self.lives, grace_seconds=grace_seconds)
 
     # --- traffic ------------------------------------------------------------------------------------------------------

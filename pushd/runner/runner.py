@@ -158,7 +158,7 @@ class Runner:
             going = {step.dyno.id for step in plan if not isinstance(step, Boot)}
             await fleet.end([life for life in rest if life.id in going])  # two clocks at once would do their work twice
             if fleet.rest_launch is not launch:
-                return  # a newer one waits for its turn
+                return  # a newer one waits for its turn, or the app is being stopped
             for step in plan:
                 if isinstance(step, Boot):
                     fleet.begin(self._part(launch, step.name, step.name.rpartition(".")[0]))

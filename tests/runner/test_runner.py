@@ -215,8 +215,7 @@ async def test_the_same_launch_again_starts_nothing(room: Room) -> None:
 
     await room.deploy(launch)
 
-    async with asyncio.TaskGroup():
-        assert room.scheduler.running == ["clock.1", "web.1"]
+    assert room.scheduler.running == ["clock.1", "web.1"]
     assert len(room.scheduler.handles) == 2
 
 
