@@ -48,7 +48,8 @@ def demo(data_dir: Path, once: bool) -> None:
         else:
             _stay(stage)
     if once:
-        render.out("\nEvery step worked.")
+        _expect(not stage.left_behind(), f"processes were left behind: {', '.join(stage.left_behind())}")
+        render.out("\nEvery step worked, and nothing is left running.")
 
 
 def _show(stage: Stage) -> None:

@@ -153,6 +153,18 @@ class Stage:
             "git commit -a ; git push pushd master",
         ]
 
+    def left_behind(self) -> list[str]:
+        """`1234 gunicorn` for each process whose command line names the demo's folder; none once the daemon has ended."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (process / "cmdline").read_bytes()
+            except OSError:
+                continue  # it has just ended
+            if f"{self.data_dir}/".encode() in words and process.name != str(os.getpid()):
+                found.append(f"{process.name} {words.split(bytes(1))[0].decode(errors='replace')}")
+        return found
+
     def wait_for_daemon(self) -> None:
         """Stay until the daemon ends by itself, which it should not, or until Ctrl-C."""
         assert self._daemon is not None
