@@ -21,7 +21,7 @@ from pushd.model.logline import LogLine
 
 MAX_LINES, DEFAULT_LINES = 1500, 100
 _NEWLINE = re.compile(r"\r\n|\r|\n")  # the three that end a line of an event stream
-_PURPOSE = "log-session"
+_PURPOSE = "log_session"
 _VALID = timedelta(days=1)  # a tail that is cut reconnects to the same URL
 _HEARTBEAT = b": \n\n"  # the CLI gives up after 300 s of silence
 # How long the client waits before it asks again, in ms: after a finished answer it only lingers, so at once;

@@ -10,19 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pushd.errors import BadRequest
+from pushd.errors import BadRequest, PushdError
 
 T = TypeVar("T")
 
 MAX_LIMIT, DEFAULT_LIMIT = 1000, 200
 _RANGE = re.compile(r"\s*(?P<field>[a-z_]+)\s*(?P<bounds>[^;]*?)\s*(?:;(?P<options>.*))?", re.DOTALL)
 _BOUNDS = re.compile(r"(?P<open>\]?)(?P<first>[^\s\[\]]*?)\.\.(?P<last>[^\s\[\]]*?)(?P<shut>\[?)")
-_OPTION = re.compile(r"(?P<name>max|order)\s*=\s*(?P<value>[a-z0-9]+)")
+_OPTION = re.compile(r"(?P<name>max|order)\s*=\s*(?P<value>[a-z]{1,10}|[0-9]{1,10})")
 
 
 @dataclass(frozen=True)  # without slots: Python 3.11 cannot call Field[X](...) of a class that has them
 class Field(Generic[T]):
-    """What a list can be ordered by: the value of a row, and how its text in a Range is read (raises ValueError)."""
+    """What a list can be ordered by: the value of a row, and how its text in a Range is read, or refused."""
 
     value: Callable[[T], Any]
     parse: Callable[[str], Any] = str
@@ -59,7 +59,7 @@ def parse_range(text: str | None, fields: Mapping[str, Field[T]]) -> Range:
     parse = fields[found["field"]].parse
     try:
         first, last = (parse(bounds[end]) if bounds[end] else None for end in ("first", "last"))
-    except ValueError:
+    except (ValueError, PushdError):
         raise _bad(text, f"a bound is not a {found['field']}", default) from None
     return Range(
         field=found["field"],

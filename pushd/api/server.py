@@ -38,6 +38,7 @@ from pushd.store.store import Store
 
 _LONGEST_HEADER_BYTES = 16_384  # the Heroku CLI repeats up to 7 KiB of ids in one
 _KEEP_ALIVE_SECONDS = 75.0
+_LINGER_SECONDS = 3.0  # to read on after a refused body, so that the client reads the refusal and no reset
 _CERTIFICATE_CHECK_SECONDS = 86_400.0
 _RATE_LIMIT = "4500"  # what Heroku grants in an hour; here nobody counts
 
@@ -85,6 +86,7 @@ class ApiServer:
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             max_line_size=_LONGEST_HEADER_BYTES,
             max_field_size=_LONGEST_HEADER_BYTES,
+            lingering_time=_LINGER_SECONDS,
             shutdown_timeout=stop_seconds,
         )
         self._nursery = Nursery("api")

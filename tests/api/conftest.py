@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,6 +156,14 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         yield api
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    """One server with the deployed app `shop` for all tests of a module that change nothing."""
+    async with running_api(tmp_path_factory.mktemp("shared")) as api:
+        await api.deployed("shop")
+        yield api
+
+
 def running_api(tmp_path: Path, checker: ContractChecker = CHECKER) -> Any:
     """An async context manager that serves the API from a new data folder."""
     return _Running(tmp_path, checker)
@@ -204,14 +211,3 @@ class _Running:
         await self.session.close()
         await self.server.stop()
         await self.store.close()
-
-
-def free_socket() -> socket.socket:
-    """A listening socket on a free port, for tests of their own."""
-    return bind("127.0.0.1:0")
-
-
-@pytest.fixture(params=["blog", "id"])
-def by(request: pytest.FixtureRequest) -> str:
-    """Paths take an app by its name or by its id."""
-    return str(request.param)

@@ -30,6 +30,7 @@ class FakeDeploys:
         self.store = store
         self.asked: list[tuple[object, ...]] = []
         self.running: dict[UUID, list[Dyno]] = {}
+        self.waits = asyncio.Event()  # somebody waits for a change
         self.settled = asyncio.Event()
 
     async def set_config(self, app: App, changes: Mapping[str, str | None], user: User) -> tuple[Environ, Change | None]:
@@ -76,6 +77,7 @@ class FakeDeploys:
     async def wait_change(self, change_id: UUID, within: float) -> Change:
         self.asked.append(("wait", within))
         if within:
+            self.waits.set()
             await self.settled.wait()
         return await self.store.changes.find(change_id)
 
@@ -164,7 +166,7 @@ class FakeTails:
     def __init__(self) -> None:
         self.asked: list[dict[str, object]] = []
         self.kept: list[LogLine] = []
-        self.live: asyncio.Queue[LogLine | None | Exception] = asyncio.Queue()
+        self.live: asyncio.Queue[LogLine | Exception | None] = asyncio.Queue()
         self.ended = 0
 
     async def tail(

@@ -1,0 +1,269 @@
+"""Bad input: a clear error with a next step, the right status, and nothing changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from pushd.errors import BootFailed, DiskFull
+from tests.api.conftest import BODY_LIMIT_BYTES, TOKEN, Api
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CONFIG, FORMATION, DYNOS = "/apps/shop/config-vars", "/apps/shop/formation", "/apps/shop/dynos"
+RELEASES, LOGS, SETTINGS = "/apps/shop/releases", "/apps/shop/log-sessions", "/-/apps/shop/settings"
+
+BODIES: list[tuple[str, str, bytes, int, str]] = [
+    ("POST", "/apps", b"{", 400, "not JSON"),
+    ("POST", "/apps", b'{"name": "blog",}', 400, "line 1"),
+    ("POST", "/apps", b'{"name": "bl\xff"}', 400, "UTF-8"),
+    ("POST", "/apps", b'["blog"]', 400, "object"),
+    ("POST", "/apps", b'"blog"', 400, "object"),
+    ("POST", "/apps", b"null", 400, "object"),
+    ("POST", "/apps", b'{"name": NaN}', 400, "not JSON"),
+    ("POST", "/apps", b'{"name": ' + b"[" * 50_000, 400, "not JSON"),
+    ("POST", "/apps", b'{"name": ' + b"9" * 5_000 + b"}", 400, "not JSON"),
+    ("POST", "/apps", b'{"name": "' + b"x" * BODY_LIMIT_BYTES + b'"}', 413, "larger"),
+]
+
+VALUES: list[tuple[str, str, Any, int, str]] = [
+    ("POST", "/apps", {"name": "x"}, 422, "3 to 30"),
+    ("POST", "/apps", {"name": "Blog"}, 422, "lowercase"),
+    ("POST", "/apps", {"name": "1blog"}, 422, "start with a letter"),
+    ("POST", "/apps", {"name": "blog-"}, 422, "letter or digit"),
+    ("POST", "/apps", {"name": "../etc"}, 422, "letters"),
+    ("POST", "/apps", {"name": "a" * 31}, 422, "3 to 30"),
+    ("POST", "/apps", {"name": "blög"}, 422, "letters"),
+    ("POST", "/apps", {"name": "blog\n"}, 422, "letters"),
+    ("POST", "/apps", {"name": "shop"}, 422, "already taken"),
+    ("POST", "/apps", {"name": 7}, 422, "name must be a string or null"),
+    ("POST", "/apps", {"name": ["blog"]}, 422, "name must be a string or null"),
+    ("POST", "/apps", {"region": "eu"}, 422, "region"),
+    ("POST", "/apps", {"stack": "cnb"}, 422, "stack"),
+    ("PATCH", "/apps/shop", {"maintenance": "yes"}, 422, "maintenance must be true or false or null"),
+    ("PATCH", "/apps/shop", {"maintenance": 1}, 422, "maintenance must be"),
+    ("PATCH", "/apps/shop", {"name": "Bad Name"}, 422, "letters"),
+    ("PATCH", CONFIG, {"KEY": 1}, 422, "KEY must be a string, or null"),
+    ("PATCH", CONFIG, {"KEY": {"a": "b"}}, 422, "KEY must be a string, or null"),
+    ("PATCH", CONFIG, {"1KEY": "x"}, 422, "name"),
+    ("PATCH", CONFIG, {"A=B": "x"}, 422, "name"),
+    ("PATCH", CONFIG, {"": "x"}, 422, "name"),
+    ("PATCH", CONFIG, {"HEROKU_X": "x"}, 422, "reserved"),
+    ("PATCH", CONFIG, {"KEY": "a\0b"}, 422, "NUL"),
+    ("PATCH", CONFIG, {"KEY": "\ud800"}, 422, "Unicode"),
+    ("PATCH", CONFIG, {"KEY": "x" * 70_000}, 422, "bytes"),
+    ("PATCH", FORMATION, {}, 422, "updates is missing"),
+    ("PATCH", FORMATION, {"updates": {}}, 422, "updates must be a list"),
+    ("PATCH", FORMATION, {"updates": ["web"]}, 422, "updates[0] must be an object"),
+    ("PATCH", FORMATION, {"updates": [{"quantity": 1}]}, 422, "updates[0].type is missing"),
+    ("PATCH", FORMATION, {"updates": [{"type": "web", "quantity": True}]}, 422, "updates[0].quantity must be"),
+    ("PATCH", FORMATION, {"updates": [{"type": "web", "quantity": 1.5}]}, 422, "updates[0].quantity must be"),
+    ("PATCH", FORMATION, {"updates": [{"type": "web", "quantity": "many"}]}, 422, "not a quantity"),
+    ("PATCH", FORMATION, {"updates": [{"type": "web", "quantity": "101"}]}, 422, "0 to 100"),
+    ("PATCH", FORMATION, {"updates": [{"type": "web", "quantity": "-2"}]}, 422, "0 to 100"),
+    ("PATCH", FORMATION, {"updates": [{"type": "clock", "quantity": "1"}]}, 404, "process type"),
+    ("PATCH", FORMATION, {"updates": [{"type": "release", "quantity": "1"}]}, 404, "process type"),
+    ("PATCH", FORMATION, {"updates": [{"type": "web", "size": "performance-l"}]}, 422, "every dyno here"),
+    ("PATCH", FORMATION, {"updates": [{"type": "web", "dyno_size": {"name": "big"}}]}, 422, "every dyno here"),
+    ("PATCH", f"{FORMATION}/clock", {"quantity": 1}, 404, "process type"),
+    ("POST", DYNOS, {}, 422, "command is missing"),
+    ("POST", DYNOS, {"command": ["ls"]}, 422, "command must be a string"),
+    ("POST", DYNOS, {"command": "  "}, 422, "command"),
+    ("POST", DYNOS, {"command": "a\0b"}, 422, "command"),
+    ("POST", DYNOS, {"command": "ls", "env": {"A B": "x"}}, 422, "env"),
+    ("POST", DYNOS, {"command": "ls", "env": {"A": "x\0"}}, 422, "env"),
+    ("POST", DYNOS, {"command": "ls", "env": {"A": None}}, 422, "env.A must be"),
+    ("POST", DYNOS, {"command": "bash", "attach": True}, 422, "run:detached"),
+    ("POST", RELEASES, {}, 422, "release is missing"),
+    ("POST", RELEASES, {"release": "v99"}, 404, "release"),
+    ("POST", RELEASES, {"release": "x", "slug": "y"}, 422, "both"),
+    ("POST", RELEASES, {"slug": "no-such-slug"}, 404, "slug"),
+    ("POST", LOGS, {"lines": "all"}, 422, "lines must be an integer or null"),
+    ("POST", LOGS, {"lines": -1}, 422, "negative"),
+    ("POST", LOGS, {"source": "kernel"}, 422, "app or heroku"),
+    ("POST", LOGS, {"tail": "yes"}, 422, "tail must be"),
+    ("POST", "/apps/shop/builds", {"source_blob": {"url": "http://localhost/x.tgz"}}, 422, "git push"),
+    ("POST", "/apps/shop/domains", {"hostname": "www.example.com", "sni_endpoint": None}, 422, "not served yet"),
+    ("POST", "/oauth/authorizations", {"expires_in": 0}, 422, "expires_in"),
+    ("POST", "/oauth/authorizations", {"scope": ["read"]}, 422, "scope"),
+    ("PATCH", SETTINGS, {"probe": "guess"}, 422, "http, port"),
+    ("PATCH", SETTINGS, {"boot-timeout-seconds": "soon"}, 422, "number"),
+    ("PATCH", SETTINGS, {"boot-timeout-seconds": 30}, 422, "must be a string"),
+    ("PATCH", SETTINGS, {"colour": "red"}, 404, "no setting"),
+]
+
+PLACES = [
+    ("GET", "/apps/Bad%20Name", "app"),
+    ("GET", "/apps/%2e%2e%2fetc", "app"),
+    ("GET", "/apps/" + "x" * 3000, "app"),
+    ("GET", "/apps/shop/releases/99", "release"),
+    ("GET", "/apps/shop/releases/00000000-0000-0000-0000-000000000000", "release"),
+    ("GET", "/apps/shop/releases/99/config-vars", "release"),
+    ("GET", "/apps/shop/slugs/x", "slug"),
+    ("GET", "/apps/shop/builds/x", "build"),
+    ("GET", "/apps/shop/dynos/web.9", "dyno"),
+    ("DELETE", "/apps/shop/dynos/web.9", "dyno"),
+    ("DELETE", "/apps/shop/formations/clock", "dyno"),
+    ("POST", "/apps/shop/dynos/run.9/actions/stop", "dyno"),
+    ("GET", "/apps/shop/formation/clock", "formation"),
+    ("GET", "/apps/shop/domains/www.example.com", "domain"),
+    ("GET", "/apps/shop/collaborators/you@example.com", "collaborator"),
+    ("GET", "/users/you@example.com", "user"),
+    ("GET", "/users/you@example.com/apps", "user"),
+    ("GET", "/regions/eu", "region"),
+    ("GET", "/stacks/cnb", "stack"),
+    ("GET", "/oauth/authorizations/x", "authorization"),
+    ("GET", "/-/changes/x", "change"),
+    ("GET", "/-/changes/00000000-0000-0000-0000-000000000000", "change"),
+]
+
+RANGES = [
+    "bytes=0-5",
+    "size ..",
+    "version 1-5",
+    "version a..b",
+    "version [1..2",
+    "version ..; max=0",
+    "version ..; max=1001",
+    "version ..; max=x",
+    "version ..; max=" + "9" * 5000,
+    "version ..; order=up",
+    "version ..; colour=red",
+    ";;;",
+]
+
+
+async def state(shared: Api) -> Any:
+    paths = ("/apps", CONFIG, FORMATION, RELEASES, DYNOS, SETTINGS)
+    return [await shared.get(path) for path in paths]
+
+
+@pytest.mark.parametrize(("method", "path", "data", "status", "told"), BODIES)
+async def test_a_body_that_cannot_be_read(shared: Api, method: str, path: str, data: bytes, status: int, told: str) -> None:
+    before = await state(shared)
+
+    answer = await shared.request(method, path, data=data)
+
+    assert answer.status == status
+    assert told in answer.json["message"]
+    assert await state(shared) == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "told"), VALUES, ids=[f"{row[1]} {str(row[2])[:40]}" for row in VALUES]
+)
+async def test_a_value_that_cannot_be(shared: Api, method: str, path: str, body: Any, status: int, told: str) -> None:
+    before = await state(shared)
+
+    answer = await shared.request(method, path, body)
+
+    assert answer.status == status
+    assert told in answer.json["message"]
+    assert answer.json["id"] == {404: "not_found", 422: "invalid_params"}[status]
+    assert await state(shared) == before
+
+
+@pytest.mark.parametrize(("method", "path", "resource"), PLACES)
+async def test_a_thing_that_is_not_there(shared: Api, method: str, path: str, resource: str) -> None:
+
+    answer = await shared.request(method, path)
+
+    assert (answer.status, answer.json["id"], answer.json["resource"]) == (404, "not_found", resource)
+
+
+@pytest.mark.parametrize("text", RANGES)
+async def test_a_range_that_cannot_be_used(shared: Api, text: str) -> None:
+
+    answer = await shared.request("GET", RELEASES, headers={"Range": text})
+
+    assert (answer.status, answer.json["id"]) == (400, "bad_request")
+    assert "Range: version ..; order=desc,max=10" in answer.json["message"]  # how to write it
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/nothing"), ("PUT", "/account"), ("GET", "/apps/shop/nothing"), ("GET", "/")]
+)
+async def test_an_unknown_endpoint(shared: Api, method: str, path: str) -> None:
+    answer = await shared.request(method, path, token=None)
+
+    assert answer.status == 404
+    assert answer.json == {"id": "not_found", "message": "The requested API endpoint was not found."}
+
+
+async def test_a_wait_that_is_no_number(shared: Api) -> None:
+    change = await shared.store.changes.create(await shared.store.apps.find("shop"), None)
+
+    for wait in ("soon", "-1", "1e9", "٣"):
+        assert (await shared.request("GET", f"/-/changes/{change.id}?wait={wait}")).status == 422
+
+
+async def test_a_chunked_body_over_the_limit(shared: Api) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(4):
+            yield b" " * (BODY_LIMIT_BYTES // 3)
+
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with shared.session.post(f"http://{shared.address}/apps", data=pieces(), headers=headers) as response:
+        assert response.status == 413
+        assert (await response.json())["id"] == "request_entity_too_large"
+
+
+async def test_a_bug_of_ours_shows_no_traceback_to_a_client(shared: Api, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        answer = await shared.request("GET", "/crash", token=None)
+
+    assert (answer.status, answer.json["id"]) == (500, "internal_server_error")
+    assert "secret" not in answer.text
+    assert "a secret detail" in caplog.text  # the daemon's own log has it
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "id"),
+    [
+        (DiskFull("The disk is full.", remedy="Make room."), 507, "disk_full"),
+        (BootFailed("web.1 did not come up.", remedy="See pushd logs."), 422, "boot_failed"),
+    ],
+)
+async def test_a_refusal_of_a_room_keeps_its_words(shared: Api, error: Exception, status: int, id: str) -> None:
+    shared.apps.full = error
+    try:
+        answer = await shared.request("POST", "/apps", {"name": "blog"})
+    finally:
+        shared.apps.full = None
+
+    assert (answer.status, answer.json["id"]) == (status, id)
+    assert answer.json["message"].count("\n") == 1  # what is wrong, and what to do
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET\r\n\r\n",
+        b"\0\0\0\0\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 20_000 + b"\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_refused(shared: Api, data: bytes) -> None:
+    host, port = shared.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(data)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+    assert answer.startswith(b"HTTP/1.")
+    assert b" 400 " in answer.splitlines()[0]
+    assert b"Traceback" not in answer
+
+
+async def test_values_never_stand_in_an_error(shared: Api) -> None:
+    for body in ({"KEY": "hunter2\0"}, {"KEY": ["hunter2"]}, {"B AD": "hunter2"}):
+        assert "hunter2" not in (await shared.request("PATCH", CONFIG, body)).text
+    assert "hunter2" not in (await shared.request("PATCH", CONFIG, data=b'{"KEY": "hunter2" oops')).text
+    assert "hunter2" not in json.dumps(await shared.get(RELEASES))
