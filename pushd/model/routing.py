@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class WebState(StrEnum):
@@ -55,21 +55,20 @@ class Table:
     default_app_id: str = ""  # answers for every Host that no route has; "" = plain 404 page
 
 
-def table_to_json(table: Table) -> str:
-    """One line of JSON."""
-    return json.dumps(asdict(table), separators=(",", ":"))
+def table_to_dict(table: Table) -> dict[str, Any]:
+    """The table as JSON can hold it."""
+    return asdict(table)
 
 
-def table_from_json(text: str | bytes) -> Table:
-    """The inverse of `table_to_json`. Raises: ValueError, KeyError or TypeError for anything else."""
-    raw = json.loads(text)
-    return Table(number=int(raw["number"]), routes=tuple(_routes(raw["routes"])), default_app_id=raw["default_app_id"])
+def table_from_dict(raw: Mapping[str, Any]) -> Table:
+    """The inverse of `table_to_dict`. Raises: ValueError, KeyError or TypeError for anything else."""
+    return Table(
+        number=int(raw["number"]),
+        routes=tuple(_route(row) for row in raw["routes"]),
+        default_app_id=str(raw["default_app_id"]),
+    )
 
 
-def _routes(rows: Iterable[Mapping[str, object]]) -> Iterable[Route]:
-    for row in rows:
-        fields = dict(row)
-        fields["hosts"] = tuple(fields["hosts"])  # type: ignore[arg-type]
-        fields["targets"] = tuple(Target(**target) for target in fields["targets"])  # type: ignore[attr-defined]
-        fields["state"] = WebState(str(fields["state"]))
-        yield Route(**fields)  # type: ignore[arg-type]
+def _route(row: Mapping[str, Any]) -> Route:
+    targets = tuple(Target(**target) for target in row["targets"])
+    return Route(**{**row, "hosts": tuple(row["hosts"]), "targets": targets, "state": WebState(row["state"])})

@@ -44,9 +44,11 @@ _NEW, _WAITING, _CONNECTING, _ASKED, _ANSWERING, _PIPING, _OVER = Step
 class Exchange:
     """Made by a client's connection for each request; it ends by itself, exactly once, with a line in the journal."""
 
-    __slots__ = ("_again", "_answer_bytes", "_app", "_body", "_chunked", "_connected_at", "_ends", "_fwd", "_keep", "_picked_at",
-                 "_proxy", "_queue_until", "_request_id", "_status", "_target", "_tries", "_unsent",
-                 "_upstream", "client", "head", "step")  # fmt: skip
+    __slots__ = (
+        "_again", "_answer_bytes", "_app", "_body", "_chunked", "_connected_at", "_ends", "_fwd", "_keep",
+        "_picked_at", "_proxy", "_queue_until", "_request_id", "_status", "_target", "_tries", "_unsent",
+        "_upstream", "client", "head", "step",
+    )  # fmt: skip
 
     def __init__(self, client: ClientConnection, proxy: Proxy, head: RequestHead) -> None:
         self.client = client

@@ -54,6 +54,11 @@ class Journal:
             for _ in batch:
                 self._forget_oldest()
 
+    def flush_soon(self) -> None:
+        """Offer what was not taken again in a moment."""
+        if self._lines and self._timer is None:
+            self._timer = self._loop.call_later(_BATCH_SECONDS, self.flush)
+
     def _forget_oldest(self) -> None:
         self._size_bytes -= len(self._lines.popleft()[2]) + _LINE_OVERHEAD_BYTES
 

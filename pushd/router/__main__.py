@@ -1,0 +1,97 @@
+"""The router process: `python -m pushd.router --control PATH`. It says `ready` on stdout once daemons can connect."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import signal
+import sys
+
+import uvloop
+
+from pushd import __version__
+from pushd.router.limits import Limits, limits_from_text
+from pushd.router.proxy import Proxy
+from pushd.router.server import ControlServer
+
+_GRACE_SECONDS = 30.0  # for what is under way when TERM comes
+_LONELY_SECONDS = 60.0  # without table and daemon: whoever started us is dead
+
+
+def main() -> int:
+    """Parse the arguments and serve until a daemon says stop, or TERM."""
+    parser = argparse.ArgumentParser(prog="pushd.router", description=__doc__)
+    parser.add_argument("--control", required=True, metavar="PATH", help="where the daemon connects")
+    parser.add_argument("--uid", type=int, help="run as this user and group once the control socket is there")
+    parser.add_argument("--limit", action="append", default=[], metavar="NAME=NUMBER", help="for tests; see limits.py")
+    arguments = parser.parse_args()
+    try:
+        limits = limits_from_text(arguments.limit)
+    except ValueError as error:
+        parser.error(str(error))
+    _allow_many_sockets()
+    uvloop.run(_serve(arguments.control, arguments.uid, limits))
+    return 0
+
+
+async def _serve(path: str, uid: int | None, limits: Limits) -> None:
+    async with Proxy(limits) as proxy:
+        control = ControlServer(proxy, path, version=__version__)
+        try:
+            if uid is not None:
+                _become(uid)
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGTERM, _ask_to_end, control.stop_within, _GRACE_SECONDS)
+            loop.add_signal_handler(signal.SIGINT, lambda: None)  # a terminal's Ctrl-C is not for us: the daemon says stop
+            control.start()
+            _say_ready()
+            within = await _until_stop(control)
+            control.hide()
+            await proxy.finish(within)
+            proxy.journal.flush()
+        finally:
+            await control.close()
+
+
+async def _until_stop(control: ControlServer) -> float:
+    """How many seconds we have to finish; 0 when nobody has ever wanted anything of us."""
+    while True:
+        done, _ = await asyncio.wait({control.stop_within}, timeout=_LONELY_SECONDS)
+        if done:
+            return control.stop_within.result()
+        if control.is_forgotten:
+            return 0.0
+
+
+def _ask_to_end(stop_within: asyncio.Future[float], seconds: float) -> None:
+    if not stop_within.done():
+        stop_within.set_result(seconds)
+
+
+def _become(uid: int) -> None:
+    """Give up root and with it every capability; where the kernel has no such uid, say so and stay."""
+    try:
+        os.setgroups([])
+        os.setgid(uid)
+        os.setuid(uid)
+    except OSError as error:
+        print(f"cannot run as uid {uid}: {error}", file=sys.stderr, flush=True)
+
+
+def _allow_many_sockets() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _say_ready() -> None:
+    """Tell whoever started us, and let go of the pipe: we outlive its reader."""
+    print("ready", flush=True)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

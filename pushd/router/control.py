@@ -1,0 +1,301 @@
+"""The daemon's end of the router: starts it or takes over its predecessor's, sends tables, takes its log lines.
+
+In: what the runner says of targets, and `RouteSource` of everything else about an app. Out: tables, acknowledged; log lines.
+Who calls: runner (route, drained), apps and deploys (refresh, forget), daemon (start, stop, leave).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+import pushd
+from pushd.errors import PushdError
+from pushd.kit.aio import Nursery
+from pushd.kit.clock import Clock
+from pushd.layout import Layout
+from pushd.model.routing import Route, Table, Target, WebState
+from pushd.router.link import Link, RouterFailed, start_router
+from pushd.router.listening import Door, choose_doors
+
+log = logging.getLogger(__name__)
+
+ROUTER_UID = 64_918  # of nobody else: between the system's and the users' range on Debian and Ubuntu
+_ACK_SECONDS = 10.0
+_OLD_ROUTER_SECONDS = 30.0  # for the requests of a router that is replaced
+_STOP_SECONDS = 5.0
+_FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.05, 5.0  # between starts of a router that dies at once
+
+
+class RouteSource(Protocol):
+    """What the router must know of an app beside its targets."""
+
+    async def route_of(self, app_id: UUID) -> Route:
+        """The app's route; its targets and state are ours to fill in. Raises: NotFound."""
+
+
+class Router:
+    """Visitors' way to apps. Every change returns once the router has acknowledged a table that holds it.
+
+    A router that dies is started again at once: we hold copies of its listening sockets, so nobody is refused meanwhile.
+    """
+
+    def __init__(
+        self,
+        *,
+        layout: Layout,
+        routes: RouteSource,
+        clock: Clock,
+        default_app: str = "",
+        on_log: Callable[[UUID, str], None] = lambda app_id, line: None,
+        user_id: int | None = None,
+        limits: Sequence[str] = (),
+    ) -> None:
+        """`user_id`: the router's own uid, only as root; `limits`: as in router/limits.py, for tests."""
+        self._layout = layout
+        self._source = routes
+        self._clock = clock
+        self._default_app = default_app
+        self._on_log = on_log
+        self._user_id = (ROUTER_UID if user_id is None else user_id) if os.geteuid() == 0 else None
+        self._limits = limits
+        self._nursery = Nursery("router")
+        self._doors: list[Door] = []
+        self._link: Link | None = None
+        self._old: Link | None = None  # a router of another version that finishes its requests
+        self._routes: dict[UUID, Route] = {}
+        self._targets: dict[UUID, tuple[tuple[Target, ...], WebState]] = {}
+        self._retiring = False  # the old one was told to
+        self._reads: dict[UUID, asyncio.Lock] = {}  # one read of an app's route at a time: an older one must not win
+        self._number = 0  # of the last table
+        self._version = 0  # grows with each change
+        self._in_force = 0  # the version of the newest acknowledged table
+        self._news = asyncio.Event()
+        self._settled = asyncio.Condition()
+
+    # -- life
+
+    async def start(self, address: str, *, last_port: str | None = None, inherited: socket.socket | None = None) -> None:
+        """Find the router that a predecessor left, or start one; settle where it listens.
+
+        `address` is host:port or unix:/path; port 0 is what a running router has, else `last_port` if free, else a free one;
+        `inherited`: a listening socket of systemd's, used instead. A router of another version serves until ours has its
+        first table, then finishes. Raises: CannotListen, RouterFailed; nothing has changed then.
+        """
+        found = await self._maybe_running()
+        running = found.doors if found else []
+        try:
+            self._doors = choose_doors(address, running, last_port=last_port, inherited=inherited)
+            if found is not None and found.version == pushd.__version__:
+                self._take_over(found)
+            else:
+                self._adopt(await self._started())
+                self._old = found
+        except PushdError:
+            self._close_doors()
+            if found is not None:
+                found.leave()
+            raise
+        if found is not None:
+            found.close_doors()
+        self._nursery.start(self._keep(), name="keep")
+
+    async def leave(self) -> None:
+        """Let the router serve on by itself; the next daemon finds it."""
+        await self._nursery.close()
+        for link in self._links:
+            link.leave()
+        self._close_doors()
+
+    async def stop(self) -> None:
+        """End the router and wait until it is gone."""
+        await self._nursery.close()
+        await asyncio.gather(*(link.end(_STOP_SECONDS) for link in self._links))
+        self._close_doors()
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens: host and port; ("unix:/path", 0) for a Unix socket."""
+        return [door.host_and_port for door in self._doors]
+
+    @property
+    def pid(self) -> int | None:
+        """Of the router process; None between a death and the next start."""
+        return self._link.pid if self._link is not None and not self._link.closed else None
+
+    @property
+    def url(self) -> str:
+        """Where visitors on this machine reach it."""
+        return self._doors[0].url
+
+    # -- changes
+
+    async def route(self, app_id: UUID, targets: Sequence[Target], state: WebState) -> None:
+        """Send an app's visitors to these targets. Raises: NotFound when there is no such app any more."""
+        if app_id not in self._routes:
+            await self._read(app_id)
+        self._targets[app_id] = (tuple(targets), state)
+        await self._publish()
+
+    async def announce(self, states: Mapping[UUID, WebState]) -> None:
+        """Put all apps at once into the next table, as a daemon that starts must: an app that is not in it has no visitors."""
+        for app_id, state in states.items():
+            await self._read(app_id)
+            self._targets.setdefault(app_id, ((), state))
+        await self._publish()
+
+    async def refresh(self, app_id: UUID) -> None:
+        """Read again what the app is called and how it is shown. Raises: NotFound."""
+        await self._read(app_id)
+        await self._publish()
+
+    async def forget(self, app_id: UUID) -> None:
+        """Take an app out of the table."""
+        self._routes.pop(app_id, None)
+        self._targets.pop(app_id, None)
+        self._reads.pop(app_id, None)
+        await self._publish()
+
+    async def drained(self, dyno_id: UUID) -> None:
+        """Return when a target that left the table has answered its last request, or its drain time is over."""
+        name = str(dyno_id)
+        longest = max((link.carries[name] for link in self._links if name in link.carries), default=0.0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest + _ACK_SECONDS):
+                await self._until(lambda: all(name not in link.carries for link in self._links))
+
+    # -- inside
+
+    @property
+    def _links(self) -> list[Link]:
+        return [link for link in (self._link, self._old) if link is not None]
+
+    async def _maybe_running(self) -> Link | None:
+        with contextlib.suppress(OSError):
+            return await Link.connect(self._layout.router_socket, self._news.set)
+        return None
+
+    async def _started(self) -> Link:
+        """A new router that knows where to listen."""
+        path = self._layout.router_socket
+        pid = await start_router(
+            path,
+            log_path=self._layout.run / "router.log",
+            python=sys.executable,
+            # Nothing of our own environment is for it. This very pushd is what it runs, wherever that was imported from.
+            environ={"PATH": os.defpath, "PYTHONPATH": str(Path(pushd.__file__).parents[1])},
+            user_id=self._user_id,
+            limits=self._limits,
+        )
+        log.info("router started", extra={"router_pid": pid})
+        try:
+            link = await Link.connect(path, self._news.set)
+        except OSError as error:
+            raise RouterFailed(f"the router does not answer: {error}", remedy="Start pushd again.") from error
+        link.listen(self._doors)
+        return link
+
+    def _take_over(self, link: Link) -> None:
+        """Go on with a predecessor's router; its table stays in force until we have a first one."""
+        self._number = link.table_number
+        if [door.address for door in link.doors] != [door.address for door in self._doors]:
+            link.listen(self._doors)
+        self._adopt(link)
+
+    def _adopt(self, link: Link) -> None:
+        link.on_lines = self._on_lines
+        self._link = link
+
+    async def _keep(self) -> None:
+        """Keep one router going and its table right, until the daemon ends."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            if self._link is not None:
+                started = self._clock.monotonic()
+                await self._serve(self._link)
+                await self._link.kill()  # it has ended already, or it hangs
+                self._link = None
+                if self._clock.monotonic() - started > _LAST_PAUSE_SECONDS:
+                    pause = _FIRST_PAUSE_SECONDS
+            log.error("router ended, starting another", extra={"pause_seconds": pause})
+            await self._clock.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE_SECONDS)
+            try:
+                self._adopt(await self._started())
+            except RouterFailed as error:
+                log.error("router not started", extra={"cause": error.text})
+
+    async def _serve(self, link: Link) -> None:
+        """Send tables while there is something new, one at a time; returns when the link is lost or does not answer."""
+        sent_version, in_flight = 0, False
+        while not link.closed:
+            self._news.clear()
+            if in_flight and link.acknowledged == self._number:
+                in_flight = False
+                self._in_force = sent_version
+                if self._old is not None and not self._retiring:
+                    self._retiring = True
+                    self._nursery.start(self._retire(self._old), name="retire")
+            if not in_flight and sent_version < self._version:
+                sent_version, in_flight = self._version, True
+                self._number += 1
+                link.send(self._table())
+            await self._tell_settled()
+            try:
+                async with asyncio.timeout(_ACK_SECONDS if in_flight else None):
+                    await self._news.wait()
+            except TimeoutError:
+                log.error("router does not answer")
+                return
+        await self._tell_settled()
+
+    def _table(self) -> Table:
+        routes = []
+        for app_id, route in self._routes.items():
+            targets, state = self._targets.get(app_id, ((), WebState.BLANK))
+            routes.append(replace(route, targets=targets, state=state))
+        default = next((route.app_id for route in routes if route.app_name == self._default_app), "")
+        return Table(number=self._number, routes=tuple(routes), default_app_id=default)
+
+    async def _publish(self) -> None:
+        self._version += 1
+        mine = self._version
+        self._news.set()
+        await self._until(lambda: self._in_force >= mine)
+
+    async def _read(self, app_id: UUID) -> None:
+        async with self._reads.setdefault(app_id, asyncio.Lock()):
+            self._routes[app_id] = await self._source.route_of(app_id)
+
+    async def _until(self, come_true: Callable[[], bool]) -> None:
+        async with self._settled:
+            await self._settled.wait_for(come_true)
+
+    async def _tell_settled(self) -> None:
+        async with self._settled:
+            self._settled.notify_all()
+
+    async def _retire(self, link: Link) -> None:
+        """Ours serves now: the one of another version has only those left who are there."""
+        await link.end(_OLD_ROUTER_SECONDS)
+        self._old = None
+        self._news.set()
+
+    def _on_lines(self, lines: Sequence[Sequence[str]], dropped: int) -> None:
+        if dropped:
+            log.warning("router log lines dropped", extra={"lines": dropped})
+        for app_id, _level, text in lines:
+            self._on_log(UUID(app_id), text)
+
+    def _close_doors(self) -> None:
+        for door in self._doors:
+            door.socket.close()

@@ -1,0 +1,391 @@
+"""The daemon's end with real router processes: start, tables, take-over, death, drained."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+import pushd
+from pushd.errors import NotFound
+from pushd.kit import proc, procfs
+from pushd.kit.aio import in_thread
+from pushd.kit.clock import SystemClock
+from pushd.layout import Layout
+from pushd.model.routing import Route, Target, WebState
+from pushd.router.control import Router
+from pushd.router.link import Link, RouterFailed
+from pushd.router.listening import CannotListen
+from tests.router.web import App, get
+
+LIMITS = ("tick_seconds=0.02", "queue_seconds=20")
+
+
+class Routes:
+    """What the store would say."""
+
+    def __init__(self) -> None:
+        self.routes: dict[UUID, Route] = {}
+
+    def add(self, name: str, **more: object) -> UUID:
+        app_id = uuid4()
+        route = Route(app_id=str(app_id), app_name=name, hosts=(f"{name}.localhost",))
+        self.routes[app_id] = replace(route, **more)  # type: ignore[arg-type]
+        return app_id
+
+    async def route_of(self, app_id: UUID) -> Route:
+        try:
+            return self.routes[app_id]
+        except KeyError:
+            raise NotFound("gone", resource="app") from None
+
+
+class World:
+    """One data folder; daemons come and go in it."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.routes = Routes()
+        self.lines: list[tuple[UUID, str]] = []
+        self.logged = asyncio.Event()
+
+    def router(self, *, default_app: str = "") -> Router:
+        return Router(layout=self.layout, routes=self.routes, clock=SystemClock(), default_app=default_app,
+                      on_log=self.on_log, limits=LIMITS)  # fmt: skip
+
+    def on_log(self, app_id: UUID, line: str) -> None:
+        self.lines.append((app_id, line))
+        self.logged.set()
+
+    async def line(self, part: str) -> str:
+        """The first line with this in it, now or later."""
+        while not (found := [line for _, line in self.lines if part in line]):
+            self.logged.clear()
+            await self.logged.wait()
+        return found[0]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> World:
+    layout = Layout(tmp_path)
+    layout.make()
+    return World(layout)
+
+
+@asynccontextmanager
+async def started(router: Router, address: str = "127.0.0.1:0", **more: object) -> AsyncIterator[Router]:
+    """Ends the router process too, whatever happens."""
+    await router.start(address, **more)  # type: ignore[arg-type]
+    try:
+        yield router
+    finally:
+        await router.stop()
+
+
+def target(app: App, name: str = "web.1") -> Target:
+    return Target(dyno_id=str(uuid4()), name=name, port=app.port)
+
+
+def pid_of(router: Router) -> int:
+    assert router.pid is not None
+    return router.pid
+
+
+async def test_a_started_router_serves_what_was_routed(world: World) -> None:
+    app_id = world.routes.add("shop")
+    async with App() as app, started(world.router()) as router:
+        await router.route(app_id, [target(app)], WebState.SERVING)
+
+        answer = await get(router.url, "shop.localhost", "/hello")
+
+        assert answer.status == 200
+        assert answer.body == b"GET /hello"
+        assert router.addresses == [("127.0.0.1", int(router.url.rpartition(":")[2]))]
+        line = await world.line("/hello")
+        assert line.startswith('at=info method=GET path="/hello" host=shop.localhost request_id=')
+        assert " dyno=web.1 connect=" in line
+        assert line.endswith(" status=200 bytes=10 protocol=http")
+
+
+async def test_the_control_socket_is_for_its_owner_only_and_works_in_a_deep_folder(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / ("deep" * 20) / ("deeper" * 15))
+    layout.make()
+    world = World(layout)
+    assert len(str(layout.router_socket)) > 150
+    async with started(world.router()):
+        assert layout.router_socket.stat().st_mode & 0o777 == 0o600
+
+
+async def test_stop_leaves_no_process_and_no_socket(world: World) -> None:
+    router = world.router()
+    await router.start("127.0.0.1:0")
+    pid = pid_of(router)
+    await router.stop()
+    assert procfs.identify(pid) is None
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(router.addresses[0], timeout=5)
+
+
+async def test_as_root_the_router_gives_up_root(world: World) -> None:
+    async with started(world.router()) as router:
+        status = await in_thread(Path(f"/proc/{pid_of(router)}/status").read_text)
+    if os.geteuid() == 0:
+        assert "CapEff:\t0000000000000000" in status
+        assert "Uid:\t0" not in status
+
+
+async def test_many_changes_at_once_are_few_tables_and_all_in_force(world: World) -> None:
+    ids = [world.routes.add(f"app{number}") for number in range(20)]
+    async with App() as app, started(world.router()) as router:
+        await asyncio.gather(*(router.route(app_id, [target(app)], WebState.SERVING) for app_id in ids))
+        answers = [await get(router.url, f"app{number}.localhost") for number in range(20)]
+        assert {answer.status for answer in answers} == {200}
+
+
+async def test_announce_puts_all_apps_into_one_table(world: World) -> None:
+    ids = [world.routes.add("one"), world.routes.add("two")]
+    async with started(world.router()) as router:
+        await router.announce({ids[0]: WebState.NONE, ids[1]: WebState.BLANK})
+        assert b"H14" in (await get(router.url, "one.localhost")).body
+        assert b"H81" in (await get(router.url, "two.localhost")).body
+
+
+async def test_refresh_shows_what_changed_and_forget_takes_the_app_away(world: World) -> None:
+    app_id = world.routes.add("shop")
+    async with App() as app, started(world.router()) as router:
+        await router.route(app_id, [target(app)], WebState.SERVING)
+        world.routes.routes[app_id] = replace(world.routes.routes[app_id], maintenance=True)
+        await router.refresh(app_id)
+        assert (await get(router.url, "shop.localhost")).status == 503
+        world.routes.routes[app_id] = replace(world.routes.routes[app_id], maintenance=False, hosts=("new.localhost",))
+        await router.refresh(app_id)
+        assert (await get(router.url, "new.localhost")).status == 200
+        assert (await get(router.url, "shop.localhost")).status == 404
+        await router.forget(app_id)
+        assert (await get(router.url, "new.localhost")).status == 404
+
+
+async def test_the_default_app_is_looked_up_by_name_for_each_table(world: World) -> None:
+    app_id = world.routes.add("shop")
+    async with App() as app, started(world.router(default_app="front")) as router:
+        await router.route(app_id, [target(app)], WebState.SERVING)
+        assert (await get(router.url, "127.0.0.1")).status == 404
+        world.routes.routes[app_id] = replace(world.routes.routes[app_id], app_name="front")
+        await router.refresh(app_id)
+        assert (await get(router.url, "127.0.0.1")).status == 200
+
+
+async def test_an_app_that_is_gone_cannot_be_routed(world: World) -> None:
+    async with started(world.router()) as router:
+        with pytest.raises(NotFound):
+            await router.route(uuid4(), (), WebState.BLANK)
+
+
+async def test_a_killed_router_is_replaced_and_nobody_is_refused(world: World) -> None:
+    app_id = world.routes.add("shop")
+    async with App() as app, started(world.router()) as router:
+        await router.route(app_id, [target(app)], WebState.SERVING)
+        before = pid_of(router)
+        os.kill(before, signal.SIGKILL)
+        answers = await asyncio.gather(*(get(router.url, "shop.localhost") for _ in range(10)))
+        assert {answer.status for answer in answers} == {200}
+        assert pid_of(router) != before
+
+
+async def test_a_router_that_hangs_is_replaced(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pushd.router.control._ACK_SECONDS", 0.3)
+    app_id = world.routes.add("shop")
+    async with App() as app, started(world.router()) as router:
+        await router.route(app_id, (), WebState.BOOTING)
+        os.kill(pid_of(router), signal.SIGSTOP)
+        await router.route(app_id, [target(app)], WebState.SERVING)
+        assert (await get(router.url, "shop.localhost")).status == 200
+
+
+async def test_a_killed_router_counts_its_targets_as_drained(world: World) -> None:
+    app_id = world.routes.add("shop", drain_seconds=600.0)
+    async with App() as app, started(world.router()) as router:
+        old = target(app)
+        await router.route(app_id, [old], WebState.SERVING)
+        client = asyncio.ensure_future(get(router.url, "shop.localhost", "/hold"))
+        await app.held.wait()
+        await router.route(app_id, (), WebState.NONE)
+        drained = asyncio.ensure_future(router.drained(UUID(old.dyno_id)))
+        await asyncio.sleep(0)
+        assert not drained.done()
+        os.kill(pid_of(router), signal.SIGKILL)
+        await drained
+        with pytest.raises((OSError, asyncio.IncompleteReadError)):
+            await client
+
+
+async def test_drained_waits_for_the_last_request_and_no_longer(world: World) -> None:
+    app_id = world.routes.add("shop")
+    async with App() as app, started(world.router()) as router:
+        old, new = target(app), target(app, "web.2")
+        await router.route(app_id, [old], WebState.SERVING)
+        client = asyncio.ensure_future(get(router.url, "shop.localhost", "/hold"))
+        await app.held.wait()
+        await router.route(app_id, [new], WebState.SERVING)
+        drained = asyncio.ensure_future(router.drained(UUID(old.dyno_id)))
+        assert (await get(router.url, "shop.localhost")).status == 200
+        assert not drained.done()
+        app.let_go.set()
+        await drained
+        assert (await client).status == 200
+        await router.drained(UUID(old.dyno_id))  # asked again, or never known: at once
+        await router.drained(uuid4())
+
+
+async def test_drained_cuts_what_outlasts_the_drain_time(world: World) -> None:
+    app_id = world.routes.add("shop", drain_seconds=0.05)
+    async with App() as app, started(world.router()) as router:
+        old = target(app)
+        await router.route(app_id, [old], WebState.SERVING)
+        client = asyncio.ensure_future(get(router.url, "shop.localhost", "/hold"))
+        await app.held.wait()
+        await router.route(app_id, (), WebState.NONE)
+        await router.drained(UUID(old.dyno_id))
+        assert (await client).status == 503
+        assert 'cause="drain time over" sock=backend' in await world.line("H18")
+
+
+async def test_without_a_daemon_the_router_serves_on_and_the_next_one_takes_it_over(world: World) -> None:
+    app_id = world.routes.add("shop")
+    async with App() as app:
+        first = world.router()
+        await first.start("127.0.0.1:0")
+        web = target(app)
+        await first.route(app_id, [web], WebState.SERVING)
+        pid, url = pid_of(first), first.url
+        await first.leave()
+
+        assert (await get(url, "shop.localhost", "/alone")).status == 200
+
+        async with started(world.router()) as second:
+            assert second.url == url
+            assert pid_of(second) == pid
+            assert "dyno=web.1" in await world.line("/alone")  # kept while nobody was there
+            assert (await get(url, "shop.localhost")).status == 200  # the last table stays until there is another
+            await second.announce({app_id: WebState.NONE})
+            await second.drained(UUID(web.dyno_id))
+            assert b"H14" in (await get(url, "shop.localhost")).body
+
+
+async def test_an_explicit_address_that_differs_is_handed_over_and_the_old_one_closed(world: World) -> None:
+    app_id = world.routes.add("shop")
+    async with App() as app:
+        first = world.router()
+        await first.start("127.0.0.1:0")
+        await first.route(app_id, [target(app)], WebState.SERVING)
+        old, pid = first.addresses[0], pid_of(first)
+        await first.leave()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        async with started(world.router(), f"127.0.0.1:{port}") as second:
+            assert second.addresses == [("127.0.0.1", port)]
+            assert pid_of(second) == pid
+            await second.route(app_id, [target(app)], WebState.SERVING)
+            assert (await get(second.url, "shop.localhost")).status == 200
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(old, timeout=5)
+
+
+async def test_port_0_prefers_the_last_port_and_else_takes_a_free_one(world: World) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        async with started(world.router(), last_port=str(port)) as router:
+            assert router.addresses[0][1] not in (0, port)
+    async with started(world.router(), last_port=str(port)) as router:
+        assert router.addresses == [("127.0.0.1", port)]
+
+
+async def test_a_taken_address_is_refused_with_a_next_step(world: World) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        router = world.router()
+        with pytest.raises(CannotListen, match="already in use") as refused:
+            await router.start(f"127.0.0.1:{other.getsockname()[1]}")
+        assert "--router-listen" in refused.value.remedy
+    assert not world.layout.router_socket.exists()
+
+
+async def test_visitors_may_come_through_a_unix_socket(world: World, tmp_path: Path) -> None:
+    app_id = world.routes.add("shop")
+    async with App() as app, started(world.router(), f"unix:{tmp_path}/web.sock") as router:
+        assert router.url == f"unix:{tmp_path}/web.sock"
+        await router.route(app_id, [target(app)], WebState.SERVING)
+        assert (await get(router.url, "shop.localhost")).status == 200
+
+
+async def test_a_router_of_another_version_is_replaced_without_a_lost_request(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app_id = world.routes.add("shop")
+    async with App() as app:
+        first = world.router()
+        await first.start("127.0.0.1:0")
+        web = target(app)
+        await first.route(app_id, [web], WebState.SERVING)
+        url, old = first.url, procfs.identify(pid_of(first))
+        assert old is not None
+        held = asyncio.ensure_future(get(url, "shop.localhost", "/hold"))
+        await app.held.wait()
+        await first.leave()
+        monkeypatch.setattr(pushd, "__version__", "99.0")
+        async with started(world.router()) as second:
+            assert second.url == url
+            assert (await get(url, "shop.localhost")).status == 200  # the old one serves until the new one has a table
+            await second.route(app_id, [web], WebState.SERVING)
+            for _ in range(5):
+                assert (await get(url, "shop.localhost")).status == 200
+            app.let_go.set()
+            assert (await held).status == 200
+            await proc.ended(old)
+            assert (await get(url, "shop.localhost")).status == 200
+
+
+async def test_something_else_at_the_control_socket_is_not_taken_for_a_router(world: World) -> None:
+    server = await asyncio.start_unix_server(
+        lambda reader, writer: writer.write(b"\x00\x00\x00\x02{}") or writer.close(), str(world.layout.router_socket)
+    )
+    async with server:
+        with pytest.raises(RouterFailed, match="does not answer as a router"):
+            await Link.connect(world.layout.router_socket, lambda: None)
+
+
+async def test_a_router_that_does_not_start_says_where_to_look(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(RouterFailed) as failed:
+        await world.router().start("127.0.0.1:0")
+    assert "router.log" in failed.value.remedy
+
+
+async def test_term_ends_a_router_gracefully(world: World) -> None:
+    app_id = world.routes.add("shop")
+    async with App() as app:
+        router = world.router()
+        await router.start("127.0.0.1:0")
+        await router.route(app_id, [target(app)], WebState.SERVING)
+        held = asyncio.ensure_future(get(router.url, "shop.localhost", "/hold"))
+        await app.held.wait()
+        who = procfs.identify(pid_of(router))
+        assert who is not None
+        await router.leave()
+        proc.send(who, signal.SIGTERM)
+        app.let_go.set()
+        assert (await held).status == 200
+        await proc.ended(who)
+        proc.reap(who.pid)
