@@ -17,7 +17,7 @@ from dulwich.objects import Commit, ObjectID
 
 from pushd.errors import DiskFull, PushdError
 from pushd.kit.aio import in_thread
-from pushd.receiver.repositories import open_store
+from pushd.receiver.objects import open_store
 from pushd.receiver.trees import FOLDER, LINK, PROGRAM, SUBMODULE, Entry, EvilTree, read_tree, shown
 
 DEPTH_LIMIT = 200

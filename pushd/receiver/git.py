@@ -41,7 +41,7 @@ def upload_command(git: str | None, repository: Path, *, advertise: bool) -> Seq
     """argv of what answers a clone or fetch: a request on stdin, the answer on stdout. Source: git-upload-pack(1)."""
     flags = ["--advertise-refs"] if advertise else []
     if git is None:
-        return [sys.executable, "-m", "pushd.receiver.upload", *flags, str(repository)]
+        return [sys.executable, "-m", "pushd.receiver.upload_child", *flags, str(repository)]
     return [git, "-c", "safe.directory=*", "upload-pack", "--strict", "--stateless-rpc", *flags, str(repository)]
 
 

@@ -30,11 +30,11 @@ from pushd.receiver import policy
 from pushd.receiver.commands import Command
 from pushd.receiver.deploying import OUR_BUG, Deployment, try_deploy
 from pushd.receiver.needs import Users
+from pushd.receiver.objects import open_store
 from pushd.receiver.policy import PushOptions, Verdict
 from pushd.receiver.progress import complaint
 from pushd.receiver.push import find_rewrites
 from pushd.receiver.receiver import Receiver, open_transcript
-from pushd.receiver.repositories import open_store
 
 log = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ from dulwich.pack import (
     write_pack_index,
 )
 
-from pushd.receiver.repositories import open_store
+from pushd.receiver.objects import open_store
 from pushd.receiver.survey import BLOB, COMMIT, TAG, TREE, PackRefused, Stored, survey
 from pushd.receiver.trees import FOLDER, SUBMODULE, EvilTree, read_tree
 

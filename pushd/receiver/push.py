@@ -21,12 +21,13 @@ from pushd.receiver import policy
 from pushd.receiver.commands import Command, PushRequest
 from pushd.receiver.deploying import OUR_BUG, Deployment, try_deploy
 from pushd.receiver.needs import Deploys
+from pushd.receiver.objects import descends, open_store
 from pushd.receiver.pack import IncomingPack
 from pushd.receiver.pktline import Read
 from pushd.receiver.policy import PushOptions, Verdict
 from pushd.receiver.progress import Report, complaint, one_line, refused, short_reason
 from pushd.receiver.quarantine import Quarantine
-from pushd.receiver.repositories import FetchFirst, Repository, descends, open_store
+from pushd.receiver.repositories import FetchFirst, Repository
 from pushd.receiver.room import check_room, explaining_full_disk
 from pushd.receiver.survey import PackRefused
 
@@ -46,8 +47,22 @@ class Scene:
     quarantine: Quarantine
     transcript: Transcript
     deploys: Deploys
-    moving: asyncio.Lock  # refs of one repository move one push at a time
+    order: Order
     reserve_bytes: int  # of disk, to be left free
+
+
+class Order:
+    """Pushes to one repository take turns: refs move one push at a time, and a deploy sees the refs that those before it moved."""
+
+    def __init__(self) -> None:
+        self.moving = asyncio.Lock()
+        self._last: asyncio.Event | None = None
+
+    async def follow(self, settled: asyncio.Event) -> None:
+        """The deploy that sets `settled` at its end begins now: wait until the one before it has moved its ref, or failed."""
+        last, self._last = self._last, settled
+        if last is not None and last is not settled:
+            await last.wait()
 
 
 class Push:
@@ -59,6 +74,7 @@ class Push:
         self._pack = pack
         self._options = PushOptions()
         self._refusal: Report | None = None
+        self._settled = asyncio.Event()
 
     async def take(self, read: Read) -> None:
         """Read the pack to its end; what is refused here is read to its end too, and `settle` says why.
@@ -87,6 +103,8 @@ class Push:
         except Exception:
             log.exception("push failed", extra={"app": self._scene.app.name})
             return refused(self._refs, OUR_BUG)
+        finally:
+            self._settled.set()
 
     async def discard(self) -> None:
         """End what still runs for this push, drop what was not accepted, close the output. Fine to call twice."""
@@ -121,7 +139,7 @@ class Push:
     async def _carry_out(self) -> Report:
         verdicts = await in_thread(self._judge)
         verdicts = self._all_or_each([await self._deploy(verdict) for verdict in self._all_or_each(verdicts)])
-        async with self._scene.moving:
+        async with self._scene.order.moving:
             verdicts = await in_thread(self._move, verdicts)
         return Report(refs={verdict.command.ref: one_line(verdict.refusal, "") for verdict in verdicts})
 
@@ -150,12 +168,17 @@ class Push:
             branch=str(verdict.command.branch),
             objects=(self._scene.quarantine.objects,),
             no_cache=self._options.no_cache,
-            guard=partial(in_thread, self._check_movable, verdict.command),
+            guard=partial(self._on_turn, verdict.command),
         )
         return replace(verdict, refusal=await try_deploy(self._scene.deploys, wanted, self._scene.transcript))
 
+    async def _on_turn(self, command: Command) -> None:
+        """The pushes before this one are done, and may have moved the branch. Raises: FetchFirst."""
+        await self._scene.order.follow(self._settled)
+        await in_thread(self._check_movable, command)
+
     def _check_movable(self, command: Command) -> None:
-        """Asked when it is this push's turn: the one before it may have moved the branch. Raises: FetchFirst. Blocks."""
+        """Raises: FetchFirst. Blocks."""
         with open_store(self._scene.quarantine.objects) as store:
             self._scene.repository.check_movable(command, store)
 

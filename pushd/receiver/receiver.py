@@ -21,7 +21,7 @@ from pushd.receiver.needs import Access, Apps, Deploys, SettingsOfApps
 from pushd.receiver.pack import IncomingPack
 from pushd.receiver.pktline import FLUSH, Read, pkt
 from pushd.receiver.progress import DATA, Report, Write, band, refused, send_output
-from pushd.receiver.push import Push, Scene
+from pushd.receiver.push import Order, Push, Scene
 from pushd.receiver.quarantine import Quarantine
 from pushd.receiver.repositories import Repositories, Repository
 from pushd.receiver.room import MEGABYTE, explaining_full_disk
@@ -93,7 +93,7 @@ class Receiver:
         self.nursery = nursery
         self._index_above_bytes = settings.git_index_above_bytes
         self._reserve_bytes = settings.disk_reserve_bytes
-        self._moving: defaultdict[UUID, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._orders: defaultdict[UUID, Order] = defaultdict(Order)
 
     async def sweep(self) -> None:
         """Remove what pushes of a killed daemon left; for the start, before anything is received."""
@@ -142,7 +142,7 @@ class Receiver:
             quarantine=quarantine,
             transcript=transcript,
             deploys=self.deploys,
-            moving=self._moving[app.id],
+            order=self._orders[app.id],
             reserve_bytes=self._reserve_bytes,
         )
         return Push(scene, request, pack), transcript

@@ -5,18 +5,16 @@ Everything of `Repository` blocks: call it in a thread. Objects enter through `q
 
 from __future__ import annotations
 
-import heapq
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
 from dulwich.errors import RefFormatError
 from dulwich.file import FileLocked
-from dulwich.object_store import BaseObjectStore, DiskObjectStore
-from dulwich.objects import Commit, ObjectID
+from dulwich.object_store import BaseObjectStore
+from dulwich.objects import ObjectID
 from dulwich.refs import DiskRefsContainer, Ref
 
 from pushd.errors import PushdError
@@ -24,6 +22,7 @@ from pushd.kit.aio import in_thread
 from pushd.kit.atomic import sync_folder, write_atomically
 from pushd.layout import Layout
 from pushd.receiver.commands import ZERO, Command
+from pushd.receiver.objects import descends
 
 FIRST_HEAD = "master"  # until a branch was deployed
 _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n[gc]\n\tauto = 0\n"
@@ -154,37 +153,6 @@ class Repositories:
                     shutil.rmtree(quarantine, ignore_errors=True)
             else:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def descends(store: BaseObjectStore, new: str, old: str) -> bool:
-    """Whether `old` is `new` or one of its ancestors. Newest first, so that the usual push is answered after a few steps."""
-    wanted = ObjectID(old.encode())
-    seen = {ObjectID(new.encode())}
-    todo = [(0, ObjectID(new.encode()))]
-    while todo:
-        _, id_ = heapq.heappop(todo)
-        if id_ == wanted:
-            return True
-        commit = store[id_]
-        if not isinstance(commit, Commit):
-            return False
-        for parent in commit.parents:
-            if parent not in seen:
-                seen.add(parent)
-                heapq.heappush(todo, (-commit.commit_time, parent))
-    return False
-
-
-@contextmanager
-def open_store(objects: Path, *alternates: Path) -> Iterator[DiskObjectStore]:
-    """The objects below `objects`, and those of the stores that it names or that are given."""
-    store = DiskObjectStore(objects, alternates=[*alternates])
-    try:
-        yield store
-    finally:
-        store.close()
-        for each in store.alternates:
-            each.close()
 
 
 def _remove(folder: Path) -> None:

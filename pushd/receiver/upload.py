@@ -1,21 +1,14 @@
 """Git out: clone and fetch, answered by a child process so that no history is walked in the daemon.
 
-The child is `git upload-pack` where git is there; else `python -m pushd.receiver.upload`, which is this module with dulwich.
-Both speak protocol v0 and are stateless: one request on stdin, one answer on stdout (gitprotocol-http(5)).
+The child is `git upload-pack` where git is there, else `upload_child.py` with dulwich. Both speak protocol v0 and are stateless:
+one request on stdin, one answer on stdout (gitprotocol-http(5)).
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
-from pathlib import Path
-
-from dulwich.errors import GitProtocolError
-from dulwich.protocol import Protocol
-from dulwich.repo import Repo
-from dulwich.server import BackendRepo, DictBackend, UploadPackHandler
+from collections.abc import AsyncGenerator
 
 from pushd.errors import TooLarge
 from pushd.kit.aio import in_thread
@@ -58,29 +51,3 @@ async def upload(git: str | None, repository: Repository, read: Read) -> AsyncGe
                 yield data
             if status := await child.wait():
                 log.info("fetch failed", extra={"repository": repository.folder.name, "status": status})
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Answer one request for the repository that is the last argument."""
-    folder = Path(arguments[-1])
-    with Repo(str(folder)) as repo:
-        protocol = Protocol(sys.stdin.buffer.read, _write)
-        repositories: dict[str, BackendRepo] = {"/": repo}
-        handler = UploadPackHandler(
-            DictBackend(repositories), ["/"], protocol, stateless_rpc=True, advertise_refs="--advertise-refs" in arguments
-        )
-        try:
-            handler.handle()
-        except GitProtocolError as error:
-            protocol.write_pkt_line(f"ERR {error}\n".encode())
-    return 0
-
-
-def _write(data: bytes) -> int:
-    written = sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
-    return written
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -165,6 +165,12 @@ class Git:
         return await self.ok("rev-parse", "HEAD")
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Let everybody else run until it holds."""
+    for _ in iter(condition, True):
+        await asyncio.sleep(0)
+
+
 class Server:
     """The receiver behind a real listener, and what a test wants to know of it."""
 
@@ -206,11 +212,14 @@ class Server:
         """Per-app settings; underscores stand for dashes."""
         self.apps.stored[self.app.id] = {name.replace("_", "-"): text for name, text in settings.items()}
 
+    def leftovers(self) -> list[Path]:
+        """What pushes on their way have made and not yet removed."""
+        return [*self.repository.quarantines.glob("*"), *self.layout.outputs(self.app.id).glob("pushes/*")]
+
     async def assert_clean(self) -> None:
         """Nothing of any push is left but what was accepted."""
         await self.nursery.settle()
-        left = [*self.repository.quarantines.glob("*"), *self.layout.outputs(self.app.id).glob("pushes/*")]
-        assert left == []
+        assert self.leftovers() == []
         names = {file.suffix for file in (self.repository.objects / "pack").glob("*")}
         assert names <= {".pack", ".idx", ".rev"}
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pushd.receiver.commands import ZERO
-from tests.receiver.conftest import TOKEN, Git, MakeServer, Server
+from tests.receiver.conftest import TOKEN, Git, MakeServer, Server, until
 from tests.receiver.wire import Raw, basic, blob, commit, id_of, knocking, pack, parse_answer, post, push_body, tree
 
 FILE = blob(b"hello\n")
@@ -168,7 +168,7 @@ async def test_expect_100_continue(server: Server) -> None:
 @pytest.mark.parametrize("above", [0, 1_000_000])
 async def test_a_client_that_goes_away_while_it_sends_leaves_nothing(make_server: MakeServer, program: str, above: int) -> None:
     server = await make_server(git_program=program, git_index_above_bytes=above)
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(
         f"POST /myapp.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: {basic()}\r\n"
         "Content-Type: application/x-git-receive-pack-request\r\n"
@@ -176,11 +176,9 @@ async def test_a_client_that_goes_away_while_it_sends_leaves_nothing(make_server
         + BODY
     )
     await writer.drain()
-    while not list(server.repository.quarantines.glob("*")):
-        await asyncio.sleep(0)
+    await until(lambda: bool(server.leftovers()))
     writer.transport.abort()
-    while [*server.repository.quarantines.glob("*"), *server.layout.outputs(server.app.id).glob("pushes/*")]:
-        await asyncio.sleep(0)
+    await until(lambda: not server.leftovers())
     assert await server.refs() == {}
     assert server.deploys.done == []
     await server.assert_clean()

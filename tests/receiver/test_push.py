@@ -10,7 +10,7 @@ import pytest
 
 from pushd.errors import BootFailed, BuildFailed, Superseded
 from pushd.kit.transcript import Transcript
-from tests.receiver.conftest import Git, MakeServer, Ran, Server
+from tests.receiver.conftest import Git, MakeServer, Ran, Server, until
 
 
 async def fail_build(transcript: Transcript) -> None:
@@ -172,8 +172,7 @@ async def test_a_waiting_push_that_does_not_descend_is_not_deployed(server: Serv
     await git.ok("checkout", "-q", "--orphan", "elsewhere")
     await git.commit({"a": "3"})
     second = await git.start("push", server.url, "elsewhere:master")
-    while len(list(server.repository.quarantines.iterdir())) < 2:
-        await asyncio.sleep(0)
+    await until(lambda: len(list(server.repository.quarantines.iterdir())) == 2)
     go_on.set()
 
     assert (await finish_push(first)).code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -106,10 +107,11 @@ async def post(
     headers: dict[str, str] | None = None,
 ) -> Answer:
     """Send one request and read its answer."""
+    data = io.BytesIO(body) if isinstance(body, bytes) else body
     content = {"Content-Type": f"application/x-{service}-request"}
     async with knocking(token) as session:
         url = f"http://127.0.0.1:{server.port}/myapp.git/{service}"
-        async with session.post(url, data=body, headers={**content, **(headers or {})}) as response:
+        async with session.post(url, data=data, headers={**content, **(headers or {})}) as response:
             data = await response.read()
             if response.content_type == "text/plain":
                 return Answer(response.status, data.decode(), [])
