@@ -215,17 +215,16 @@ class Stage:
         daemon, self._daemon = self._daemon, None
         if daemon is None:
             return 0
-        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(name, signal.SIG_IGN)
-        daemon.send_signal(signal.SIGINT)
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         try:
-            code = daemon.wait(END_SECONDS)
+            daemon.send_signal(signal.SIGINT)
+            return daemon.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             daemon.kill()
-            code = daemon.wait()
-        if daemon.stdout:
-            daemon.stdout.close()
-        return code
+            return daemon.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _last_log_line(self) -> str:
         lines = self.daemon_log.read_text(errors="replace").splitlines()
@@ -237,9 +236,10 @@ def _first_ready_line(stdout: IO[str]) -> str:
     found: queue.Queue[str] = queue.Queue()
 
     def read() -> None:
-        for line in stdout:
-            if line.startswith("ready "):
-                found.put(line)
+        with stdout:
+            for line in stdout:
+                if line.startswith("ready "):
+                    found.put(line)
         found.put("")
 
     threading.Thread(target=read, name="daemon's stdout", daemon=True).start()

@@ -107,7 +107,9 @@ def rollback(here: Here, release: str | None, no_wait: bool, as_json: bool) -> N
         pushd rollback
         pushd releases:rollback v12 --app myapp
     """
-    target = _find(here, release) if release else find_rollback_target(here.client.releases(here.app, limit=100))
+    recent = here.client.releases(here.app, limit=100)
+    current = next((each["version"] for each in recent if each["current"]), None)
+    target = _find(here, release) if release else find_rollback_target(recent)
     with render.doing(f"Rolling back {here.app} to v{target['version']}") as step:
         changed = here.client.rollback(here.app, target["id"])
         step.note = f"v{changed.value['version']}"
@@ -115,7 +117,8 @@ def rollback(here: Here, release: str | None, no_wait: bool, as_json: bool) -> N
     if as_json:
         return render.json(changed.value)
     render.out(f"Rolled back {here.app} to v{target['version']}, now at v{changed.value['version']}.")
-    render.hint(f"To undo: pushd releases:rollback v{changed.value['version'] - 1} --app {here.app}")
+    if current:
+        render.hint(f"To undo: pushd releases:rollback v{current} --app {here.app}")
 
 
 def stream_to_stdout(here: Here, url: str) -> None:

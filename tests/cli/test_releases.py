@@ -59,7 +59,7 @@ def test_rollback_without_a_number_goes_before_the_current_one(history: Cli) -> 
     assert history.api.last("POST").body == {"release": history.api.releases["shop"][1]["id"]}
     assert "Rolling back shop to v2... done, v5" in ended.err
     assert ended.out == "Rolled back shop to v2, now at v5.\n"
-    assert "To undo: pushd releases:rollback v4 --app shop" in ended.err
+    assert "To undo: pushd releases:rollback v3 --app shop" in ended.err  # v4 failed and never ran
 
 
 @pytest.mark.parametrize("which", ["v2", "2"])
