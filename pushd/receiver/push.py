@@ -52,7 +52,7 @@ class Scene:
 
 
 class Order:
-    """Pushes to one repository take turns: refs move one push at a time, and a deploy sees the refs that those before it moved."""
+    """Pushes to one repository take turns: refs move one push at a time, and a deploy sees what those before it moved."""
 
     def __init__(self) -> None:
         self.moving = asyncio.Lock()

@@ -1,7 +1,7 @@
 """Git out: clone and fetch, answered by a child process so that no history is walked in the daemon.
 
-The child is `git upload-pack` where git is there, else `upload_child.py` with dulwich. Both speak protocol v0 and are stateless:
-one request on stdin, one answer on stdout (gitprotocol-http(5)).
+The child is `git upload-pack` where git is there, else `upload_child.py` with dulwich. Both speak protocol v0 and are
+stateless: one request on stdin, one answer on stdout (gitprotocol-http(5)).
 """
 
 from __future__ import annotations

@@ -128,12 +128,18 @@ EVIL = {
 
 
 @pytest.mark.parametrize("name", EVIL.values(), ids=EVIL.keys())
-@pytest.mark.parametrize("mode", [b"100644", b"40000"], ids=["file", "folder"])
-async def test_an_evil_name(any_server: Server, name: bytes, mode: bytes) -> None:
-    inner = FILE if mode == b"100644" else GOOD_TREE
-    evil = tree((mode, name, inner))
+async def test_an_evil_file(any_server: Server, name: bytes) -> None:
+    evil = tree((b"100644", name, FILE))
     tip = commit(evil)
-    await assert_refused(any_server, pack([FILE, GOOD_TREE, evil, tip]), id_of(tip))
+    await assert_refused(any_server, pack([FILE, evil, tip]), id_of(tip))
+
+
+@pytest.mark.parametrize("name", [b"..", b".git", b".GiT "])
+async def test_an_evil_folder_further_down(any_server: Server, name: bytes) -> None:
+    evil = tree((b"40000", name, GOOD_TREE))
+    root = tree((b"40000", b"deeper", evil))
+    tip = commit(root)
+    await assert_refused(any_server, pack([FILE, GOOD_TREE, evil, root, tip]), id_of(tip))
 
 
 MALFORMED = {
