@@ -177,4 +177,7 @@ def _root(way: Way, view: View) -> Iterator[str]:
     else:
         steps = [f'mkdir -p "$2/{COPY}" "$2/tmp"', f'cp -a --reflink=auto "$1/." "$2/{COPY}"', f'cd "$2/{COPY}"']
     yield "{ " + " &&\n".join(steps) + "\n} || { echo 'Cannot prepare the files of the app.' >&2; exit 71; }"
-    yield 'shift 2; unset OLDPWD; exec setsid "$@"' if plain else f'exec {STATUS_FD}>>"$2/{STATUS}"; shift 2; exec "$@"'
+    if plain:
+        yield 'shift 2; unset OLDPWD; exec setsid "$@"'
+    else:  # the program may read the variables of the process that becomes its pid 1
+        yield f'exec {STATUS_FD}>>"$2/{STATUS}"; shift 2; unset PWD OLDPWD; exec "$@"'

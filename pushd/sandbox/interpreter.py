@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 
@@ -15,7 +16,7 @@ def find_interpreter(program: Path) -> tuple[tuple[Bind, ...], tuple[tuple[str, 
 
     A virtualenv's bin/python is a link, often to another link, into an installation such as /root/.pyenv/versions/3.11.7:
     each installation on the way is shown whole and read-only, and a link that stands elsewhere is made again.
-    A program that is missing gives what could be found; starting it says the rest.
+    A program that is missing, or that we may not look at, gives what could be found; starting it says the rest.
     """
     binds: dict[Path, Bind] = {}
     links: dict[Path, str] = {}
@@ -23,20 +24,20 @@ def find_interpreter(program: Path) -> tuple[tuple[Bind, ...], tuple[tuple[str, 
     for _ in range(_LINKS_AT_MOST):
         for installation in (place.parent.parent, _home_of(place)):
             if installation is not None and _is_installation(installation):
-                binds[installation] = Bind(installation.resolve(), at=installation)
-        if not place.is_symlink():
+                binds[installation] = Bind(Path(os.path.realpath(installation)), at=installation)
+        if not os.path.islink(place):
             break
         target = os.readlink(place)
         if not any(installation in place.parents for installation in binds):
             links[place] = target
-        place = Path(os.path.normpath(place.parent.resolve() / target))
-    if place.exists() and not any(installation in place.parents for installation in binds):
+        place = Path(os.path.normpath(os.path.join(os.path.realpath(place.parent), target)))
+    if os.path.exists(place) and not any(installation in place.parents for installation in binds):
         binds[place] = Bind(place)
     return tuple(binds.values()), tuple((target, where) for where, target in links.items())
 
 
 def _is_installation(folder: Path) -> bool:
-    return any((folder / "lib").glob("python3*/os.py"))
+    return bool(glob.glob(f"{glob.escape(str(folder))}/lib/python3*/os.py"))
 
 
 def _home_of(program: Path) -> Path | None:

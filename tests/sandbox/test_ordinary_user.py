@@ -30,8 +30,8 @@ def python_for_nobody(environ: dict[str, str]) -> str:
     """A Python of our version that this user can execute, with our packages; skips without one."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for program in (sys.executable, f"/usr/bin/{version}"):
-        tried = subprocess.run([*AS_NOBODY, program, "-c", "import pushd, pytest, psutil"], env=environ, cwd="/",
-                               capture_output=True)  # fmt: skip
+        script = 'test -x "$0" && exec "$0" -c "import pushd, pytest, psutil"'
+        tried = subprocess.run([*AS_NOBODY, "/bin/sh", "-c", script, program], env=environ, cwd="/", capture_output=True)
         if tried.returncode == 0:
             return program
     pytest.skip("no Python that another user can execute")
@@ -43,7 +43,6 @@ def test_it_all_holds_for_an_ordinary_user(folder: Path, tests: str) -> None:
     packages = [str(Path(path)) for path in sys.path if path.endswith("site-packages")]
     environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join([str(ROOT), *packages]), "TMPDIR": str(folder),
                "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(folder)}  # fmt: skip
-    # The folder above the tests of this user can be passed by nobody but them, so it lies under /tmp.
     command = [python_for_nobody(environ), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not copy and not plain",
                "--basetemp", str(folder / "t"), tests]  # fmt: skip
     done = subprocess.run([*AS_NOBODY, *command], cwd=ROOT, env=environ, capture_output=True, text=True)

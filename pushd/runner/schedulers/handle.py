@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from pushd.runner.schedulers.shim import DynoFolder, Shim
 
 MARK = "HEROKU_DYNO_ID"  # in the environment of every process of a dyno; the name is Heroku's own
 _NEAR = 0.8  # of the memory quota: from here on shared pages are counted exactly
+_KILL_WITHIN_SECONDS = 10.0
+_PAUSE_SECONDS = 0.002
 _MEMORY_FOLDERS = ("app", "tmp", "dev/shm")  # what is written there takes memory
 
 
@@ -118,9 +121,15 @@ class LocalHandle:
         return self._init if self._init is not None and procfs.is_alive(self._init) else None
 
     def _end_all(self) -> None:
-        if (init := self._namespace_init()) is not None:
-            proc.send(init, signal.SIGKILL)
-        self._tree.kill()
+        """Kill until nobody is left and the shim has nothing to start any more; blocks."""
+        deadline = time.monotonic() + _KILL_WITHIN_SECONDS
+        while True:
+            if (init := self._namespace_init()) is not None:
+                proc.send(init, signal.SIGKILL)
+            self._tree.kill()
+            if self._folder.has_ended() or time.monotonic() > deadline:
+                return
+            time.sleep(_PAUSE_SECONDS)  # killed so early that the shim has not started the program yet
 
     def _settled_status(self) -> int:
         if self._status is None:

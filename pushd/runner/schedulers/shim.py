@@ -115,15 +115,30 @@ class DynoFolder:
 
     async def program_ended(self) -> None:
         """Wait until nobody has `alive` open for writing; at once if the folder is gone."""
+        with self._reading_alive() as reading:
+            if reading is not None:
+                await readable(reading)
+
+    def has_ended(self) -> bool:
+        """Whether `program_ended` would return at once."""
+        with self._reading_alive() as reading:
+            return reading is None
+
+    @contextlib.contextmanager
+    def _reading_alive(self) -> Iterator[int | None]:
+        """A descriptor that can be read when the last writer goes; None if there is no writer any more."""
         try:
             reading = os.open(self.alive, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
+            yield None
             return
         try:
-            with contextlib.suppress(BlockingIOError):  # there is a writer: its end wakes us
-                if os.read(reading, 1) == b"":
-                    return
-            await readable(reading)
+            has_writer = False
+            try:
+                os.read(reading, 1)  # gives b"" at once when there is none
+            except BlockingIOError:
+                has_writer = True
+            yield reading if has_writer else None
         finally:
             os.close(reading)
 
