@@ -10,11 +10,16 @@ from pathlib import Path
 from dulwich.object_store import BaseObjectStore, DiskObjectStore
 from dulwich.objects import Commit, ObjectID
 
+CACHE_LIMIT_BYTES = 16_000_000  # of whole objects that deltas build on, for each pack
+
 
 @contextmanager
 def open_store(objects: Path, *alternates: Path) -> Iterator[DiskObjectStore]:
     """The objects below `objects`, and those of the stores that it names or that are given."""
-    store = DiskObjectStore(objects, alternates=[*alternates])
+    store = DiskObjectStore(objects, alternates=[*alternates], delta_base_cache_limit=CACHE_LIMIT_BYTES)
+    for each in store.alternates:
+        if isinstance(each, DiskObjectStore):
+            each.delta_base_cache_limit = CACHE_LIMIT_BYTES
     try:
         yield store
     finally:
