@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 import sys
 from dataclasses import replace
@@ -178,6 +179,18 @@ async def test_files_that_act_on_the_whole_machine_are_out_of_reach(confining: S
         print(json.dumps([path for path in paths if opens(path) and os.stat(path).st_rdev != os.stat("/dev/null").st_rdev]))"""
     for view in (dyno(tmp_path / "d"), build(tmp_path / "b")):
         assert await ask(confining, view, program) == []
+
+
+async def test_a_namespace_of_its_own_does_not_uncover_them(confining: Sandbox, tmp_path: Path) -> None:
+    """A program may be root in a user namespace that it makes; the kernel locks what was mounted before. Opened only."""
+    tries = ("umount /proc/sys", "mount -o remount,rw /proc/sys", "mount -t proc proc /tmp")
+    look = "python3 -c 'import os, sys; os.close(os.open(sys.argv[1], os.O_WRONLY))' 2>/dev/null"
+    for number, attempt in enumerate(tries):
+        script = f"{attempt}; for f in /proc/sys /tmp/sys; do {look} $f/kernel/core_pattern && echo OPENED; done"
+        _, output = await sh(
+            confining, dyno(tmp_path / str(number)), f"unshare --user --mount --pid --fork sh -c {shlex.quote(script)}"
+        )
+        assert "OPENED" not in output, attempt
 
 
 async def test_no_capability_is_left_and_none_can_be_had(confining: Sandbox, tmp_path: Path) -> None:
