@@ -117,9 +117,9 @@ def _view(workshop: Workshop, tools: Tools, variables: Mapping[str, str], memory
         root=workshop.tree,
         environ=Environ(environ),
         limits=Limits(scratch_bytes=_SCRATCH_BYTES, memory_bytes=memory_bytes, low_priority=True),
-        read_only=tuple(map(Bind, (tools.uv, *sorted(unseen)))),
+        read_only=tuple(map(Bind, (tools.uv, *tools.collections, *sorted(unseen)))),
         read_write=tuple(map(Bind, (workshop.side, workshop.cache, workshop.environments))),
-        interpreters=(tools.python, *tools.pythons),
+        interpreters=() if any(map(tools.python.is_relative_to, tools.collections)) else (tools.python,),
     )
 
 

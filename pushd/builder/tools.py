@@ -22,6 +22,7 @@ class Tools:
 
     python: Path  # what runs buildpacks that are written in Python: the daemon's own interpreter, not its virtualenv
     pythons: tuple[Path, ...]  # candidates for apps; of two with the same version the first is taken
+    collections: tuple[Path, ...]  # folders that hold installations, shown whole: cheaper than one by one
     uv: Path
     uv_version: str
 
@@ -29,26 +30,25 @@ class Tools:
     def find(cls, environ: Mapping[str, str]) -> Tools:
         """Look at the system's folders, pyenv and uv; starts nothing. Raises: FileNotFoundError if uv is not installed."""
         home = Path(environ.get("HOME") or "/root")
+        pyenv = Path(environ.get("PYENV_ROOT") or home / ".pyenv") / "versions"
+        data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+        managed = Path(environ.get("UV_PYTHON_INSTALL_DIR") or data / "uv" / "python")
+        collections = tuple(folder for folder in (pyenv, managed) if folder.is_dir())
         python = Path(os.path.realpath(sys.executable))
         return cls(
             python=python,
-            pythons=tuple(_without_doubles([*_pythons(environ, home), python])),
+            pythons=tuple(_without_doubles([*_pythons(collections), python])),
+            collections=collections,
             uv=Path(uv.find_uv_bin()),
             uv_version=version("uv"),
         )
 
 
-def _pythons(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
+def _pythons(collections: Iterable[Path]) -> Iterator[Path]:
     """The system's come first: every user may run them."""
-    pyenv = Path(environ.get("PYENV_ROOT") or home / ".pyenv") / "versions"
-    data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    managed = Path(environ.get("UV_PYTHON_INSTALL_DIR") or data / "uv" / "python")
-    folders = [
-        *map(Path, _SYSTEM_FOLDERS),
-        *(Path(f"{found}/bin") for parent in (pyenv, managed) for found in sorted(_listed(parent), reverse=True)),
-    ]
-    for folder in folders:
-        yield from (folder / name for name in sorted(_listed_names(folder)) if _PYTHON.fullmatch(name))
+    installed = [found / "bin" for collection in collections for found in sorted(_listed(collection), reverse=True)]
+    for folder in [*map(Path, _SYSTEM_FOLDERS), *installed]:
+        yield from (path for path in sorted(_listed(folder)) if _PYTHON.fullmatch(path.name))
 
 
 def _without_doubles(paths: Iterable[Path]) -> Iterator[Path]:
@@ -62,11 +62,7 @@ def _without_doubles(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _listed(folder: Path) -> list[Path]:
-    return [folder / name for name in _listed_names(folder)]
-
-
-def _listed_names(folder: Path) -> list[str]:
     try:
-        return os.listdir(folder)
+        return list(folder.iterdir())
     except OSError:
         return []  # not there, or not ours to see

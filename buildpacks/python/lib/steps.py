@@ -1,7 +1,6 @@
 """What the app itself adds to its build: bin/pre_compile, bin/post_compile, and Django's static files."""
 
 import os
-import subprocess
 
 import say
 from pack import read_text
@@ -61,6 +60,8 @@ def collect_static(pack, environment):
 
 
 def _run(argv, pack, environment, cwd):
+    import subprocess  # most builds run no step, and start sooner without this import
+
     environ = {name: value for name, value in pack.environ.items() if not name.startswith("PUSHD_")}
     environ.update(
         (name, value) for name, value in pack.config.items() if name not in _HIDDEN and not name.startswith(_HIDDEN_PREFIXES)

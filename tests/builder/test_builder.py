@@ -1,0 +1,460 @@
+"""From a commit to a slug, with the real sandbox, the real uv and a package index on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pushd.errors import BuildFailed
+from pushd.model.procfile import ProcfileError
+from tests.builder.conftest import COMMIT, FIXTURE_APPS, Files, Workplace, check_golden, make_app
+
+REQUIREMENTS = {"requirements.txt": "greeter==1.0\n", "Procfile": "web: greeter\nworker: python work.py\n", "work.py": "1\n"}
+
+
+@pytest.fixture
+def no_more_installs(workplace: Workplace, tmp_path: Path) -> None:
+    """From now on every start of the installer fails the build."""
+    fake = tmp_path / "uv"
+    fake.write_text("#!/bin/sh\necho started the installer; exit 9\n")
+    fake.chmod(0o755)
+    workplace.tools = replace(workplace.tools, uv=fake)
+
+
+async def test_a_slug_is_the_tree_at_its_checksum_and_its_environment_holds_what_was_asked_for(workplace: Workplace) -> None:
+    built = await workplace.build(Files(files=REQUIREMENTS))
+
+    slug = built.slug
+    assert built.buildpacks == ("python",)
+    assert slug.process_types == {"web": "greeter", "worker": "python work.py"}
+    assert (slug.commit, slug.commit_description, slug.buildpack_description) == (COMMIT, "Say hello", "Python")
+    assert workplace.slugs.stored == [slug]
+    folder = workplace.folder(built)
+    assert sorted(path.name for path in folder.iterdir()) == [".profile.d", "Procfile", "requirements.txt", "work.py"]
+    assert slug.size_bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    environment = workplace.environment(built)
+    assert list(environment.glob("lib/*/site-packages/__pycache__/greeter.*.pyc")), "bytecode is compiled"
+    assert f"{environment}/bin/python" in (environment / "bin" / "greeter").read_text(), "it stays where it was made"
+    workplace.check_clean()
+    check_golden("first.txt", workplace.said)
+
+
+async def test_code_only_change_starts_no_installer(workplace: Workplace, request: pytest.FixtureRequest) -> None:
+    first = await workplace.build(Files(files=REQUIREMENTS))
+    request.getfixturevalue("no_more_installs")
+    workplace.builder = workplace.new_builder()
+
+    second = await workplace.build(Files(files=REQUIREMENTS | {"work.py": "2\n"}))
+
+    assert second.slug.environment == first.slug.environment
+    assert second.slug.checksum != first.slug.checksum
+    check_golden("code_only.txt", workplace.said)
+
+
+async def test_the_same_tree_gives_the_same_slug_folder(workplace: Workplace) -> None:
+    first = await workplace.build(Files(files=REQUIREMENTS))
+    inode = workplace.folder(first).stat().st_ino
+
+    second = await workplace.build(Files(files=REQUIREMENTS, commit="f" * 40))
+
+    assert second.slug.checksum == first.slug.checksum
+    assert second.slug.id != first.slug.id
+    assert workplace.folder(second).stat().st_ino == inode
+    workplace.check_clean()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"requirements.txt": "greeter==2.0\n"},
+        {"requirements.txt": "-r base.txt\n", "base.txt": "greeter==1.0\n"},
+        {"requirements.txt": "greeter\n-c pins.txt\n", "pins.txt": "greeter==1.0\n"},
+        {"pyproject.toml": "[tool.uv]\n"},
+    ],
+)
+async def test_changed_inputs_make_another_environment(workplace: Workplace, change: dict[str, str]) -> None:
+    first = await workplace.build(Files(files=REQUIREMENTS))
+
+    second = await workplace.build(Files(files=REQUIREMENTS | change))
+
+    assert second.slug.environment != first.slug.environment
+    assert workplace.environment(first).is_dir(), "the running release goes on with its own"
+
+
+async def test_a_file_that_a_constraint_reaches_counts_too(workplace: Workplace) -> None:
+    files = REQUIREMENTS | {"requirements.txt": "-r deep/a.txt\n", "deep/a.txt": "-c b.txt\ngreeter\n"}
+    first = await workplace.build(Files(files=files | {"deep/b.txt": "greeter==1.0\n"}))
+
+    second = await workplace.build(Files(files=files | {"deep/b.txt": "greeter==2.0\n"}))
+
+    assert second.slug.environment != first.slug.environment
+    assert "greeter==2.0" in workplace.said
+
+
+async def test_index_settings_count_too(workplace: Workplace, package_index: str) -> None:
+    first = await workplace.build(Files(files=REQUIREMENTS))
+
+    second = await workplace.build(Files(files=REQUIREMENTS), config={"PIP_EXTRA_INDEX_URL": package_index + "/"})
+
+    assert second.slug.environment != first.slug.environment
+
+
+async def test_no_cache_makes_everything_anew_and_leaves_what_runs(workplace: Workplace) -> None:
+    first = await workplace.build(Files(files=REQUIREMENTS))
+
+    second = await workplace.build(Files(files=REQUIREMENTS), no_cache=True)
+    third = await workplace.build(Files(files=REQUIREMENTS))
+
+    assert second.slug.environment != first.slug.environment
+    assert third.slug.environment == second.slug.environment
+    assert (workplace.environment(first) / ".complete").exists()
+
+
+async def test_two_apps_share_no_environment(workplace: Workplace) -> None:
+    one = await workplace.build(Files(files=REQUIREMENTS))
+    two = await workplace.build(Files(files=REQUIREMENTS), app=make_app(2))
+
+    library = "lib/*/site-packages/greeter.py"
+    (file_one,) = workplace.environment(one).glob(library)
+    (file_two,) = workplace.environment(two).glob(library)
+    assert file_one.stat().st_ino != file_two.stat().st_ino
+
+
+async def test_an_environment_without_its_mark_is_made_anew(workplace: Workplace) -> None:
+    first = await workplace.build(Files(files=REQUIREMENTS))
+    environment = workplace.environment(first)
+    (environment / ".complete").unlink()  # as if killed just before the end
+    (environment / "bin" / "greeter").unlink()
+
+    again = await workplace.build(Files(files=REQUIREMENTS))
+
+    assert again.slug.environment == first.slug.environment
+    assert (environment / "bin" / "greeter").exists()
+
+
+async def test_what_a_killed_build_left_is_cleared_away(workplace: Workplace) -> None:
+    left = workplace.layout.slugs / ".builds" / str(workplace.app.id) / "app"
+    left.mkdir(parents=True)
+    (left / "stale.py").write_text("1")
+
+    built = await workplace.build(Files(files=REQUIREMENTS))
+
+    assert not (workplace.folder(built) / "stale.py").exists()
+    workplace.check_clean()
+
+
+async def test_links_exec_bits_and_odd_names_come_through(workplace: Workplace) -> None:
+    odd = "späße\n" + "x" * 200
+    source = Files(
+        files=REQUIREMENTS | {"run.sh": "#!/bin/sh\n", odd: "1", "deep/a/b": "2"},
+        links={"link": "work.py", "dangling": "nowhere", "outside": "/etc/passwd", "folder": "deep"},
+        executable=["run.sh"],
+    )
+
+    folder = workplace.folder(await workplace.build(source))
+
+    assert (folder / odd).read_text() == "1"
+    assert os.access(folder / "run.sh", os.X_OK)
+    assert not os.access(folder / "work.py", os.X_OK)
+    assert {name: os.readlink(folder / name) for name in source.links} == source.links
+
+
+async def test_slugignore_applies_before_the_build(workplace: Workplace) -> None:
+    ignored = {
+        ".slugignore": "# notes\n*.psd\n/docs\n\nbuild/\n",
+        "a.psd": "",
+        "deep/b.psd": "",
+        "docs/x": "",
+        "deep/docs/y": "",
+    }
+
+    folder = workplace.folder(await workplace.build(Files(files=REQUIREMENTS | ignored | {"build/z": ""})))
+
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if ".profile.d" not in str(path)}
+    assert names == {".slugignore", "deep", "deep/docs", "deep/docs/y", *REQUIREMENTS}
+
+
+async def test_hooks_run_with_config_vars_that_the_installer_does_not_see(workplace: Workplace) -> None:
+    built = await workplace.build(
+        Files("python_hooks"), config={"GREETING": "hi", "PATH": "/nowhere", "PUSHD_UV": "/bin/false"}
+    )
+
+    assert {"made-before", "made-after"} <= {path.name for path in workplace.folder(built).iterdir()}
+    check_golden("python_hooks.txt", workplace.said)
+
+
+async def test_a_config_var_is_no_variable_of_the_build_but_a_file(workplace: Workplace, tmp_path: Path) -> None:
+    workplace.buildpacks = _pack(tmp_path, compile='echo "seen: ${COLOUR-nothing}"; printf "file: %s\\n" "$(cat "$3/COLOUR")"')
+    workplace.builder = workplace.new_builder()
+
+    await workplace.build(Files(files={"Procfile": "web: x"}), config={"COLOUR": "red"})
+
+    assert "seen: nothing\nfile: red\n" in workplace.said
+
+
+async def test_a_build_sees_the_documented_variables_and_nothing_of_the_daemon(workplace: Workplace, tmp_path: Path) -> None:
+    workplace.buildpacks = _pack(tmp_path, compile='env; cd "$1"; pwd; ls -a "$2" "$3"')
+    workplace.passthrough["SSL_CERT_FILE"] = "/etc/ssl/certs/ca-certificates.crt"
+    workplace.builder = workplace.new_builder()
+
+    await workplace.build(Files(files={"Procfile": "web: x"}))
+
+    lines = workplace.said.splitlines()
+    assert {"STACK=heroku-24", f"SOURCE_VERSION={COMMIT}", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"} <= set(lines)
+    names = {line.partition("=")[0] for line in lines if line[:1].isupper() and "=" in line}
+    assert not {name for name in names if name.startswith(("PYTEST", "GIT_"))}
+    if workplace.sandbox.protections[0].on:
+        assert "HOME=/app" in lines
+        assert "/app" in lines
+
+
+async def test_secrets_do_not_reach_the_output(workplace: Workplace, tmp_path: Path) -> None:
+    workplace.buildpacks = _pack(
+        tmp_path, compile='cat "$3/TOKEN"; echo; echo " !     cannot use $(cat "$3/TOKEN")"; echo "at $INDEX_URL"; exit 1'
+    )
+    workplace.passthrough["INDEX_URL"] = "https://me:s3cr3t@index.example/simple"
+    workplace.builder = workplace.new_builder()
+
+    error = await workplace.refused(Files(files={"Procfile": "web: x"}), config={"TOKEN": "abcdefgh12345"})
+
+    assert "abcdefgh12345" not in workplace.said + error.text
+    assert "s3cr3t" not in workplace.said
+    assert error.message == "cannot use [TOKEN]"
+    assert "at https://****@index.example/simple" in workplace.said
+
+
+async def test_uv_lock(workplace: Workplace) -> None:
+    built = await workplace.build(Files("python_uv_lock"))
+
+    assert list(workplace.environment(built).glob("lib/*/site-packages/greeter.py"))
+    check_golden("python_uv_lock.txt", workplace.said)
+
+
+async def test_editable_requirements_hold_at_run_time_also_when_nothing_is_installed(
+    workplace: Workplace, request: pytest.FixtureRequest
+) -> None:
+    first = await workplace.build(Files("python_editable"))
+    request.getfixturevalue("no_more_installs")
+    workplace.builder = workplace.new_builder()
+
+    again = await workplace.build(Files("python_editable"))
+
+    assert again.slug.environment == first.slug.environment
+    assert (workplace.folder(again) / "made_by_build.py").exists(), "what the installation wrote into the app is there again"
+    (link,) = workplace.environment(first).glob("lib/*/site-packages/greeter.pth")
+    if workplace.sandbox.protections[0].on:
+        assert link.read_text() == "/app\n"
+
+
+async def test_changed_content_of_an_editable_package_is_installed_again(workplace: Workplace) -> None:
+    first = await workplace.build(Files("python_editable"))
+
+    second = await workplace.build(Files("python_editable", files={"greeter.py": 'GREETING = "hi"\n'}))
+
+    assert second.slug.environment != first.slug.environment
+
+
+async def test_requirements_beside_other_lock_files_are_used_and_that_is_said(workplace: Workplace) -> None:
+    await workplace.build(Files(files=REQUIREMENTS | {"poetry.lock": "", "pyproject.toml": "", "uv.lock": ""}))
+
+    assert "       requirements.txt is used; uv.lock and poetry.lock beside it are not.\n" in workplace.said
+
+
+async def test_a_committed_virtualenv_is_warned_of(workplace: Workplace) -> None:
+    await workplace.build(Files(files=REQUIREMENTS | {"venv/pyvenv.cfg": "home = /elsewhere\n"}))
+
+    assert " !     Warning: the folder venv/ is a virtual environment that was committed to git.\n" in workplace.said
+
+
+async def test_the_profile_puts_the_environment_first(workplace: Workplace) -> None:
+    built = await workplace.build(Files(files=REQUIREMENTS))
+
+    profile = (workplace.folder(built) / ".profile.d" / "python.sh").read_text()
+
+    assert f"export PATH='{workplace.environment(built)}/bin':\"$PATH\"\n" in profile
+
+
+BAD_APPS = {
+    "python_no_procfile": (BuildFailed, "there is no Procfile", "web: gunicorn shop:application"),
+    "python_bad_requirement": (BuildFailed, "Cannot install the dependencies in requirements.txt", ""),
+    "python_missing_version": (BuildFailed, "Python 3.99.1 is not installed", ""),
+    "python_misspelt": (BuildFailed, "There is no requirements.txt, but a file called Requirements.txt", ""),
+    "python_bad_procfile": (ProcfileError, "Procfile line 2 cannot be read", "web: gunicorn hello:app"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_APPS)
+async def test_bad_apps_are_refused_with_what_to_do(workplace: Workplace, name: str) -> None:
+    kind, message, remedy = BAD_APPS[name]
+
+    error = await workplace.refused(Files(name))
+
+    assert isinstance(error, kind)
+    assert message in error.message
+    assert remedy in error.remedy
+    assert "\n" not in error.message
+    check_golden(f"{name}.txt", f"{workplace.said}--- {error.text}\n")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"runtime.txt": "3.11\n"}, "runtime.txt says '3.11', which names no Python version"),
+        ({".python-version": "3.11\n3.12\n"}, ".python-version says '3.11, 3.12', which is not one Python version"),
+        ({".python-version": "myenv\n"}, ".python-version says 'myenv', which is not one Python version"),
+        ({".python-version": "\n"}, ".python-version says nothing, which is not one Python version"),
+        ({"requirements.txt": None, "Pipfile.lock": "{}"}, "no uv.lock; Pipfile.lock alone cannot be installed yet"),
+        ({"requirements.txt": None, "poetry.lock": ""}, "no uv.lock; poetry.lock alone cannot be installed yet"),
+        ({"requirements.txt": None, "setup.py": ""}, "no uv.lock; setup.py alone cannot be installed yet"),
+        ({"requirements.txt": None, "uv.lock": ""}, "There is a uv.lock but no pyproject.toml"),
+        ({"requirements.txt": None, "requirements/prod.txt": ""}, "no requirements.txt at the root of the repository"),
+        ({"requirements.txt": "greeter\n".encode("utf-16")}, "requirements.txt is saved as UTF-16"),
+        ({"requirements.txt": "-r missing.txt\n"}, "Cannot install the dependencies in requirements.txt"),
+        ({"requirements.txt": "greeter==1.0\ngreeter==2.0\n"}, "Cannot install the dependencies in requirements.txt"),
+        ({"requirements.txt": "nothing-like-this\n"}, "Cannot install the dependencies in requirements.txt"),
+        ({"requirements.txt": "what is this\n"}, "Cannot install the dependencies in requirements.txt"),
+        ({"bin/pre_compile": "#!/bin/sh\necho bad luck; exit 3\n"}, "bin/pre_compile ended with exit code 3"),
+        ({"bin/post_compile": "#!/no/such/program\n"}, "bin/post_compile cannot be started"),
+        ({"Procfile": "\n"}, "the Procfile names no process type"),
+        ({"Procfile": None, "procfile": "web: x\n"}, "there is no Procfile, but a file called procfile"),
+        ({"requirements.txt": None, "work.py": None}, "no buildpack fits this app"),
+    ],
+)
+async def test_bad_files_are_refused_with_what_to_do(
+    workplace: Workplace, files: dict[str, str | bytes | None], message: str
+) -> None:
+    before = {name: text for name, text in REQUIREMENTS.items() if not (name in files and files[name] is None)}
+    added = {name: content for name, content in files.items() if content is not None}
+
+    error = await workplace.refused(Files(files={**before, **added}))
+
+    assert message in error.message
+    assert error.remedy or " !     " in workplace.said
+    assert "Traceback" not in workplace.said
+
+
+async def test_uv_lock_that_does_not_fit_is_refused(workplace: Workplace) -> None:
+    project = (FIXTURE_APPS / "python_uv_lock" / "pyproject.toml").read_text()
+
+    await workplace.refused(Files("python_uv_lock", files={"pyproject.toml": project.replace('["greeter"]', "[]")}))
+
+    assert "run `uv lock` and commit uv.lock" in workplace.said
+
+
+async def test_a_build_ends_at_its_deadline_with_all_that_it_started(workplace: Workplace, tmp_path: Path) -> None:
+    workplace.buildpacks = _pack(tmp_path, compile="sleep 1000 & setsid sleep 1001 & echo waiting; sleep 1002")
+    workplace.timeout_seconds = 0.5
+    workplace.builder = workplace.new_builder()
+
+    error = await workplace.refused(Files(files={"Procfile": "web: x"}))
+
+    assert error.message == "the build did not end within 0.5 seconds and was stopped"
+    assert "waiting" in workplace.said
+
+
+async def test_a_cancelled_build_leaves_nothing(workplace: Workplace, tmp_path: Path) -> None:
+    started = asyncio.Event()
+    async with await asyncio.start_server(lambda _, writer: (started.set(), writer.close()), "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        workplace.buildpacks = _pack(tmp_path, compile=f"exec 3<>/dev/tcp/127.0.0.1/{port}; sleep 1000")
+        workplace.builder = workplace.new_builder()
+        build = asyncio.ensure_future(workplace.build(Files(files={"Procfile": "web: x"})))
+        await started.wait()
+        build.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await build
+
+    workplace.check_clean()
+
+
+async def test_a_slug_over_its_limit_is_refused(workplace: Workplace) -> None:
+    error = await workplace.refused(Files(files=REQUIREMENTS | {"big": b"x" * 1_200_000}), settings={"slug-limit-mb": "1"})
+
+    assert "the slug takes 1.1 MB, more than the 1.0 MB that slug-limit-mb allows" in error.message
+
+
+async def test_a_procfile_link_to_the_daemons_files_is_no_procfile(workplace: Workplace) -> None:
+    (workplace.layout.data / "secret.key").write_text("web: top secret")
+
+    error = await workplace.refused(
+        Files(files={"requirements.txt": ""}, links={"Procfile": str(workplace.layout.data / "secret.key")})
+    )
+
+    assert "secret" not in error.text
+
+
+async def test_prune_keeps_what_is_named_and_what_was_built_last(workplace: Workplace) -> None:
+    built = [await workplace.build(Files(files=REQUIREMENTS | {"work.py": str(number)})) for number in range(4)]
+    other = await workplace.build(Files(files=REQUIREMENTS), app=make_app(2))
+    orphan = workplace.layout.slug("0" * 64)
+    orphan.mkdir()
+    half_built = workplace.layout.environment(workplace.app.id, "f" * 32)
+    half_built.mkdir()
+
+    await workplace.builder.prune(workplace.app, keep_checksums={built[1].slug.checksum}, keep_environments=())
+
+    assert workplace.slugs.stored == [built[1].slug, built[3].slug, other.slug]
+    assert not orphan.exists()
+    assert not half_built.exists()
+    assert workplace.environment(built[1]).is_dir()
+    workplace.check_clean()
+
+
+async def test_destroy_leaves_nothing_of_an_app(workplace: Workplace) -> None:
+    await workplace.build(Files(files=REQUIREMENTS))
+    other = await workplace.build(Files(files=REQUIREMENTS), app=make_app(2))
+    workplace.slugs.stored.remove(workplace.slugs.stored[0])
+
+    await workplace.builder.destroy(workplace.app.id)
+
+    assert not workplace.layout.environments(workplace.app.id).exists()
+    assert not workplace.layout.cache(workplace.app.id).exists()
+    assert workplace.folder(other).is_dir()
+    workplace.check_clean()
+
+
+async def test_several_buildpacks_run_in_order_and_hand_on_what_they_export(workplace: Workplace, tmp_path: Path) -> None:
+    _pack(tmp_path, "one", compile='echo "export COLOUR=red" >"${0%/*}/../export"')
+    workplace.buildpacks = _pack(
+        tmp_path, "two", compile='echo "colour $COLOUR"', release="echo 'default_process_types: {web: ./two}'"
+    )
+    workplace.builder = workplace.new_builder()
+
+    built = await workplace.build(Files(files={"file": ""}), buildpacks=["one", "two"])
+
+    assert built.buildpacks == ("one", "two")
+    assert built.slug.process_types == {"web": "./two"}
+    assert "colour red\n" in workplace.said
+    assert "       Default types -> web\n" in workplace.said
+
+
+async def test_a_buildpack_that_we_do_not_have_is_refused(workplace: Workplace) -> None:
+    error = await workplace.refused(Files(files=REQUIREMENTS), buildpacks=["https://example.org/pack.git"])
+
+    assert "buildpacks from a URL are not supported yet" in error.message
+    assert error.remedy == "Installed on this server: python."
+
+
+async def test_a_buildpack_whose_release_is_no_yaml_is_refused(workplace: Workplace, tmp_path: Path) -> None:
+    workplace.buildpacks = _pack(tmp_path, compile=":", release="echo 'default_process_types: [web'")
+    workplace.builder = workplace.new_builder()
+
+    error = await workplace.refused(Files(files={"file": ""}))
+
+    assert error.message == "bin/release of the pack buildpack cannot be read: it is not YAML"
+
+
+def _pack(folder: Path, name: str = "pack", *, compile: str, release: str = "echo '--- {}'") -> Path:
+    """A buildpack of three shell scripts; gives the folder that holds it."""
+    shelf = folder / "packs"
+    scripts = {"detect": f"echo {name}", "compile": compile, "release": release}
+    (shelf / name / "bin").mkdir(parents=True)
+    for step, script in scripts.items():
+        path = shelf / name / "bin" / step
+        path.write_text(f"#!/bin/bash\n{script}\n")
+        path.chmod(0o755)
+    return shelf

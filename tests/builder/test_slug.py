@@ -1,0 +1,138 @@
+"""What a slug leaves out, what its checksum covers, and its place on the shelf."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+
+from pushd.builder.folders import read_inside, remove_tree
+from pushd.builder.slug import apply_slugignore, measure_content, shelve
+
+
+def make_tree(folder: Path, names: Collection[str]) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("patterns", "gone"),
+    [
+        ("*.psd", {"a.psd", "deep/b.psd"}),
+        ("/a.psd", {"a.psd"}),
+        ("deep/*.psd", {"deep/b.psd"}),
+        ("docs/", {"docs/x", "deep/docs/y"}),
+        ("/docs", {"docs/x"}),
+        ("a.psd/", set()),
+        ("# a.psd\n\n!a.psd", set()),
+        ("  a.psd  \r\nnothing-like-this", {"a.psd"}),
+        ("../outside", set()),
+        ("a.psd\na.psd", {"a.psd"}),
+    ],
+)
+def test_slugignore(tmp_path: Path, patterns: str, gone: set[str]) -> None:
+    names = {"a.psd", "deep/b.psd", "docs/x", "deep/docs/y", "keep.py"}
+    (tmp_path / "outside").write_text("")
+    tree = make_tree(tmp_path / "tree", names)
+    (tree / ".slugignore").write_text(patterns)
+
+    apply_slugignore(tree)
+
+    left = {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()} - {".slugignore"}
+    assert left == names - gone
+    assert (tmp_path / "outside").exists()
+
+
+def test_slugignore_removes_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "tree", {"keep/a"})
+    (tree / "link").symlink_to("keep")
+    (tree / ".slugignore").write_text("link\n")
+
+    apply_slugignore(tree)
+
+    assert not (tree / "link").is_symlink()
+    assert (tree / "keep" / "a").exists()
+
+
+def test_the_checksum_covers_names_kinds_modes_and_contents_and_no_times(tmp_path: Path) -> None:
+    def checksum(number: int, *, change: str = "") -> str:
+        tree = make_tree(tmp_path / str(number), {"a", "b/c"})
+        (tree / "link").symlink_to("a" if change != "link" else "b")
+        if change == "content":
+            (tree / "a").write_text("x")
+        elif change == "mode":
+            (tree / "a").chmod(0o755)
+        elif change == "name":
+            (tree / "a").rename(tree / "z")
+        elif change == "folder":
+            (tree / "empty").mkdir()
+        elif change == "time":
+            os.utime(tree / "a", (1, 1))
+        return measure_content(tree).checksum
+
+    changes = ["", "content", "mode", "name", "folder", "link"]
+    assert len({checksum(number, change=change) for number, change in enumerate(changes)}) == len(changes)
+    assert checksum(97) == checksum(98) == checksum(99, change="time")
+
+
+def test_names_that_could_be_taken_for_each_other_differ(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    make_tree(one, {"a"})
+    make_tree(two, {"b"})
+    (one / "a").write_text("1 file 1 b")
+    (two / "b").write_text("1 file 1 a")
+
+    assert measure_content(one).checksum != measure_content(two).checksum
+
+
+def test_fifos_are_left_out_and_sizes_counted(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "tree", {"abc"})
+    os.mkfifo(tree / "fifo")
+
+    content = measure_content(tree)
+
+    assert content.size_bytes == 3
+    assert not (tree / "fifo").exists()
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_a_slug_is_moved_to_its_place_once(tmp_path: Path, count: int) -> None:
+    place = tmp_path / "place"
+    first = make_tree(tmp_path / "first", [f"file {number}" for number in range(count)])
+    second = make_tree(tmp_path / "second", ["other"])
+    inode = first.stat().st_ino
+
+    shelve(first, place)
+    shelve(second, place)
+
+    assert place.stat().st_ino == inode
+    assert not first.exists()
+    assert not second.exists()
+
+
+def test_read_inside_follows_links_only_within_the_tree(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    tree = make_tree(tmp_path / "tree", {"real"})
+    (tree / "near").symlink_to("real")
+    (tree / "far").symlink_to("../secret")
+    (tree / "absolute").symlink_to(tmp_path / "secret")
+    (tree / "loop").symlink_to("loop")
+    os.mkfifo(tree / "fifo")
+
+    assert read_inside(tree, "near") == b"real"
+    assert [read_inside(tree, name) for name in ("far", "absolute", "loop", "fifo", "missing", "real/x")] == [None] * 6
+
+
+def test_remove_tree_takes_what_has_no_permissions(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "tree", {"a/b"})
+    (tree / "a").chmod(0)
+
+    remove_tree(tree)
+    remove_tree(tree)
+
+    assert not tree.exists()
