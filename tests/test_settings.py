@@ -1,0 +1,83 @@
+"""The daemon's settings: where each value comes from, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from pushd.settings import CLIENT_VARIABLES, SETTINGS, Settings, SettingsError, build_passthrough, default_data_dir, load
+
+HOME = {"HOME": "/home/ada"}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "pushd.toml"
+
+
+def test_the_table_and_the_class_are_one(config: Path) -> None:
+    config.write_text("")
+    effective = load({}, environ=HOME, config=config)
+
+    assert [setting.name for setting in SETTINGS] == [field.name for field in fields(Settings)]
+    assert effective.settings == Settings(data_dir=Path("/home/ada/.local/share/pushd"))
+    assert set(effective.origins.values()) == {"default"}
+    assert all(setting.help.endswith(".") for setting in SETTINGS)
+
+
+def test_the_later_source_wins_and_is_named(config: Path) -> None:
+    config.write_text('domain = "file.example"\nslugs_kept = 3\nbuilds_kept = 4\n')
+    environ = {**HOME, "PUSHD_SLUGS_KEPT": "5", "PUSHD_BUILDS_KEPT": "6"}
+
+    effective = load({"builds_kept": "7", "log_level": None}, environ=environ, config=config)
+
+    assert (effective.settings.domain, effective.origins["domain"]) == ("file.example", str(config))
+    assert (effective.settings.slugs_kept, effective.origins["slugs_kept"]) == (5, "PUSHD_SLUGS_KEPT")
+    assert (effective.settings.builds_kept, effective.origins["builds_kept"]) == (7, "flag")
+    assert (effective.settings.log_level, effective.origins["log_level"]) == ("info", "default")
+
+
+def test_the_clients_own_variables_are_no_settings(config: Path) -> None:
+    assert not CLIENT_VARIABLES & {setting.variable for setting in SETTINGS}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('colour = "red"\n', "no setting called colour"),
+        ('slugs_kept = "many"\n', "is not a number"),
+        ("slugs_kept = \n", "cannot read"),
+        ("\xff", "cannot read"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told(config: Path, text: str, told: str) -> None:
+    config.write_text(text, encoding="latin-1")
+
+    with pytest.raises(SettingsError, match=told) as caught:
+        load({}, environ=HOME, config=config)
+    assert caught.value.remedy
+
+
+def test_a_config_file_that_was_named_must_be_there(config: Path) -> None:
+    with pytest.raises(SettingsError, match="there is no such file"):
+        load({}, environ=HOME, config=config)
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        (HOME, "/home/ada/.local/share/pushd"),
+        ({**HOME, "XDG_DATA_HOME": "/data"}, "/data/pushd"),
+        ({}, "/root/.local/share/pushd"),
+    ],
+)
+def test_where_data_lies_when_nobody_says(environ: dict[str, str], folder: str) -> None:
+    assert default_data_dir(environ) == Path(folder)
+
+
+def test_builds_see_certificates_proxies_and_index_settings_only() -> None:
+    seen = {"SSL_CERT_FILE": "/ca", "https_proxy": "http://p", "PIP_INDEX_URL": "http://i", "UV_INDEX": "x", "LANG": "C"}
+
+    assert build_passthrough({**seen, **HOME, "AWS_SECRET_ACCESS_KEY": "s", "PUSHD_API_KEY": "t", "PATH": "/bin"}) == seen
