@@ -156,16 +156,17 @@ async def _build(stack: AsyncExitStack, settings: Settings, layout: Layout, envi
         default_app=settings.default_app,
         on_log=lambda app_id, line: logplex.say(app_id, PLATFORM, "router", line),
     )
-    runner = Runner(
-        scheduler=LocalScheduler(layout, sandbox),
-        pipes=logplex,
-        traffic=router,
-        dynos=store.dynos,
-        layout=layout,
-        clock=clock,
-        nursery=nursery,
-        domain=settings.domain,
-        run_timeout_seconds=settings.run_timeout_seconds,
+    runner = await stack.enter_async_context(
+        Runner(
+            scheduler=LocalScheduler(layout, sandbox),
+            pipes=logplex,
+            traffic=router,
+            dynos=store.dynos,
+            layout=layout,
+            clock=clock,
+            domain=settings.domain,
+            run_timeout_seconds=settings.run_timeout_seconds,
+        )
     )
     builder = Builder(
         layout=layout,
@@ -290,12 +291,10 @@ async def _stop(parts: _Parts, *, everything: bool) -> None:
     """Take no more work; then end dynos and router too, or leave them to the next daemon."""
     await parts.hooks.close()
     await parts.api.stop()
-    await parts.nursery.close()
     if everything:
         await parts.runner.stop_all()
-        await parts.router.stop()
-    else:
-        await parts.router.leave()
+    await parts.nursery.close()
+    await (parts.router.stop() if everything else parts.router.leave())
 
 
 async def _make_operator(store: Store, layout: Layout, domain: str) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Sequence
+from types import TracebackType
 from uuid import UUID
 
 from pushd.errors import Unavailable
@@ -34,7 +35,11 @@ STOP_GRACE_SECONDS = 10.0  # for everything of an app at its destruction, and at
 
 
 class Runner:
-    """Formation -> dynos. Boots of one app take turns (deploy's lock); no app's trouble reaches another."""
+    """Formation -> dynos. Boots of one app take turns (deploy's lock); no app's trouble reaches another.
+
+    An async context manager with tasks of its own: who waits for a boot may be cancelled, and what watches the dynos goes on
+    until `stop_all` has ended them, or until it is left: then they run on for the next daemon.
+    """
 
     def __init__(
         self,
@@ -45,7 +50,6 @@ class Runner:
         dynos: DynoStore,
         layout: Layout,
         clock: Clock,
-        nursery: Nursery,
         domain: str,
         run_timeout_seconds: float,
         chance: random.Random | None = None,
@@ -53,7 +57,7 @@ class Runner:
         self._pipes = pipes
         self._traffic = traffic
         self._clock = clock
-        self._nursery = nursery
+        self._nursery = Nursery("runner")
         self._domain = domain
         self._run_timeout_seconds = run_timeout_seconds
         self._chance = chance or random.Random()
@@ -64,6 +68,14 @@ class Runner:
         self._memory = MemoryWatch(lambda: [life for fleet in self._fleets.values() for life in fleet.lives], clock)
         self._watching: asyncio.Task[None] | None = None
         self._stopping = False
+
+    async def __aenter__(self) -> Runner:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.leave()
 
     # --- web: boot, switch, retire ------------------------------------------------------------------------------------
 
@@ -227,6 +239,11 @@ class Runner:
         """End every dyno and start none any more; returns when nothing runs."""
         self._stopping = True
         await asyncio.gather(*(fleet.close(grace_seconds=STOP_GRACE_SECONDS) for fleet in list(self._fleets.values())))
+
+    async def leave(self) -> None:
+        """Watch nothing any more and touch no dyno: they run on for the next daemon."""
+        self._stopping = True
+        await self._nursery.close()
 
     async def end_leftovers(self) -> None:
         """End what an earlier daemon left running, and bring its last output into the log. Call it before any start."""

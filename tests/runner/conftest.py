@@ -100,7 +100,7 @@ class Room:
         """As the next daemon would make it."""
         return Runner(
             scheduler=self.scheduler, pipes=self.pipes, traffic=self.traffic, dynos=self.rows, layout=self.layout,
-            clock=self.clock, nursery=self.nursery, domain="localhost", run_timeout_seconds=86400.0, chance=random.Random(),
+            clock=self.clock, domain="localhost", run_timeout_seconds=86400.0, chance=random.Random(),
         )  # fmt: skip
 
     def launch(
@@ -145,8 +145,9 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     layout.make()
     async with Nursery("test") as nursery:
         room = Room(layout, nursery)
-        yield room
-        await room.runner.stop_all()
+        async with room.runner:
+            yield room
+            await room.runner.stop_all()
         room.traffic.holds_drains = False
         assert room.scheduler.running == []
         assert room.rows.rows == {}

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from pushd.errors import BootFailed
-from pushd.kit.aio import Nursery
 from pushd.kit.clock import SystemClock
 from pushd.layout import Layout
 from pushd.logplex.logplex import Logplex
@@ -31,7 +30,6 @@ class Machine:
     layout: Layout
     logplex: Logplex
     sandbox: Sandbox
-    nursery: Nursery
     rows: FakeRows
     traffic: FakeTraffic
 
@@ -43,7 +41,7 @@ class Machine:
     def another_runner(self) -> Runner:
         return Runner(
             scheduler=LocalScheduler(self.layout, self.sandbox), pipes=self.logplex, traffic=self.traffic, dynos=self.rows,
-            layout=self.layout, clock=SystemClock(), nursery=self.nursery, domain="localhost", run_timeout_seconds=60.0,
+            layout=self.layout, clock=SystemClock(), domain="localhost", run_timeout_seconds=60.0,
         )  # fmt: skip
 
     def launch(self, number: int = 1, web: str = SERVE) -> Launch:
@@ -67,10 +65,11 @@ async def machine(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterat
     slug.mkdir()
     (slug / "serve.py").write_text(SERVE_PY)
     sandbox = await Sandbox.probe(layout.run, request.param, data=layout.data)
-    async with Logplex(layout, SystemClock()) as logplex, Nursery("test") as nursery:
-        machine = Machine(layout, logplex, sandbox, nursery, FakeRows(), FakeTraffic(Recorder()))
-        yield machine
-        await machine.runner.stop_all()
+    async with Logplex(layout, SystemClock()) as logplex:
+        machine = Machine(layout, logplex, sandbox, FakeRows(), FakeTraffic(Recorder()))
+        async with machine.runner:
+            yield machine
+            await machine.runner.stop_all()
         assert machine.rows.rows == {}
         assert list(layout.dynos.iterdir()) == []
 
@@ -99,7 +98,7 @@ async def test_an_app_that_dies_at_import_shows_its_traceback_in_push_and_log(ma
 
 async def test_the_next_daemon_ends_what_this_one_left_and_keeps_its_last_words(machine: Machine) -> None:
     await machine.deploy(machine.launch(web=f"trap 'echo bye; exit 4' TERM; {SERVE.removeprefix('exec ')} & wait"))
-    await machine.nursery.close()
+    await machine.runner.leave()
 
     await machine.another_runner().end_leftovers()
     reap_the_shim()

@@ -288,6 +288,19 @@ async def test_stopping_everything_leaves_no_process_not_even_a_stubborn_one(roo
         await room.runner.boot_web(room.launch(number=2), room.said.append)
 
 
+async def test_everything_can_be_stopped_after_those_who_waited_for_it_are_gone(room: Room) -> None:
+    await room.deploy(room.launch())
+    boot = room.nursery.start(room.runner.boot_web(room.launch(number=2, web="echo 1; exec sleep 600"), print), name="boot")
+    await room.happened.has("app[web.1]: 1")
+
+    await room.nursery.close()  # as the daemon does first
+    assert boot.cancelled()
+    assert room.scheduler.running == ["web.1"]
+    await room.runner.stop_all()
+
+    assert room.scheduler.running == []
+
+
 async def test_an_app_that_is_stopped_starts_nothing_more(room: Room) -> None:
     await room.deploy(room.launch({"web": 1, "clock": 1}, clock="exec sleep 600"))
 
@@ -329,7 +342,7 @@ async def test_a_dyno_whose_output_cannot_be_read_does_not_run(room: Room) -> No
 async def test_a_daemon_that_goes_leaves_its_dynos_running_and_the_next_one_ends_them(room: Room) -> None:
     await room.deploy(room.launch())
     web = room.scheduler.named("web.1")
-    await room.nursery.close()  # the daemon ends without stopping anything
+    await room.runner.leave()  # the daemon ends without stopping anything
     assert web.alive
 
     room.happened.items.clear()
@@ -344,7 +357,7 @@ async def test_what_a_dyno_wrote_while_no_daemon_ran_reaches_the_log(room: Room)
     script = "trap 'echo bye; exit 4' TERM; echo hello; while :; do sleep 0.01; done"
     await room.deploy(room.launch({"clock": 1, "web": 0}, clock=script))
     await room.happened.has("app[clock.1]: hello")
-    await room.nursery.close()
+    await room.runner.leave()
 
     await room.another_runner().end_leftovers()
 
