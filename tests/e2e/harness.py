@@ -224,7 +224,7 @@ class Project:
         """A push that a test reads while it runs (its stderr)."""
         return subprocess.Popen(
             ["git", "push", "pushd", *(args or ("master",))], cwd=self.folder, env=self.server.client_environ(),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
 
     def get(self, path: str = "/", **headers: str) -> Page:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 
 from tests.e2e.harness import Load, Project, eventually, read_until
 
@@ -167,7 +169,7 @@ def test_ctrl_c_in_the_client_cancels_nothing(project: Project) -> None:
     push = project.popen_push()
     read_until(push.stderr, "the hook is here")
 
-    push.kill()
+    os.killpg(push.pid, signal.SIGINT)  # as a terminal does
     push.communicate(timeout=60)
     _open_the_gate(project)
 

@@ -1,0 +1,179 @@
+"""The daemon's life: start, ready, restart, death, and what each leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import urllib.request
+from pathlib import Path
+
+from tests.e2e.harness import BIN, Load, Server, eventually, run, running
+
+
+def test_the_ready_line_endpoints_and_health(own_server: Server) -> None:
+    endpoints = own_server.endpoints
+
+    assert own_server.ready.startswith(f"ready api={endpoints['api']} router={endpoints['router']}")
+    assert endpoints["ssh"] is None
+    assert endpoints["domain"] == "localhost"
+    assert own_server.process is not None
+    assert endpoints["pid"] == own_server.process.pid
+    with urllib.request.urlopen(endpoints["api"] + "/-/health") as answer:
+        assert answer.status == 200
+    assert (own_server.data / "admin.token").stat().st_mode & 0o777 == 0o600
+    assert (own_server.data / "secret.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_daemon_of_the_same_folder_is_refused(own_server: Server) -> None:
+    second = run([str(BIN / "pushd"), "serve", "--data-dir", str(own_server.data)], cwd=own_server.home,
+                 env=own_server.daemon_environ())  # fmt: skip
+
+    assert second.exit_code == 1
+    assert "another daemon runs" in second.output
+    assert "Traceback" not in second.output
+
+
+def test_ctrl_c_leaves_no_process(own_server: Server, tmp_path: Path) -> None:
+    project = own_server.project(tmp_path / "app", "ends")
+    project.deploy()
+    assert len(own_server.processes()) > 1
+
+    assert own_server.stop(signal.SIGINT) == 0
+
+    assert own_server.processes() == []
+
+
+def test_term_leaves_app_and_router_running_and_the_next_daemon_takes_over(own_server: Server, tmp_path: Path) -> None:
+    project = own_server.project(tmp_path / "app", "stays")
+    project.ok("config:set", "KEPT=yes")
+    project.deploy()
+    before, endpoints = project.get().body, own_server.endpoints
+
+    assert own_server.stop(signal.SIGTERM) == 0
+    assert own_server.get("stays").body == before  # nobody noticed
+
+    with Load(own_server, "stays", visitors=2) as load:
+        own_server.start()
+        eventually(lambda: own_server.get("stays").body != before, what="the new daemon's dyno")
+    assert load.failures == []  # held while the app boots anew
+    assert own_server.endpoints["api"] == endpoints["api"]
+    assert own_server.endpoints["router"] == endpoints["router"]
+    assert project.get("/env/KEPT").body == "yes"
+    assert len([pid for pid in own_server.processes() if _is_app(pid)]) == 1  # nothing runs twice
+
+
+def _is_app(pid: int) -> bool:
+    return Path(f"/proc/{pid}/cmdline").read_bytes() == b"python\0app.py\0"
+
+
+def test_kill_9_of_the_daemon_stops_no_app(own_server: Server, tmp_path: Path) -> None:
+    project = own_server.project(tmp_path / "app", "survives")
+    project.deploy()
+    before = project.get().body
+
+    own_server.stop(signal.SIGKILL)
+    assert own_server.get("survives").body == before
+    own_server.start()
+
+    eventually(lambda: own_server.get("survives").body != before, what="the new daemon's dyno")
+    assert "version one" in project.get().body
+    assert len([pid for pid in own_server.processes() if _is_app(pid)]) == 1
+
+
+def test_kill_9_of_the_router_is_mended_on_the_same_port(own_server: Server, tmp_path: Path) -> None:
+    project = own_server.project(tmp_path / "app", "routed")
+    project.deploy()
+    router = next(pid for pid in own_server.processes() if b"pushd.router" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    os.kill(router, signal.SIGKILL)
+
+    assert project.get().status == 200  # the connection waited for the next router
+
+
+def test_a_build_that_dies_with_the_daemon_is_settled(own_server: Server, tmp_path: Path) -> None:
+    project = own_server.project(tmp_path / "app", "half-done")
+    project.write("bin/post_compile", "#!/bin/sh\necho the hook is here\nsleep 60\n")
+    (project.folder / "bin" / "post_compile").chmod(0o755)
+    project.commit("slow")
+    push = project.popen_push()
+    for line in iter(push.stderr.readline, ""):  # type: ignore[union-attr]
+        if "the hook is here" in line:
+            break
+    own_server.stop(signal.SIGKILL)
+    _, rest = push.communicate(timeout=60)
+    assert push.returncode != 0, rest
+
+    own_server.start()
+
+    build = json.loads(project.ok("builds", "--json"))[0]
+    assert build["status"] == "failed"
+    eventually(lambda: not [pid for pid in own_server.processes() if _is_hook(pid)], what="the build's processes to end")
+    project.write("bin/post_compile", "#!/bin/sh\ntrue\n")
+    project.commit("quick")
+    project.deploy()
+    assert project.get().status == 200
+
+
+def _is_hook(pid: int) -> bool:
+    return b"post_compile" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_an_explicit_router_address_moves_a_running_router(own_server: Server, tmp_path: Path) -> None:
+    project = own_server.project(tmp_path / "app", "moves")
+    project.deploy()
+    old = own_server.endpoints["router"]
+    own_server.stop(signal.SIGTERM)
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+
+    own_server.start("--router-listen", f"127.0.0.1:{port}")
+
+    assert own_server.endpoints["router"] == f"http://127.0.0.1:{port}" != old
+    assert project.get().status == 200
+    with socket.socket() as closed:
+        assert closed.connect_ex(("127.0.0.1", int(old.rpartition(":")[2]))) != 0
+
+
+def test_default_app_answers_for_unknown_hosts(tmp_path: Path) -> None:
+    with running(Server(tmp_path / "data", tmp_path / "home"), "--default-app", "front") as server:
+        assert server.get("nobody").status == 404
+        project = server.project(tmp_path / "app", "front")
+        project.deploy()
+
+        assert server.get("nobody").body.startswith("version one")
+        project.ok("rename", "back")
+        assert server.get("nobody").status == 404
+
+
+def test_check_prints_settings_with_origins(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(BIN / "pushd"), "serve", "--check", "--data-dir", str(tmp_path / "data"), "--domain", "example.org"],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PUSHD_API_LISTEN": "127.0.0.1:1234"},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"domain = example.org +\(flag\)", done.stdout)
+    assert re.search(r"api_listen = 127.0.0.1:1234 +\(PUSHD_API_LISTEN\)", done.stdout)
+    assert re.search(r"router_listen = 127.0.0.1:8080 +\(default\)", done.stdout)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_taken_port_is_said_clearly(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = subprocess.run(
+            [str(BIN / "pushd"), "serve", "--data-dir", str(tmp_path / "data"), "--router-listen", "127.0.0.1:0",
+             "--api-listen", f"127.0.0.1:{taken.getsockname()[1]}"],
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)}, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "cannot listen on" in done.stderr
+    assert "Traceback" not in done.stderr
