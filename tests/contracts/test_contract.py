@@ -1,0 +1,112 @@
+"""Every documented call that we serve is made once; what differs from the schemas is exactly what is listed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pushd.api.routes import ROUTES
+from tests.api.conftest import Api, Deployed, running_api
+from tests.contracts.validate import ContractChecker, listed_deviations
+
+NO_JSON = {"/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}", "/-/metrics"}
+ALWAYS_REFUSED = {  # not served yet, or a 404 that means "none"
+    "POST /apps/{app}/builds",
+    "POST /apps/{app}/domains",
+    "GET /apps/{app}/pipeline-couplings",
+    "DELETE /oauth/sessions/{session}",
+}
+BODIES: dict[str, Any] = {
+    "POST /apps": {"name": "made"},
+    "PATCH /apps/{app}": {"maintenance": True},
+    "PATCH /apps/{app}/config-vars": {"KEY": "val"},
+    "POST /apps/{app}/releases": {"release": "v2"},
+    "PATCH /apps/{app}/formation": {"updates": [{"type": "web", "quantity": "2"}]},
+    "PATCH /apps/{app}/formation/{type}": {"quantity": 1},
+    "POST /apps/{app}/dynos": {"command": "flask routes"},
+    "POST /apps/{app}/log-sessions": {"lines": 10},
+    "POST /oauth/authorizations": {"scope": ["global"], "expires_in": 60},
+    "PATCH /-/apps/{app}/settings": {"probe-path": "/up"},
+}
+
+
+async def make_every_call(api: Api) -> dict[str, int]:
+    """Each row of the table -> the status of its answer; calls that destroy come last."""
+    shop = await api.deployed("shop")
+    await api.store.releases.set_has_output(shop.release)
+    await api.request("POST", "/apps/shop/releases", {"slug": str(shop.slug.id)})
+    rows = sorted((row for row in ROUTES if row.path not in NO_JSON), key=lambda row: row.method == "DELETE")
+    rows.sort(key=lambda row: (row.method, row.path) == ("DELETE", "/apps/{app}"))
+    statuses: dict[str, int] = {}
+    for row in rows:
+        name = f"{row.method} {row.path}"
+        answer = await api.request(row.method, await _fill(api, shop, row.path), BODIES.get(name))
+        statuses[name] = answer.status
+    return statuses
+
+
+async def _fill(api: Api, shop: Deployed, path: str) -> str:
+    known = {
+        "app": "shop",
+        "user": "~",
+        "release": "v2",
+        "slug": str(shop.slug.id),
+        "build": str(shop.build.id),
+        "type": "web",
+        "dyno": "web.1",
+        "domain": "shop.localhost",
+        "collaborator": "admin@localhost",
+        "region": "us",
+        "stack": "heroku-24",
+        "session": "~",
+    }
+    if "{authorization}" in path:
+        made, _ = await api.store.users.create_authorization(api.operator, "for this call")
+        known["authorization"] = str(made.id)
+    if "{change}" in path:
+        known["change"] = str((await api.store.changes.create(shop.app, 2)).id)
+    return re.sub(r"\{(\w+)\}", lambda found: known[found[1]], path)
+
+
+async def test_every_answer_fits_and_every_listed_deviation_is_needed(tmp_path: Path) -> None:
+    checker = ContractChecker()
+    async with running_api(tmp_path, checker) as api:
+        statuses = await make_every_call(api)
+
+    refused = {name for name, status in statuses.items() if status >= 400}
+    assert refused == ALWAYS_REFUSED
+    unneeded = set(listed_deviations()) - checker.used
+    assert not unneeded, f"listed in deviations.toml, but no answer differs so: {sorted(unneeded)}"
+
+
+async def test_partial_lists_fit_too(tmp_path: Path) -> None:
+    async with running_api(tmp_path) as api:
+        await asyncio.gather(*(api.create(name) for name in ("one", "two", "three")))
+        answer = await api.request("GET", "/apps", headers={"Range": "name ..; max=2"})
+
+    assert (answer.status, answer.headers["Next-Range"]) == (206, "name ]three..; max=2")
+
+
+def test_each_deviation_has_a_reason() -> None:
+    assert all(len(reason.split()) > 5 for reason in listed_deviations().values())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "body", "told"),
+    [
+        ("GET", "/apps/x/nowhere", 200, [], "no such call"),
+        ("GET", "/account/keys", 200, [{}], "key.id missing"),
+        ("GET", "/apps/x/config-vars", 200, {"A": 1}, "config-var.A"),
+        ("GET", "/apps/x", 404, {"message": "x"}, "'id' is a required property"),
+        ("GET", "/apps/x", 404, {"id": "not_found", "message": ""}, "message"),
+        ("DELETE", "/apps/x/dynos", 202, {"more": 1}, "dyno.more added"),
+        ("GET", "/-/changes/x", 200, {"id": "no-uuid", "state": "odd", "release": "2", "reason": ""}, "change.state enum"),
+    ],
+)
+def test_the_checker_finds_what_is_wrong(method: str, path: str, status: int, body: Any, told: str) -> None:
+    with pytest.raises(AssertionError, match=re.escape(told)):
+        ContractChecker().check(method, path, status, body)
