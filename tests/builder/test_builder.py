@@ -337,6 +337,14 @@ async def test_bad_files_are_refused_with_what_to_do(
     assert "Traceback" not in workplace.said
 
 
+async def test_what_uv_says_is_shown_before_what_we_say(workplace: Workplace) -> None:
+    await workplace.refused(Files("python_bad_requirement"))
+
+    said, ours = workplace.said.split(" !     Cannot install the dependencies in requirements.txt; uv says why above.\n")
+    assert "greeter==9.9" in said
+    assert ours == " !     That version was never published, or not for this Python: change it in requirements.txt.\n\n"
+
+
 async def test_uv_lock_that_does_not_fit_is_refused(workplace: Workplace) -> None:
     project = (FIXTURE_APPS / "python_uv_lock" / "pyproject.toml").read_text()
 
