@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from uuid import uuid4
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -12,6 +13,7 @@ from pushd.errors import NotFound, PushdError, TooLarge, Unauthorized
 log = logging.getLogger(__name__)
 
 NO_ENDPOINT = "The requested API endpoint was not found."
+REQUEST_ID = web.RequestKey("request_id", str)
 _REALM = 'Bearer realm="pushd"'  # RFC 9110 section 11.6.1: a 401 names a challenge; Basic would open browser dialogues
 
 
@@ -44,7 +46,8 @@ class InternalError(PushdError):
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every failure as JSON; one that nobody raised on purpose keeps its traceback in the daemon's log only."""
+    """Give the request its id; answer every failure as JSON. A bug keeps its traceback in the daemon's own log only."""
+    request[REQUEST_ID] = str(uuid4())
     try:
         return await handler(request)
     except PushdError as error:
@@ -58,5 +61,11 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except ConnectionResetError:
         raise  # the client is gone; there is nobody to answer
     except Exception:
-        log.exception("request failed", extra={"method": request.method, "path": request.path})
+        log.exception("request failed", extra={"route": route_of(request), "request_id": request[REQUEST_ID]})
         return answer_of(InternalError())
+
+
+def route_of(request: web.Request) -> str:
+    """Method and path as the table of routes has them: the real path may be a secret."""
+    resource = request.match_info.route.resource
+    return f"{request.method} {'?' if resource is None else resource.canonical}"

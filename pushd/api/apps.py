@@ -37,7 +37,8 @@ async def create(request: web.Request) -> web.Response:
     wanted = await parse_body(request, CreateBody)
     _check_choice("region", wanted.region, REGION)
     _check_choice("stack", wanted.stack, STACK)
-    app = await request.app[APPS].create(wanted.name, request[USER])
+    name = None if wanted.name is None else parse_app_name(wanted.name)
+    app = await request.app[APPS].create(name, request[USER])
     return answer(app_json(request, app), status=201)
 
 

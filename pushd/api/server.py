@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
-from uuid import uuid4
 
 from aiohttp import web
 
@@ -33,7 +32,7 @@ from pushd.api.streams import Streams
 from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.clock import Clock
 from pushd.kit.listen import Listener
-from pushd.problems import problems
+from pushd.problems import REQUEST_ID, problems
 from pushd.store.store import Store
 
 _LONGEST_HEADER_BYTES = 16_384  # the Heroku CLI repeats up to 7 KiB of ids in one
@@ -116,7 +115,8 @@ class ApiServer:
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Request-Id"] = str(uuid4())
+    response.headers["Request-Id"] = request[REQUEST_ID]
+    response.headers["Server"] = "pushd"
     response.headers["RateLimit-Remaining"] = _RATE_LIMIT
 
 

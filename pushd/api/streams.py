@@ -10,6 +10,7 @@ from aiohttp import web
 
 from pushd.errors import Unavailable
 from pushd.kit.aio import Nursery
+from pushd.problems import route_of
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class Streams:
         await response.prepare(request)
         if opening:
             await response.write(opening)
-        task = self._start(copy(), request.path)
+        task = self._start(copy(), route_of(request))
         try:
             await asyncio.wait({task})
         finally:

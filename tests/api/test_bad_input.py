@@ -33,6 +33,7 @@ BODIES: list[tuple[str, str, bytes, int, str]] = [
 
 VALUES: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/apps", {"name": "x"}, 422, "3 to 30"),
+    ("POST", "/apps", {"name": ""}, 422, "3 to 30"),
     ("POST", "/apps", {"name": "Blog"}, 422, "lowercase"),
     ("POST", "/apps", {"name": "1blog"}, 422, "start with a letter"),
     ("POST", "/apps", {"name": "blog-"}, 422, "letter or digit"),
@@ -220,6 +221,7 @@ async def test_a_bug_of_ours_shows_no_traceback_to_a_client(shared: Api, caplog:
     assert (answer.status, answer.json["id"]) == (500, "internal_server_error")
     assert "secret" not in answer.text
     assert "a secret detail" in caplog.text  # the daemon's own log has it
+    assert caplog.records[-1].__dict__["request_id"] == answer.headers["Request-Id"]
 
 
 @pytest.mark.parametrize(

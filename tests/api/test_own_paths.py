@@ -69,7 +69,7 @@ async def test_settings_are_set_and_go_back_to_their_default(api: Api) -> None:
 
     async def value(name: str) -> str:
         rows = (await api.get("/-/apps/blog/settings"))["settings"]
-        return next(row["value"] for row in rows if row["name"] == name)
+        return next(str(row["value"]) for row in rows if row["name"] == name)
 
     await api.request("PATCH", "/-/apps/blog/settings", {"probe-path": "/up", "deploy-branch": "live"})
     assert (await value("probe-path"), await value("deploy-branch")) == ("/up", "live")

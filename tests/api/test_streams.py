@@ -69,6 +69,7 @@ async def test_a_tail_sends_each_line_as_it_comes_and_ends_properly_when_the_ser
         assert b"line 1" in await response.content.readuntil(b"\n\n")
         await api.tails.live.put(None)
         assert await response.content.readuntil(b"\n\n") == b": \n\n"  # keeps the connection alive
+        assert url.rpartition("/")[2] not in str(await api.get("/-/debug"))  # the URL is a secret
         stopping = asyncio.ensure_future(api.server.stop())
         assert await response.content.read() == b""  # the final chunk came: a client reconnects instead of failing
         await stopping

@@ -140,11 +140,14 @@ def _strict(node: Any) -> Any:
 def _names(resource: str, error: ValidationError) -> Iterator[str]:
     """What a difference is called in deviations.toml: `app.git_url pattern`, `app.create_status added`."""
     where = ".".join([resource, *(str(step) for step in error.absolute_path if isinstance(step, str))])
+    instance: Any = error.instance
     if error.validator == "additionalProperties":
+        assert isinstance(error.schema, dict)
         known = set(error.schema.get("properties", ()))
-        yield from (f"{where}.{name} added" for name in sorted(set(error.instance) - known))
+        yield from (f"{where}.{name} added" for name in sorted(set(instance) - known))
     elif error.validator == "required":
-        yield from (f"{where}.{name} missing" for name in error.validator_value if name not in error.instance)
+        asked: Any = error.validator_value
+        yield from (f"{where}.{name} missing" for name in asked if name not in instance)
     else:
         yield f"{where} {error.validator}"
 
