@@ -1,4 +1,4 @@
-"""The hooks' end of `run/hook.sock`: hands a push that another git server received to the daemon, and prints its answer live."""
+"""The hooks' end of `run/hook.sock`: hands a push that another git server received to the daemon, prints its answer live."""
 
 from __future__ import annotations
 

@@ -34,8 +34,10 @@ _TAIL_BYTES = 2_000  # of what a child complains about
 class PackTooLarge(PackRefused):
     """The pack is over the app's limit."""
 
+    remedy = "Keep large files out of the history, or raise the limit: pushd settings:set pack-limit-mb=MEGABYTES"
+
     def __init__(self, limit_bytes: int) -> None:
-        super().__init__(f"the pack is larger than {limit_bytes // MEGABYTE} MB; see pushd settings:set pack-limit-mb=...")
+        super().__init__(f"the pack is larger than {limit_bytes // MEGABYTE} MB")
 
 
 class _Sink(Protocol):

@@ -101,6 +101,8 @@ class Push:
         except (PushdError, PackRefused) as error:
             return self._refuse(error)
         except Exception:
+            if not self._scene.repository.folder.exists():
+                return refused(self._refs, "the app was destroyed meanwhile")
             log.exception("push failed", extra={"app": self._scene.app.name})
             return refused(self._refs, OUR_BUG)
         finally:
@@ -129,7 +131,7 @@ class Push:
 
     def _refuse(self, error: PushdError | PackRefused) -> Report:
         if isinstance(error, PackRefused):
-            self._scene.transcript.say(complaint(f"Your push was not stored: {error}."))
+            self._scene.transcript.say(complaint(f"Your push was not stored: {error}.\n{error.remedy}"))
             self._refusal = refused(self._refs, "unpacker error", unpack=one_line(str(error)))
         else:
             self._scene.transcript.say(complaint(error.text))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from pushd import __version__
+from pushd.errors import NotFound
 from pushd.kit.aio import Nursery, finish, in_thread
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
@@ -157,7 +158,8 @@ class Receiver:
         return report
 
     async def _measure(self, app: App) -> None:
-        await self.apps.set_sizes(app, repo_size_bytes=await self.repositories.size_bytes(app.id))
+        with suppress(NotFound):  # destroyed meanwhile
+            await self.apps.set_sizes(app, repo_size_bytes=await self.repositories.size_bytes(app.id))
 
 
 def open_transcript(layout: Layout, app: App) -> Transcript:

@@ -146,11 +146,13 @@ class Repositories:
         return await in_thread(Repository(self._layout.repository(app_id)).size_bytes)
 
     def sweep(self) -> None:
-        """Remove what pushes of a killed daemon left: their quarantines, and half-made repositories. Blocks."""
+        """Remove what a killed daemon left: quarantines, locks of refs, half-made and half-removed repositories. Blocks."""
         for folder in self._layout.repository(UUID(int=0)).parent.iterdir():
             if folder.suffix == ".git":
                 for quarantine in folder.glob("quarantine/*"):
                     shutil.rmtree(quarantine, ignore_errors=True)
+                for lock in (*folder.glob("*.lock"), *folder.glob("refs/**/*.lock")):
+                    lock.unlink(missing_ok=True)
             else:
                 shutil.rmtree(folder, ignore_errors=True)
 

@@ -18,7 +18,9 @@ _PIECE_BYTES = 1 << 16
 
 
 class PackRefused(Exception):
-    """A pack that cannot be taken; the text says why, in a few words for the client's report."""
+    """A pack that cannot be taken; the text says why, in a few words for the client's report, `remedy` what to do next."""
+
+    remedy = "Push again; if that does not help, `git fsck --strict` in your clone shows what is wrong."
 
 
 @dataclass(frozen=True, slots=True)

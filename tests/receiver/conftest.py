@@ -63,6 +63,7 @@ class FakeApps:
         return self.known[name_or_id]
 
     async def set_sizes(self, app: App, *, repo_size_bytes: int | None = None) -> App:
+        await self.find(app.name)
         self.known[app.name] = replace(app, repo_size_bytes=repo_size_bytes or 0)
         return self.known[app.name]
 
@@ -144,7 +145,7 @@ class Git:
 
     async def __call__(self, *arguments: str | bytes, stdin: bytes = b"") -> Ran:
         child = await self.start(*arguments)
-        out, err = await child.communicate(stdin)
+        out, err = await child.communicate(stdin or None)
         assert child.returncode is not None
         return Ran(child.returncode, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "replace"))
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from pushd.kit.aio import in_thread
+from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.receiver.quarantine import Quarantine
 from pushd.receiver.repositories import Repositories
 from tests.receiver.conftest import Git, Server
-from tests.receiver.wire import Raw, blob, commit, id_of, push_objects, tree
+from tests.receiver.wire import Raw, blob, commit, id_of, pack, post, push_body, push_objects, tree
 
 FILE = blob(b"hello\n")
 TREE = tree((b"100644", b"hello", FILE))
@@ -43,6 +44,7 @@ async def test_a_start_after_a_kill(server: Server) -> None:
     (quarantine.objects / "pack" / "tmp_pack_1").write_bytes(b"half")
     (server.repository.folder.parent / f"{uuid4()}.git.{uuid4()}.new" / "objects").mkdir(parents=True)
     (server.repository.folder.parent / f"{uuid4()}.git.{uuid4()}.gone" / "objects").mkdir(parents=True)
+    (server.repository.folder / "refs/heads/master.lock").write_text("")
     left = server.layout.outputs(server.app.id) / "pushes" / "left.txt"
     left.write_text("-----> Building")
 
@@ -51,6 +53,21 @@ async def test_a_start_after_a_kill(server: Server) -> None:
     await server.assert_clean()
     assert [path.name for path in server.repository.folder.parent.iterdir()] == [server.repository.folder.name]
     assert await server.refs() == {"refs/heads/master": id_of(OBJECTS[-1])}
+    newer = commit(TREE, id_of(OBJECTS[-1]))
+    body = push_body([(id_of(OBJECTS[-1]), id_of(newer), "refs/heads/master")], pack([newer]))
+    assert (await post(server, body)).report == ["unpack ok", "ok refs/heads/master"]
+
+
+async def test_an_app_that_is_destroyed_while_it_is_deployed(server: Server) -> None:
+    async def script(transcript: Transcript) -> None:
+        del server.apps.known["myapp"]
+        await server.repositories.destroy(server.app.id)
+
+    server.deploys.script = script
+    answer = await push_objects(server, OBJECTS, id_of(OBJECTS[-1]))
+    assert answer.report == ["unpack ok", "ng refs/heads/master the app was destroyed meanwhile"]
+    await server.assert_clean()
+    assert not server.repository.folder.exists()
 
 
 async def test_a_kill_between_the_objects_and_the_ref(server: Server) -> None:
