@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from uuid import UUID
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 S = DynoState
 DISCARD_GRACE_SECONDS = 5.0  # for dynos that never took traffic
 _DISCARD_WITHIN_SECONDS = 30.0
+_LAST_TABLE_SECONDS = 1.0
 _DRAIN_MARGIN_SECONDS = 5.0  # over the router's own drain time, after which we no longer wait for its word
 
 
@@ -147,6 +149,9 @@ class Fleet:
         self._closed = True
         self._stop_rising()
         self.rotation, self.wants_web, self.rest_launch = (), False, None
+        with contextlib.suppress(Exception):  # the router closes its idle connections, on which some servers wait
+            async with asyncio.timeout(_LAST_TABLE_SECONDS):
+                await self._tell_traffic()
         await self.end(self.lives, grace_seconds=grace_seconds)
 
     # --- traffic ------------------------------------------------------------------------------------------------------
