@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from asyncio import Lock
 from collections import defaultdict
@@ -19,8 +20,8 @@ from pushd.builder.folders import read_inside, remove_tree
 from pushd.builder.redact import BuildOutput
 from pushd.builder.slug import Content, apply_slugignore, measure_content, shelve
 from pushd.builder.tools import Tools
-from pushd.builder.workshop import Workshop
-from pushd.errors import BuildFailed, Conflict
+from pushd.builder.workshop import Workshop, workshops
+from pushd.errors import BuildFailed, Conflict, DiskFull
 from pushd.kit.aio import finish, in_thread
 from pushd.kit.clock import Clock
 from pushd.kit.transcript import Transcript
@@ -145,6 +146,12 @@ class Builder:
                     created_at=self._clock.now(),
                 )
                 await self._keep(slug, workshop)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                raise DiskFull(
+                    "the disk is full: there is no room for the slug", remedy="Have the operator make room, then push again."
+                ) from error
             finally:
                 await finish(in_thread(workshop.clear), within=_CLEANUP_SECONDS)
         _tell_result(slug, declared, transcript)
@@ -178,11 +185,14 @@ class Builder:
         await self.sweep()
 
     async def sweep(self) -> None:
-        """Remove folders on the shelf that no slug of the store names."""
+        """Remove what killed builds left, and folders on the shelf that no slug of the store names."""
+        for app_id in await in_thread(workshops, self._layout):
+            if not self._locks[app_id].locked():
+                async with self._locks[app_id]:
+                    await in_thread(Workshop(self._layout, app_id).clear)
         wastebasket = self._layout.slugs / ".removed"
         async with self._shelf:
-            spare = cache.spare_slugs(self._layout.slugs, await self._slugs.checksums_in_use())
-            for path in spare:
+            for path in cache.spare_slugs(self._layout.slugs, await self._slugs.checksums_in_use()):
                 await in_thread(cache.set_aside, path, wastebasket)
         await in_thread(remove_tree, wastebasket)
 

@@ -19,7 +19,7 @@ from pushd.model.secret import Environ
 from pushd.sandbox.view import Bind, Kind, Limits, View
 
 RUNNER = Path(__file__).with_name("run-buildpacks.sh")
-_SCRATCH_BYTES = 512 << 20  # of /tmp and /dev/shm, which live in memory; TMPDIR is on the disk
+_SCRATCH_BYTES = 512 << 20  # of /dev/shm, which lives in memory; /tmp is on the disk
 _KILLED = 128 + 9
 # Variables that name files or folders of certificates; a build must be able to read what they name.
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NIX_SSL_CERT_FILE", "PIP_CERT")
@@ -99,11 +99,11 @@ def _view(workshop: Workshop, tools: Tools, variables: Mapping[str, str], memory
     unseen = [path for path in certificates if path.exists() and not any(map(path.is_relative_to, _ALWAYS_SEEN))]
     temporary = workshop.side / "tmp"
     temporary.mkdir(exist_ok=True)
+    temporary.chmod(0o1777)
     environ = {
         "LANG": "C.UTF-8",
         **variables,
         "STACK": STACK,
-        "TMPDIR": str(temporary),
         "PUSHD_PYTHON": str(tools.python),
         "PUSHD_PYTHONS": ":".join(map(str, tools.pythons)),
         "PUSHD_UV": str(tools.uv),
@@ -118,7 +118,7 @@ def _view(workshop: Workshop, tools: Tools, variables: Mapping[str, str], memory
         environ=Environ(environ),
         limits=Limits(scratch_bytes=_SCRATCH_BYTES, memory_bytes=memory_bytes, low_priority=True),
         read_only=tuple(map(Bind, (tools.uv, *tools.collections, *sorted(unseen)))),
-        read_write=tuple(map(Bind, (workshop.side, workshop.cache, workshop.environments))),
+        read_write=(Bind(temporary, at=Path("/tmp")), *map(Bind, (workshop.side, workshop.cache, workshop.environments))),
         interpreters=() if any(map(tools.python.is_relative_to, tools.collections)) else (tools.python,),
     )
 

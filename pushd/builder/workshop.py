@@ -27,7 +27,7 @@ class Workshop:
 
     @property
     def top(self) -> Path:
-        return self.layout.slugs / ".builds" / str(self.app_id)
+        return _builds(self.layout) / str(self.app_id)
 
     @property
     def tree(self) -> Path:
@@ -93,3 +93,13 @@ class Workshop:
     def clear(self) -> None:
         """Remove all that belongs to one build only."""
         remove_tree(self.top)
+
+
+def workshops(layout: Layout) -> list[UUID]:
+    """The apps whose build is under way, or was killed."""
+    folder = _builds(layout)
+    return [UUID(path.name) for path in folder.iterdir()] if folder.is_dir() else []
+
+
+def _builds(layout: Layout) -> Path:
+    return layout.slugs / ".builds"

@@ -172,10 +172,11 @@ class Workplace:
 
 @pytest.fixture(scope="session")
 def package_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a package index that holds greeter 1.0 and 2.0."""
+    """URL of a package index that holds greeter 1.0 and 2.0, and something called django."""
     top = tmp_path_factory.mktemp("index")
     for version in ("1.0", "2.0"):
-        _write_wheel(top / "simple" / "greeter", "greeter", version)
+        _write_wheel(top / "simple" / "greeter", "greeter", version, module="greeter.py")
+    _write_wheel(top / "simple" / "django", "django", "1.0", module="django/__init__.py")
     handler = partial(_QuietHandler, directory=str(top))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, name="package index")
@@ -242,11 +243,11 @@ class _QuietHandler(SimpleHTTPRequestHandler):
         """The index says nothing."""
 
 
-def _write_wheel(folder: Path, name: str, version: str) -> None:
+def _write_wheel(folder: Path, name: str, version: str, *, module: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-        wheel.writestr(f"{name}.py", f'GREETING = "hello {version}"\n')
+        wheel.writestr(module, f'GREETING = "hello {version}"\n')
         wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{info}/entry_points.txt", f"[console_scripts]\n{name} = {name}:main\n")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pushd.errors import BuildFailed
+from pushd.errors import BuildFailed, DiskFull
 from pushd.model.procfile import ProcfileError
+from pushd.sandbox.sandbox import Sandbox
 from tests.builder.conftest import COMMIT, FIXTURE_APPS, Files, Workplace, check_golden, make_app
 
 REQUIREMENTS = {"requirements.txt": "greeter==1.0\n", "Procfile": "web: greeter\nworker: python work.py\n", "work.py": "1\n"}
@@ -197,7 +199,9 @@ async def test_a_config_var_is_no_variable_of_the_build_but_a_file(workplace: Wo
 
 
 async def test_a_build_sees_the_documented_variables_and_nothing_of_the_daemon(workplace: Workplace, tmp_path: Path) -> None:
-    workplace.buildpacks = _pack(tmp_path, compile='env; cd "$1"; pwd; ls -a "$2" "$3"')
+    workplace.buildpacks = _pack(
+        tmp_path, compile='env; cd "$1"; pwd; ls -a "$2" "$3"; touch /tmp/mark; ls "$PUSHD_RESULT/../tmp"'
+    )
     workplace.passthrough["SSL_CERT_FILE"] = "/etc/ssl/certs/ca-certificates.crt"
     workplace.builder = workplace.new_builder()
 
@@ -209,6 +213,7 @@ async def test_a_build_sees_the_documented_variables_and_nothing_of_the_daemon(w
     assert not {name for name in names if name.startswith(("PYTEST", "GIT_"))}
     if workplace.sandbox.protections[0].on:
         assert "HOME=/app" in lines
+        assert "mark" in lines, "/tmp is a folder of this build, on the disk"
         assert "/app" in lines
 
 
@@ -225,6 +230,66 @@ async def test_secrets_do_not_reach_the_output(workplace: Workplace, tmp_path: P
     assert "s3cr3t" not in workplace.said
     assert error.message == "cannot use [TOKEN]"
     assert "at https://****@index.example/simple" in workplace.said
+
+
+DJANGO = {
+    "requirements.txt": "django==1.0\n",
+    "Procfile": "web: x\n",
+    "site/manage.py": "import os, sys\nprint(*sys.argv[1:], os.environ['STATIC'])\nsys.exit(os.environ['STATIC'] == 'bad')\n",
+    "site/shop/settings.py": "INSTALLED_APPS = ['django.contrib.staticfiles']\n",
+}
+
+
+async def test_static_files_of_django_are_collected(workplace: Workplace) -> None:
+    await workplace.build(Files(files=DJANGO), config={"STATIC": "good"})
+
+    heading = "-----> python site/manage.py collectstatic --noinput\n"
+    assert f"{heading}       collectstatic --noinput good\n" in workplace.said
+
+
+async def test_static_files_that_cannot_be_collected_fail_the_build_unless_switched_off(workplace: Workplace) -> None:
+    error = await workplace.refused(Files(files=DJANGO), config={"STATIC": "bad"})
+    await workplace.build(Files(files=DJANGO), config={"STATIC": "bad", "DISABLE_COLLECTSTATIC": "1"})
+
+    assert error.message == "Django's collectstatic failed; its own message is above"
+
+
+async def test_without_a_sandbox_the_app_builds_too(workplace: Workplace) -> None:
+    workplace.sandbox = await Sandbox.probe(workplace.layout.slugs, "off")
+    workplace.builder = workplace.new_builder()
+
+    built = await workplace.build(Files("python_hooks"), config={"GREETING": "hi"})
+
+    assert "       after: hello 1.0, hi\n" in workplace.said
+    assert (workplace.folder(built) / "made-after").exists()
+    workplace.check_clean()
+
+
+async def test_larger_sources_are_compiled_into_the_slug(workplace: Workplace) -> None:
+    built = await workplace.build(Files(files=REQUIREMENTS | {"large.py": "value = 'x'\n" * 20_000}))
+
+    (bytecode,) = workplace.folder(built).glob("__pycache__/large.*.pyc")
+    assert bytecode.read_bytes()[4:8] == b"\3\0\0\0", "checked by hash, as PEP 552 numbers it"
+
+
+async def test_a_full_disk_is_told(workplace: Workplace) -> None:
+    class Full(Files):
+        async def checkout(self, folder: Path) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    error = await workplace.refused(Full())
+
+    assert isinstance(error, DiskFull)
+    assert error.remedy
+
+
+async def test_sweep_clears_what_killed_builds_left(workplace: Workplace) -> None:
+    left = workplace.layout.slugs / ".builds" / str(make_app(3).id) / "app"
+    left.mkdir(parents=True)
+
+    await workplace.builder.sweep()
+
+    workplace.check_clean()
 
 
 async def test_uv_lock(workplace: Workplace) -> None:

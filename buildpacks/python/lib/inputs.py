@@ -67,7 +67,7 @@ class Inputs:
         option, value = _option_and_value(words)
         if option in ("-r", "--requirement", "-c", "--constraint"):
             self._read_requirements(os.path.normpath(os.path.join(folder, value)))
-        elif option in ("-e", "--editable", "-f", "--find-links", ""):
+        elif option in ("-e", "--editable", "-f", "--find-links") or (not option and _is_path(value)):
             self._note_local(value, folder)
 
     def _note_local(self, target, folder):
@@ -78,8 +78,7 @@ class Inputs:
         for base in (self._pack.build, folder):  # pip starts at the working folder, some tools at the file's
             path = os.path.normpath(os.path.join(base, target))
             inside = path == self._pack.build or path.startswith(self._pack.build + os.sep)
-            looks_local = "/" in target or target.startswith(".") or os.path.isdir(path)
-            if inside and looks_local and os.path.exists(path) and path not in self.local_paths:
+            if inside and os.path.exists(path) and path not in self.local_paths:
                 self.local_paths.append(path)
 
     def _read_lock(self, path):
@@ -126,6 +125,11 @@ def _option_and_value(words):
     if not first.startswith("--") and len(first) > 2:
         return first[:2], first[2:]
     return first, words[1] if len(words) > 1 else ""
+
+
+def _is_path(target):
+    """A bare name is a package, even if the app has a folder of that name."""
+    return "/" in target or target.startswith((".", "file:"))
 
 
 def _feed(digest, *texts):

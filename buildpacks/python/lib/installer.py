@@ -8,6 +8,8 @@ from manager import REQUIREMENTS
 
 # What uv says, and what that means for the person who pushed; the first that fits is shown.
 _ADVICE = (
+    (("no space left", "disk quota"),
+     "The disk of the server is full: the operator has to make room, then push again."),
     (("not found in the package registry", "not found in the provided package locations"),
      "No package of that name is where we look: check the spelling in {file}, or name its index there with --extra-index-url."),
     (("no version of", "only the following versions", "no versions of", "there are no versions"),
@@ -40,6 +42,7 @@ def install(pack, tool, python, variables, folder):
     say.heading("Installing dependencies with uv " + pack.uv_version)
     _uv(pack, environ, tool, ["venv", "--quiet", "--no-project", "--python", python.path, folder])
     if tool == REQUIREMENTS:
+        environ.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip does: the best version of all indexes
         arguments = ["pip", "install", "--python", os.path.join(folder, "bin", "python"), "--requirement", REQUIREMENTS]
     else:
         environ["UV_PROJECT_ENVIRONMENT"] = folder
@@ -51,7 +54,6 @@ def _environ(pack, variables):
     kept = {name: value for name, value in pack.environ.items() if not name.startswith(("UV_", "PIP_", "PUSHD_", "PYTHON"))}
     kept.pop("VIRTUAL_ENV", None)
     return {
-        "UV_INDEX_STRATEGY": "unsafe-best-match",  # as pip does: the best version of all indexes
         **kept,
         **variables,
         "UV_CACHE_DIR": os.path.join(pack.environments, ".cache"),  # beside the environments: hard links do not cross mounts
