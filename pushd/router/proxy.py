@@ -145,7 +145,7 @@ class Proxy:
     def on_target_refused(self, target: LiveTarget) -> None:
         """A target did not take a connection; look at who waits for it when it is to be tried again."""
         self.on_refused(target.target.dyno_id)
-        self.loop.call_at(target.aside_until, self._on_aside_over, target)
+        self.loop.call_at(target.aside_until, self._on_aside_over, target, target.aside_until)
 
     def log_refused(self, raw: bytes, code: Code, *, cause: str, status: int, peer: bytes) -> None:
         """A line for a request whose head could not be read, in the log of the app that its Host names, if it names one."""
@@ -175,7 +175,9 @@ class Proxy:
             else:  # the client went away meanwhile
                 target.put_idle(connection, self.loop.time())
 
-    def _on_aside_over(self, target: LiveTarget) -> None:
+    def _on_aside_over(self, target: LiveTarget, until: float) -> None:
+        if target.aside_until == until:  # it has not refused again; timers come up to a millisecond early
+            target.aside_until = 0.0
         target.app.serve_waiting(self.loop.time())
 
     def _drain(self, target: LiveTarget, now: float) -> None:
