@@ -194,7 +194,8 @@ class Push:
                     try:
                         current[verdict.command.ref] = repository.check_movable(verdict.command, store)
                     except FetchFirst as error:
-                        self._scene.transcript.say(complaint(error.text))
+                        live = "\nThe new version is live all the same." if verdict.deploys else ""
+                        self._scene.transcript.say(complaint(error.text + live))
                         verdicts[index] = replace(verdict, refusal=short_reason(error))
         verdicts = self._all_or_each(verdicts)
         if any(not verdict.refusal for verdict in verdicts):

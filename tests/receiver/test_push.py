@@ -184,6 +184,31 @@ async def test_a_waiting_push_that_does_not_descend_is_not_deployed(server: Serv
     await server.assert_clean()
 
 
+async def test_a_branch_that_was_moved_under_a_deploy(server: Server, git: Git) -> None:
+    """A push with -o no-deploy does not wait; whoever deploys meanwhile is told that the branch is elsewhere now."""
+    building, go_on = asyncio.Event(), asyncio.Event()
+
+    async def script(transcript: Transcript) -> None:
+        building.set()
+        await go_on.wait()
+
+    server.deploys.script = script
+    await git.commit({"a": "1"})
+    first = await git.start("push", server.url, "master")
+    await building.wait()
+    await git.ok("checkout", "-q", "--orphan", "elsewhere")
+    other = await git.commit({"a": "2"})
+    await git.ok("push", "-o", "no-deploy", server.url, "elsewhere:master")
+    go_on.set()
+
+    ran = await finish_push(first)
+    assert ran.code == 1
+    assert "(fetch first: master was moved by another push)" in ran.err
+    assert "The new version is live all the same." in ran.err
+    assert await server.refs() == {"refs/heads/master": other}
+    await server.assert_clean()
+
+
 async def test_a_client_that_goes_away_cancels_nothing(server: Server, git: Git) -> None:
     go_on = asyncio.Event()
 
