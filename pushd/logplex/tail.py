@@ -77,7 +77,8 @@ class Reader:
                 continue
             everything = segment.process == PLATFORM and self._wanted != Wanted()
             start = 0 if everything else segment.tail_start(count, stop)
-            best = _sorted(best + self._read(segment, start, stop))[-count:]
+            found = (each for each in self._read(segment, start, stop) if each.lines)  # without those not asked for
+            best = _sorted([*best, *found])[-count:]
         return [line for found in best for line in found.lines][-count:] if count > 0 else []
 
     def seek(self, after: str) -> bool:
