@@ -187,7 +187,17 @@ async def test_environment(dynos: Dynos, monkeypatch: pytest.MonkeyPatch) -> Non
     assert status == 0
     assert lines[-2:] == ["at home", "/usr/local/bin:/usr/bin:/bin"]
     names = {line.partition("=")[0] for line in lines[:-2]}
-    assert {"KEY", "HOME", "PATH", "PWD", MARK} <= names <= {"KEY", "HOME", "PATH", "PWD", MARK, "SHLVL", "_", "TMPDIR"}
+    always = {"KEY", "HOME", "PATH", "PWD", "STORAGE_DIR", MARK}
+    assert always <= names <= always | {"SHLVL", "_", "TMPDIR"}
+
+
+async def test_the_storage_folder_is_where_the_environment_says(dynos: Dynos) -> None:
+    status, output = await dynos.run('echo kept >"$STORAGE_DIR/file" && echo "$STORAGE_DIR"')
+    assert status == 0
+    assert output.strip() in ("/storage", str(dynos.template.storage))
+    assert (dynos.template.storage / "file").read_text() == "kept\n"
+    own = await dynos.run('echo "$STORAGE_DIR"', environ=Environ({"STORAGE_DIR": "/tmp/own"}))
+    assert own == (0, "/tmp/own\n")
 
 
 async def test_profile_scripts_are_sourced_before_the_command(dynos: Dynos) -> None:

@@ -17,6 +17,7 @@ from pushd.kit import proc, procfs
 from pushd.kit.aio import finish, in_thread
 from pushd.kit.proc import Tree
 from pushd.layout import Layout
+from pushd.model.secret import Environ
 from pushd.runner.schedulers import CannotStart, Start
 from pushd.runner.schedulers.handle import MARK, LocalHandle
 from pushd.runner.schedulers.shim import ALIVE_FD, SHIM, DynoFolder, Shim
@@ -82,8 +83,9 @@ class LocalScheduler:
 
     def _spawn(self, start: Start, folder: DynoFolder) -> LocalHandle:
         mark = {MARK: str(start.dyno_id)}
+        where = {"STORAGE_DIR": str(STORAGE if self._sandbox.confines else start.storage)}  # a config var of that name wins
         launcher = [_SHELL, "-c", _LAUNCH, os.path.basename(_SHELL), start.command]
-        with self._sandbox.confine(_view(start, folder, mark)) as confined:
+        with self._sandbox.confine(_view(start, folder, Environ(where) | start.environ | mark)) as confined:
             with folder.open_for_shim() as (output, alive):
                 pid = proc.spawn(
                     ["/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path), *confined.argv, *launcher],
@@ -99,13 +101,13 @@ class LocalScheduler:
         return LocalHandle(start.dyno_id, folder, shim, is_child=True)
 
 
-def _view(start: Start, folder: DynoFolder, mark: dict[str, str]) -> View:
+def _view(start: Start, folder: DynoFolder, environ: Environ) -> View:
     environment = start.environment
     return View(
         kind=Kind.DYNO,
         root=start.slug,
         scratch=folder.scratch,
-        environ=start.environ | mark,
+        environ=environ,
         limits=Limits(scratch_bytes=start.memory_bytes),
         read_only=(Bind(environment),) if environment else (),
         read_write=(Bind(start.storage, at=STORAGE),),
