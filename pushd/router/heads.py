@@ -131,7 +131,7 @@ def parse_response(raw: bytes, limits: Limits) -> ResponseHead:
     minor, status = int(line[1]), int(line[2])
     special = _Special(raw, line.end(), _RESPONSE_SPECIAL)
     encodings = special.values.get(b"transfer-encoding")
-    if encodings and (encodings != [b"chunked"] or minor == 0):
+    if encodings and (minor == 0 or [each.lower() for each in encodings] != [b"chunked"]):
         raise bad_response("Transfer-Encoding")
     lengths = special.values.get(b"content-length")
     length = int(lengths[0]) if lengths else None
@@ -193,7 +193,7 @@ def _check_sizes(raw: bytes, limits: Limits) -> None:
 def _request_framing(special: _Special, minor: int) -> tuple[int, bool, bytes]:
     """Length of the body, whether it is chunked, and the line that says so; llhttp has refused contradictions."""
     encodings = special.values.get(b"transfer-encoding")
-    if encodings and (encodings != [b"chunked"] or minor == 0):
+    if encodings and (minor == 0 or [each.lower() for each in encodings] != [b"chunked"]):
         raise bad_request("Transfer-Encoding")
     lengths = special.values.get(b"content-length")
     if encodings:

@@ -69,6 +69,12 @@ class Wire:
         self.writer.transport.abort()
 
 
+def small(listening: socket.socket) -> socket.socket:
+    """Its connections hold little in the kernel, so that tests see early who is held back."""
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
+    return listening
+
+
 class ScriptedTarget:
     """Accepts connections and leaves it to the test what happens on them."""
 
@@ -79,8 +85,9 @@ class ScriptedTarget:
         self.wires: list[Wire] = []
 
     async def listen(self) -> None:
-        self.server = await asyncio.start_server(self._on_connection, "127.0.0.1", 0, limit=1 << 21)
-        self.target = Target(dyno_id=f"id-{self.name}", name=self.name, port=self.server.sockets[0].getsockname()[1])
+        listening = small(socket.create_server(("127.0.0.1", 0)))
+        self.target = Target(dyno_id=f"id-{self.name}", name=self.name, port=listening.getsockname()[1])
+        self.server = await asyncio.start_server(self._on_connection, sock=listening, limit=1 << 20)
 
     async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
@@ -129,7 +136,7 @@ class Front:
         self.proxy.apply(Table(number=self.proxy.table.number + 1, routes=(self.route,)))
 
     async def connect(self) -> Wire:
-        wire = Wire(*await asyncio.open_connection(*self.address, limit=1 << 21))
+        wire = Wire(*await asyncio.open_connection(*self.address, limit=1 << 20))
         self.wires.append(wire)
         return wire
 
@@ -160,7 +167,7 @@ async def serving_shop(*, targets: int = 1, limits: Limits = QUICK, **route: Any
             stack.push_async_callback(each.close)
         front = Front(await stack.enter_async_context(Proxy(limits)), _shop(scripted, **route), scripted)
         front.apply()
-        with socket.create_server(("127.0.0.1", 0)) as listening:
+        with small(socket.create_server(("127.0.0.1", 0))) as listening:
             front.address = listening.getsockname()
             await front.proxy.listen([listening])
         yield front
