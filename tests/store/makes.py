@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from pushd.model.app import App
 from pushd.model.release import Release, ReleaseEvent
 from pushd.model.slug import Slug
 from pushd.model.user import User
 from pushd.store.store import Store
+
+NOBODY = UUID("6f0c1b5e-3d42-4a8c-9c55-0d2f8f7f3a11")  # the id of nothing; fixed, so that every run has the same tests
 
 
 def make_slug(app: App, *, checksum: str = "c" * 64, environment: str = "env1", created_minute: int = 0) -> Slug:

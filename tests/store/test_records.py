@@ -18,7 +18,7 @@ from pushd.store.changes import KEPT
 from pushd.store.store import Store
 from tests.fakes import FakeClock
 from tests.store.conftest import open_store
-from tests.store.makes import make_live, make_slug
+from tests.store.makes import NOBODY, make_live, make_slug
 
 
 async def test_a_build_keeps_what_is_not_mentioned(store: Store, app: App, operator: User, clock: FakeClock) -> None:
@@ -39,7 +39,7 @@ async def test_a_build_keeps_what_is_not_mentioned(store: Store, app: App, opera
     assert ended == await store.builds.find(app, str(build.id))
 
 
-@pytest.mark.parametrize("key", ["", "latest", uuid4()])
+@pytest.mark.parametrize("key", ["", "latest", NOBODY])
 async def test_an_unknown_build_is_not_found(store: Store, app: App, key: str) -> None:
     with pytest.raises(NotFound) as caught:
         await store.builds.find(app, key)
@@ -112,7 +112,7 @@ async def test_settling_keeps_the_release_that_a_change_began_with(store: Store,
     assert (await store.changes.settle(change.id, ChangeState.SUCCEEDED)).release_number == 3
 
 
-@pytest.mark.parametrize("key", ["", "x", uuid4()])
+@pytest.mark.parametrize("key", ["", "x", NOBODY])
 async def test_an_unknown_change_is_not_found(store: Store, key: str) -> None:
     with pytest.raises(NotFound):
         await store.changes.find(key)

@@ -14,7 +14,7 @@ from pushd.model.release import MOVES, Release, ReleaseEvent, ReleaseStatus
 from pushd.model.user import User
 from pushd.store.store import Store
 from tests.fakes import FakeClock
-from tests.store.makes import make_live, make_release, make_slug
+from tests.store.makes import NOBODY, make_live, make_release, make_slug
 
 E, S = ReleaseEvent, ReleaseStatus
 WAY_TO = {S.PENDING: (), S.SUCCEEDED: (E.WENT_LIVE,), S.FAILED: (E.DID_NOT_COME_UP,), S.EXPIRED: (E.OVERTAKEN,)}
@@ -40,7 +40,7 @@ async def test_a_release_comes_back_as_it_was_stored(store: Store, app: App, ope
         assert await store.releases.find(app, key) == release
 
 
-@pytest.mark.parametrize("key", [0, 3, "v3", "0", "", "v", "latest", "v2x", "-1", "²", "9" * 30, uuid4()])
+@pytest.mark.parametrize("key", [0, 3, "v3", "0", "", "v", "latest", "v2x", "-1", "²", "9" * 30, NOBODY])
 async def test_an_unknown_release_is_not_found(store: Store, app: App, operator: User, key: str | int | UUID) -> None:
     await make_release(store, app, operator)
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from uuid import uuid4
-
 import pytest
 
 from pushd.errors import Conflict, NotFound
@@ -9,7 +7,7 @@ from pushd.model.app import App
 from pushd.model.release import ReleaseEvent
 from pushd.model.user import User
 from pushd.store.store import Store
-from tests.store.makes import make_live, make_release, make_slug
+from tests.store.makes import NOBODY, make_live, make_release, make_slug
 
 
 async def test_a_slug_is_found_by_id_and_by_checksum(store: Store, app: App) -> None:
@@ -21,7 +19,7 @@ async def test_a_slug_is_found_by_id_and_by_checksum(store: Store, app: App) -> 
     assert await store.slugs.maybe_by_checksum(app, "d" * 64) is None
 
 
-@pytest.mark.parametrize("key", [uuid4(), "d" * 64, "", "SHA256:"])
+@pytest.mark.parametrize("key", [NOBODY, "d" * 64, "", "SHA256:"])
 async def test_an_unknown_slug_is_not_found(store: Store, app: App, key: str) -> None:
     await store.slugs.create(make_slug(app))
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 
@@ -11,6 +10,7 @@ from pushd.store.store import Store
 from pushd.store.users import new_token
 from tests.fakes import FakeClock
 from tests.store.conftest import ADMIN_TOKEN
+from tests.store.makes import NOBODY
 
 
 async def test_there_is_no_operator_before_the_first_start(store: Store) -> None:
@@ -71,7 +71,7 @@ async def test_a_revoked_token_is_nobodys(store: Store, operator: User) -> None:
     assert caught.value.resource == "authorization"
 
 
-@pytest.mark.parametrize("unknown", ["~", "not an id", str(uuid4())])
+@pytest.mark.parametrize("unknown", ["~", "not an id", str(NOBODY)])
 async def test_an_unknown_authorization_is_not_found(store: Store, operator: User, unknown: str) -> None:
     with pytest.raises(NotFound):
         await store.users.find_authorization(operator, unknown)
