@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 
 from pushd.model.routing import Route, Table, WebState
-from tests.router.conftest import Front, ScriptedTarget, Serving
+from tests.router.conftest import Front, ScriptedTarget, Serving, Wire
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SIZE = 30_000_000
@@ -176,7 +176,7 @@ async def test_finish_lets_requests_end_and_closes_idle_clients(front: Front) ->
         assert await busy.ended()
 
 
-async def _until_still(wire) -> None:  # type: ignore[no-untyped-def]
+async def _until_still(wire: Wire) -> None:
     """Wait until nothing moves any more: what is not sent now is held back."""
     transport, last, same = wire.writer.transport, -1, 0
     while same < 5:

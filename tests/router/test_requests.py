@@ -260,7 +260,7 @@ async def test_a_kept_connection_that_was_closed_is_replaced_for_a_get(front: Fr
 
 
 async def test_a_post_takes_no_connection_that_was_idle_for_long(serving: Serving) -> None:
-    async with serving(limits=quick(fresh_seconds=0.0)) as front:
+    async with serving(limits=quick(fresh_seconds=-1)) as front:
         client = await front.ask()
         await front.target.answer(OK)
         await client.answer()

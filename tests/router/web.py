@@ -86,7 +86,8 @@ async def read_answer(reader: asyncio.StreamReader, *, to_head: bool = False) ->
         body = b""
         while size := int(await reader.readuntil(b"\r\n"), 16):
             body += (await reader.readexactly(size + 2))[:-2]
-        await reader.readuntil(b"\r\n")
+        while await reader.readuntil(b"\r\n") != b"\r\n":
+            pass  # trailers
     else:
         body = await reader.read()
     return Answer(status, headers, body)
