@@ -31,7 +31,7 @@ Message = Mapping[str, Any]
 _LENGTH = struct.Struct("!I")
 _FRAME_LIMIT_BYTES = 64 << 20
 _READ_BYTES = 1 << 18
-_SOCKETS_AT_ONCE = 64
+_RIGHTS_BYTES = socket.CMSG_SPACE(64 * array.array("i").itemsize)
 
 
 class Channel:
@@ -101,12 +101,13 @@ class Channel:
 
     def _on_readable(self) -> None:
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._connection, _READ_BYTES, _SOCKETS_AT_ONCE, socket.MSG_CMSG_CLOEXEC)
+            data, extras, _, _ = self._connection.recvmsg(_READ_BYTES, _RIGHTS_BYTES, socket.MSG_CMSG_CLOEXEC)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data, descriptors = b"", []
-        self._sockets.extend(socket.socket(fileno=descriptor) for descriptor in descriptors)
+            data, extras = b"", []
+        for _, _, rights in extras:  # SCM_RIGHTS is all that a socket without options gets
+            self._sockets.extend(socket.socket(fileno=descriptor) for descriptor in array.array("i", rights))
         if not data:
             self.close()
             return

@@ -28,7 +28,7 @@ class Limits:
     keepalive_seconds: float = 90.0  # a client's connection between requests
     pool_seconds: float = 60.0  # an idle connection to a target
     fresh_seconds: float = 1.0  # a request that must not be sent twice takes no connection that was idle longer
-    linger_seconds: float = 2.0  # after an answer that ends the connection: read on so that the client gets to see it
+    linger_seconds: float = 5.0  # after an answer that ends the connection: read on so that the client gets to see it
     tick_seconds: float = 0.5  # how exact the times above are
 
 

@@ -18,7 +18,7 @@ from pushd.router.limits import Limits
 from pushd.router.proxy import Proxy
 from tests.router.web import Answer, read_answer
 
-QUICK = Limits(tick_seconds=0.01, aside_seconds=0.02, linger_seconds=0.2)
+QUICK = Limits(tick_seconds=0.01, aside_seconds=0.02, linger_seconds=2)
 
 
 def quick(**changes: float) -> Limits:
