@@ -167,7 +167,7 @@ class Deploys:
         async with self._live.turns.hold(app_id, why=release.description):
             app = await self._store.apps.find(str(app_id))
             newest = await self._store.releases.latest(app)
-            if newest.number == release.number:
+            if newest.number == release.number or newest.status is ReleaseStatus.FAILED:
                 replacement = await self._releaser.replacement_of(app, release, user) if replaceable else None
                 if replacement is None:
                     return await self._live.bring_live(app, release)
@@ -175,6 +175,8 @@ class Deploys:
                 self._tell_release(app, replacement)
                 return await self._live.bring_live(app, replacement)
             await self._store.releases.move(release, ReleaseEvent.OVERTAKEN)
+            if newest.status is ReleaseStatus.SUCCEEDED:
+                return newest  # a push stored it and took it live in a turn before ours
         return await asyncio.shield(self._newest[app_id])  # whoever waits for this one waits for the newer one
 
     # --- changes that boot the release that runs --------------------------------------------------------------------

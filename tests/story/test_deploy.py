@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -152,6 +153,28 @@ async def test_a_config_change_during_a_push_that_fails_runs_on_the_old_slug(sto
     running = await story.live.running_release(app)
     assert running is not None
     assert running.slug_id == (await story.store.releases.find(app, 2)).slug_id
+
+
+@pytest.mark.parametrize("push_fails", [False, True])
+async def test_a_config_change_behind_a_push_that_waits_for_its_turn(story: Story, app: App, push_fails: bool) -> None:
+    await story.push(app, "aaaa")
+    if push_fails:
+        story.runner.failing = {4}
+    async with story.live.turns.hold(app.id, why="a restart"):
+        push = asyncio.ensure_future(story.push(app, "bbbb"))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while "Waiting: a restart is under way" not in story.said.read_text():
+                await asyncio.sleep(0)
+        _, change = await story.deploys.set_config(app, {"A": "1"}, story.user)  # v3, in line behind what becomes v4
+    with contextlib.suppress(BootFailed):
+        await push
+
+    end = await settled(story, change)
+
+    assert (end.state, end.release_number) == (ChangeState.SUCCEEDED, 3 if push_fails else 4)
+    statuses = await story.statuses(app)
+    assert (statuses["v3"], statuses["v4"]) == (("succeeded", "failed") if push_fails else ("expired", "succeeded"))
 
 
 async def test_a_failed_config_change_keeps_the_newest_values(story: Story, app: App) -> None:
