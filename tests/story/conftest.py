@@ -205,7 +205,7 @@ class Story:
 
     async def push(self, app: App, commit: str) -> Release:
         """A push of a made-up commit."""
-        transcript = Transcript(self.layout.outputs(app.id) / "pushes" / f"{uuid4()}.txt")
+        transcript = self.transcript = Transcript(self.layout.outputs(app.id) / "pushes" / f"{uuid4()}.txt")
         self.said = transcript.path
         try:
             source = FakeSource(commit.ljust(40, "0"))

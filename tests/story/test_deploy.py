@@ -163,9 +163,9 @@ async def test_a_config_change_behind_a_push_that_waits_for_its_turn(story: Stor
     async with story.live.turns.hold(app.id, why="a restart"):
         push = asyncio.ensure_future(story.push(app, "bbbb"))
         await asyncio.sleep(0)
-        async with asyncio.timeout(10):
-            while "Waiting: a restart is under way" not in story.said.read_text():
-                await asyncio.sleep(0)
+        async for text in story.transcript.follow():
+            if b"Waiting: a restart is under way" in text:
+                break
         _, change = await story.deploys.set_config(app, {"A": "1"}, story.user)  # v3, in line behind what becomes v4
     with contextlib.suppress(BootFailed):
         await push
