@@ -19,6 +19,9 @@ _NOT_IN_TRAILERS = re.compile(
 LAST_CHUNK = b"0\r\n"
 
 
+Bytes = bytes | memoryview
+
+
 class BadBody(ValueError):
     """The framing of a body is broken: chunk sizes, their line ends, or trailers."""
 
@@ -29,7 +32,7 @@ class Body(Protocol):
     done: bool
     trailers: bytes
 
-    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+    def feed(self, data: Bytes) -> tuple[Bytes, Bytes]:
         """Payload in `data`, and what follows the body in it (empty unless done). Raises: BadBody."""
 
 
@@ -43,7 +46,7 @@ class LengthBody:
         self.done = length == 0
         self.trailers = b""
 
-    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+    def feed(self, data: Bytes) -> tuple[Bytes, Bytes]:
         left = self._left - len(data)
         if left > 0:
             self._left = left
@@ -61,7 +64,7 @@ class RestBody:
         self.done = False
         self.trailers = b""
 
-    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+    def feed(self, data: Bytes) -> tuple[Bytes, Bytes]:
         return data, b""
 
 
@@ -83,9 +86,8 @@ class ChunkedBody:
         self.done = False
         self.trailers = b""
 
-    def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        if self._held:
-            data, self._held = self._held + data, b""
+    def feed(self, data: Bytes) -> tuple[Bytes, Bytes]:
+        data, self._held = self._held + bytes(data), b""
         position, payload = 0, list[bytes]()
         while not self.done and position < len(data):
             if self._left:
@@ -142,6 +144,6 @@ class ChunkedBody:
         self._held = line
 
 
-def chunk(payload: bytes) -> bytes:
+def chunk(payload: Bytes) -> bytes:
     """One chunk of a chunked body; `payload` must not be empty, for that would end it."""
-    return b"%x\r\n%b\r\n" % (len(payload), payload)
+    return b"".join((b"%x\r\n" % len(payload), payload, b"\r\n"))

@@ -141,7 +141,7 @@ class ClientConnection(asyncio.Protocol):
         """Read a request's head and start its exchange; what follows the head is given back."""
         waited = bool(self._reader.held)
         try:
-            head, rest = self._reader.read(data)
+            head, end = self._reader.read(data)
         except BadHead as error:
             self._refuse(error, self._reader.held or data)
             return b""
@@ -151,7 +151,7 @@ class ClientConnection(asyncio.Protocol):
             return b""
         self.exchange = Exchange(self, self._proxy, head)
         self.exchange.start()
-        return rest
+        return data[end:]
 
     def _refuse(self, error: BadHead, raw: bytes = b"") -> None:
         code = CODES[error.code]

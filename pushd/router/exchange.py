@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from pushd.model.routing import WebState
-from pushd.router.bodies import LAST_CHUNK, BadBody, Body, ChunkedBody, LengthBody, chunk
+from pushd.router.bodies import LAST_CHUNK, BadBody, Body, Bytes, ChunkedBody, LengthBody, chunk
 from pushd.router.codes import CODES, INFO, NO_SUCH_APP, Code
 from pushd.router.forwarding import answer_bytes, forwarded_for, interim_bytes, new_request_id, plan_framing, request_bytes
 from pushd.router.heads import RequestHead, ResponseHead
@@ -71,7 +71,7 @@ class Exchange:
         self._status = 0
         self._answer_bytes = 0
         self._chunked = False  # we put chunks around the answer
-        self._unsent: list[bytes] = []  # what goes to the client when all that came with it is read, in one call
+        self._unsent: list[Bytes] = []  # what goes to the client when all that came with it is read, in one call
         self._keep = head.keep_alive
 
     # -- what the client's connection asks and tells
@@ -115,7 +115,7 @@ class Exchange:
         if body.done and self.head.chunked:
             upstream.transport.write(LAST_CHUNK + body.trailers + b"\r\n")
         self.on_progress()
-        return rest
+        return bytes(rest)
 
     def on_client_lost(self) -> None:
         """The client closed its connection."""
@@ -255,7 +255,7 @@ class Exchange:
         self._chunked, self._keep = framing.chunked, framing.keep_alive
         self._unsent.append(answer_bytes(self.head, head, framing))
 
-    def on_answer_data(self, payload: bytes) -> None:
+    def on_answer_data(self, payload: Bytes) -> None:
         """A piece of the answer's body."""
         self._answer_bytes += len(payload)
         self._unsent.append(chunk(payload) if self._chunked else payload)

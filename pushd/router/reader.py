@@ -40,15 +40,16 @@ class HeadReader(Generic[Head]):
         self._parser: _Parser | None = None
         self.held = b""  # the beginning of a head
 
-    def read(self, data: bytes) -> tuple[Head | None, bytes]:
-        """A whole head, and what follows it; None for the head while it is not complete. Raises: BadHead."""
+    def read(self, data: bytes) -> tuple[Head | None, int]:
+        """A whole head, and where in `data` it ends; None for the head while it is not complete. Raises: BadHead."""
         if not self.held:
             end = data.find(_END) + 4
             if end >= 4 and (head := self._judge.memo.get(data[:end])) is not None:
-                return head, data[end:]
-        return self._read(data)
+                return head, end
+        head, rest_bytes = self._read(data)
+        return head, len(data) - rest_bytes
 
-    def _read(self, data: bytes) -> tuple[Head | None, bytes]:
+    def _read(self, data: bytes) -> tuple[Head | None, int]:
         held = self.held
         if held:
             data = held + data
@@ -57,16 +58,16 @@ class HeadReader(Generic[Head]):
                 data = data[2:]
             if data in (b"", b"\r"):
                 self.held = data
-                return None, b""
+                return None, 0
             self._parser, held = self._judge.new_parser(None), b""
         end = data.find(_END, max(0, len(held) - 3)) + 4
         self.held = data if end < 4 else data[:end]
         self._judge.feed(self._parser, self.held[len(held) :])
         self._judge.check_size(len(self.held))
         if end < 4:
-            return None, b""
+            return None, 0
         raw, self.held, self._parser = self.held, b"", None
-        return self._judge.parse(raw), data[end:]
+        return self._judge.parse(raw), len(data) - end
 
 
 class Judge(Generic[Head]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from pushd.router.bodies import BadBody, Body, ChunkedBody, LengthBody, RestBody
+from pushd.router.bodies import BadBody, Body, Bytes, ChunkedBody, LengthBody, RestBody
 from pushd.router.heads import BadHead, ResponseHead
 from pushd.router.reader import HeadReader, Judge
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pushd.router.exchange import Exchange
     from pushd.router.targets import LiveTarget
 
+_COPIED_BYTES = 16_384  # what follows a head is copied up to here, and looked at in place above it
 _WITHOUT_BODY = frozenset((204, 304))
 
 
@@ -62,20 +63,23 @@ class UpstreamConnection(asyncio.Protocol):
         except BadBody as error:
             self.exchange.fail("H17", cause=str(error))
 
-    def _read(self, data: bytes) -> None:
+    def _read(self, data: Bytes) -> None:
         while data and (exchange := self.exchange) is not None:
             if self.piping:
-                exchange.on_pipe_data(data)
+                exchange.on_pipe_data(bytes(data))
                 return
             if self._body is None:
-                head, data = self._reader.read(data)
-                if head is not None:
-                    self._begin_answer(exchange, head)
-                continue
-            payload, data = self._body.feed(data)
-            if payload:
-                exchange.on_answer_data(payload)
-            if self._body.done:
+                head, end = self._reader.read(bytes(data))
+                if head is None:
+                    return
+                self._begin_answer(exchange, head)
+                in_place = len(data) > _COPIED_BYTES and isinstance(self._body, LengthBody)
+                data = memoryview(data)[end:] if in_place else data[end:]
+            else:
+                payload, data = self._body.feed(data)
+                if payload:
+                    exchange.on_answer_data(payload)
+            if self._body is not None and self._body.done:
                 self._end_answer(extra=data)
                 return
 
@@ -88,8 +92,6 @@ class UpstreamConnection(asyncio.Protocol):
             body = self._body = self._body_of(head)
             self._reusable = head.keep_alive and not isinstance(body, RestBody)
             exchange.on_answer(head, body)
-            if body.done:
-                self._end_answer(extra=b"")
 
     def _body_of(self, head: ResponseHead) -> Body:
         """Source: RFC 9112 section 6.3."""
@@ -99,7 +101,7 @@ class UpstreamConnection(asyncio.Protocol):
             return ChunkedBody()
         return RestBody() if head.length is None else LengthBody(head.length)
 
-    def _end_answer(self, *, extra: bytes) -> None:
+    def _end_answer(self, *, extra: Bytes) -> None:
         exchange, body = self.exchange, self._body
         self._body = None
         if exchange is None or body is None:  # the client went away meanwhile

@@ -146,6 +146,11 @@ class Front:
         await wire.send(f"{method} {path} HTTP/1.1\r\nHost: shop.localhost\r\n{more}\r\n".encode())
         return wire
 
+    async def request_waits(self) -> None:
+        """Return when a request of the app waits for a target."""
+        while not self.proxy.apps[self.route.app_id].waiting:  # noqa: ASYNC110 - the proxy tells nobody of this
+            await asyncio.sleep(0)
+
     async def line(self) -> str:
         """The next line of the log, once it is there."""
         while not self.lines:

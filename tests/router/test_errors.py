@@ -8,8 +8,9 @@ import socket
 
 import pytest
 
-from pushd.model.routing import Route, Table, Target, WebState
+from pushd.model.routing import Table, Target, WebState
 from pushd.router.codes import CODES
+from pushd.router.pages import page
 from tests.router.conftest import Front, ScriptedTarget, Serving, Wire, quick
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -108,7 +109,7 @@ async def test_booting_for_too_long_is_h20(serving: Serving) -> None:
 async def test_what_waits_learns_of_a_crash_at_once(serving: Serving) -> None:
     async with serving(targets=0, state=WebState.BOOTING) as front:
         client = await front.ask()
-        await _until_waiting(front)
+        await front.request_waits()
         front.apply(state=WebState.CRASHED)
         await check(front, client, "H10", 503, dyno="")
 
@@ -116,7 +117,7 @@ async def test_what_waits_learns_of_a_crash_at_once(serving: Serving) -> None:
 async def test_what_waits_learns_that_its_app_is_gone(serving: Serving) -> None:
     async with serving(targets=0, state=WebState.BOOTING) as front:
         client = await front.ask()
-        await _until_waiting(front)
+        await front.request_waits()
         front.proxy.apply(Table(number=9, routes=()))
         assert (await client.answer()).status == 404
 
@@ -127,7 +128,7 @@ async def test_too_many_that_wait_is_h11(serving: Serving) -> None:
         wire = await front.target.accept()
         await wire.head()
         second = await front.ask("/2")
-        await _until_waiting(front)
+        await front.request_waits()
         third = await front.ask("/3")
         await check(front, third, "H11", 503, dyno="")
         await wire.send(OK)
@@ -141,7 +142,7 @@ async def test_too_many_that_wait_is_h11(serving: Serving) -> None:
 async def test_the_backlog_of_a_booting_app_is_bounded(serving: Serving) -> None:
     async with serving(targets=0, state=WebState.BOOTING, limits=quick(boot_backlog=1)) as front:
         await front.ask()
-        await _until_waiting(front)
+        await front.request_waits()
         await check(front, await front.ask(), "H11", 503, dyno="")
 
 
@@ -326,7 +327,7 @@ async def test_a_client_that_goes_away_in_the_answer_is_no_error(front: Front) -
 async def test_a_client_that_leaves_the_queue_makes_room(serving: Serving) -> None:
     async with serving(targets=0, state=WebState.BOOTING) as front:
         client = await front.ask()
-        await _until_waiting(front)
+        await front.request_waits()
         client.close()
         await check_line(front, "H27", 499, dyno="", extra=" sock=client")
         assert not front.proxy.apps["shop-id"].waiting
@@ -378,8 +379,6 @@ async def test_a_page_replaces_the_answer_only_until_it_began(front: Front) -> N
 
 
 def test_the_documented_codes_have_pages_that_say_what_they_mean() -> None:
-    from pushd.router.pages import page
-
     for code in CODES.values():
         text = page(code).decode()
         assert text.startswith("<!DOCTYPE html>")
@@ -388,21 +387,8 @@ def test_the_documented_codes_have_pages_that_say_what_they_mean() -> None:
         assert "http" not in text.replace("</html>", "").lower().replace("unreadable", "")
 
 
-async def _until_waiting(front: Front) -> None:
-    while not front.proxy.apps["shop-id"].waiting:  # noqa: ASYNC110 - the proxy tells nobody of this
-        await asyncio.sleep(0)
-
-
 async def _refusing() -> Target:
     target = ScriptedTarget("web.9")
     await target.listen()
     await target.close()
     return Target(dyno_id="refuses", name="web.9", port=target.target.port)
-
-
-def test_one_host_cannot_be_taken_by_a_second_app() -> None:
-    from pushd.router.table import Lookup
-
-    mine = Route(app_id="1", app_name="mine", hosts=("a.localhost",))
-    theirs = Route(app_id="2", app_name="theirs", hosts=("a.localhost",))
-    assert Lookup(Table(number=1, routes=(mine, theirs))).maybe_route("a.localhost") is mine

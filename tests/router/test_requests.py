@@ -160,6 +160,19 @@ async def test_head_has_no_body_whatever_its_headers_say(front: Front) -> None:
     assert front.target.accepted == 1
 
 
+async def test_a_body_that_must_not_be_there_is_not_the_next_answer(serving: Serving) -> None:
+    async with serving(requests_per_target=1) as front:
+        client, waiting = await front.ask(method="HEAD"), await front.connect()
+        wire = await front.target.accept()
+        await wire.head()
+        await waiting.send(b"GET /next HTTP/1.1\r\nHost: shop.localhost\r\n\r\n")
+        await front.request_waits()
+        await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        assert (await client.answer(to_head=True)).status == 200
+        await front.target.answer(OK)  # on a fresh connection
+        assert (await waiting.answer()).body == b"ok"
+
+
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
 async def test_204_and_304_have_no_body(front: Front, status: bytes) -> None:
     client = await front.ask()
