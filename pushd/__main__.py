@@ -1,6 +1,8 @@
 """`python -m pushd` is the same program as `pushd`."""
 
-from pushd.cli.main import main
+import sys
+
+from pushd.cli.entry import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from pushd.surroundings import ADMIN_TOKEN, ENDPOINTS
+
 _PER_APP = ("repos", "environments", "cache", "outputs", "logs", "storage")
 
 
@@ -31,7 +33,7 @@ class Layout:
 
     @property
     def admin_token(self) -> Path:
-        return self.data / "admin.token"
+        return self.data / ADMIN_TOKEN
 
     @property
     def tls(self) -> Path:
@@ -43,7 +45,7 @@ class Layout:
 
     @property
     def endpoints(self) -> Path:
-        return self.run / "endpoints.json"
+        return self.data / ENDPOINTS
 
     @property
     def router_socket(self) -> Path:

@@ -1,4 +1,4 @@
-"""Every setting of the daemon once: name, unit, default, help. The only module that reads os.environ.
+"""Every setting of the daemon once: name, unit, default, help.
 
 Where a value comes from, the later winning: default < /etc/pushd/pushd.toml (or --config) < PUSHD_* < flag.
 Settings of one app are another table: `model/app_settings.py`.
@@ -6,14 +6,13 @@ Settings of one app are another table: `model/app_settings.py`.
 
 from __future__ import annotations
 
-import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from pushd.errors import PushdError
+from pushd.surroundings import SERVICE_DATA_FOLDER, user_data_folder
 
 DEFAULT_CONFIG = Path("/etc/pushd/pushd.toml")
 
@@ -111,10 +110,7 @@ class Effective:
 
 def default_data_dir(environ: Mapping[str, str], *, is_root_service: bool = False) -> Path:
     """/var/lib/pushd for the service, else $XDG_DATA_HOME/pushd (~/.local/share/pushd)."""
-    if is_root_service:
-        return Path("/var/lib/pushd")
-    base = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME", "/root")) / ".local" / "share")
-    return Path(base) / "pushd"
+    return Path(SERVICE_DATA_FOLDER if is_root_service else user_data_folder(environ))
 
 
 def load(flags: Mapping[str, Any], *, environ: Mapping[str, str], config: Path | None = None) -> Effective:
@@ -151,12 +147,9 @@ def build_passthrough(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def process_environ() -> Mapping[str, str]:
-    """The environment of this process; other modules get what they need of it as an argument."""
-    return os.environ
-
-
 def _read_file(file: Path, *, required: bool) -> dict[str, Any]:
+    import tomllib  # only the daemon reads the file: not for every command
+
     try:
         content = tomllib.loads(file.read_text())
     except FileNotFoundError:

@@ -8,10 +8,8 @@ import click
 
 from pushd.cli import render
 from pushd.cli.options import discover, host_option, place
-from pushd.client.discovery import Discovery
 from pushd.client.gitconfig import GitTrouble
-from pushd.client.server import maybe_server
-from pushd.errors import PushdError
+from pushd.client.tokens import answer_git
 
 
 @click.command("git:remote")
@@ -49,13 +47,10 @@ def credentials(action: str) -> None:
     Example, as `pushd create` writes it:
         git config credential.http://127.0.0.1:5000.helper '!git pushd git:credentials'
     """
-    asked = dict(line.rstrip("\r\n").partition("=")[::2] for line in sys.stdin if "=" in line)
-    if action != "get":
-        return  # we keep no copy of what git tells us
-    where = discover()
-    token = _maybe_credential(where, f"{asked.get('protocol', '')}://{asked.get('host', '')}")
-    if token:
-        render.out(f"username={asked.get('username') or 'pushd'}\npassword={token}")
+    question = sys.stdin.buffer.read()
+    if action == "get":  # we keep no copy of what git tells us
+        here = place()
+        sys.stdout.buffer.write(answer_git(question, here.environ, here.folder))
 
 
 @click.command("hook", hidden=True)
@@ -71,12 +66,3 @@ def hook(kind: str) -> None:
 
     code = hand_over(kind, place().environ, sys.stdin, sys.stdout)
     raise click.exceptions.Exit(code)
-
-
-def _maybe_credential(where: Discovery, url: str) -> str | None:
-    """The token if the host is ours; git asks on by itself when there is none, so trouble is no reason to fail."""
-    server = maybe_server(url)
-    try:
-        return where.maybe_token(server) if server and where.is_ours(server) else None
-    except PushdError:
-        return None

@@ -1,4 +1,4 @@
-"""The entry of `pushd`, `git-pushd` and `python -m pushd`: finds the command, runs it, ends with its exit code."""
+"""Finds the command of a command line, runs it, gives its exit code."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
 from pushd import __version__, settings
 from pushd.cli import commands, render
 from pushd.errors import PushdError
+from pushd.surroundings import process_environ
 
 OK, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -66,11 +66,11 @@ def program() -> None:
     """
 
 
-def main() -> NoReturn:
-    """Run the command line of this process."""
+def main() -> int:
+    """Run the command line of this process; its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # an old locale must not end a listing in its middle
-    sys.exit(run(sys.argv[1:], environ=settings.process_environ(), folder=Path.cwd()))
+    return run(sys.argv[1:], environ=process_environ(), folder=Path.cwd())
 
 
 def run(args: Sequence[str], *, environ: Mapping[str, str], folder: Path) -> int:

@@ -2,14 +2,12 @@
 
 App:     --app, --remote, PUSHD_APP, the one git remote of this folder that points at a pushd server.
 Server:  --host, PUSHD_HOST, that same remote, the daemon of the data folder if this user may read it.
-Token:   PUSHD_API_KEY (only for PUSHD_HOST's server when that is set), ~/.netrc, `admin.token` of a data folder
-         whose endpoints.json names that very API.
+Token:   see `tokens.py`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,33 +15,14 @@ from pathlib import Path
 from pushd.client.client import Client
 from pushd.client.gitconfig import Git, Remote
 from pushd.client.netrc import Netrc
-from pushd.client.server import maybe_server, parse_server
+from pushd.client.server import parse_server
+from pushd.client.tokens import LocalDaemon, local_daemons, maybe_local, maybe_token, netrc_path
 from pushd.client.transport import Transport
 from pushd.errors import NotFound, PushdError
-from pushd.layout import Layout
-from pushd.settings import default_data_dir
 
 
 class NotNamed(PushdError):
     """It is not clear which app or server is meant."""
-
-
-@dataclass(frozen=True, slots=True)
-class LocalDaemon:
-    """A data folder that this user may read, and the API that its daemon has (or had: it may be down)."""
-
-    layout: Layout
-    api: str
-
-    def maybe_token(self) -> str | None:
-        try:
-            return self.layout.admin_token.read_text().strip() or None
-        except OSError:
-            return None
-
-    def maybe_ca(self) -> Path | None:
-        file = self.layout.tls / "ca.pem"
-        return file if file.exists() else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,37 +96,17 @@ class Discovery:
     @cached_property
     def local_daemons(self) -> list[LocalDaemon]:
         """Daemons whose endpoints.json this user may read, the likeliest first."""
-        return [LocalDaemon(layout, api) for layout in _data_folders(self.environ) if (api := _maybe_api(layout))]
-
-    def maybe_token(self, server: str) -> str | None:
-        """The token for one server, from the places that may give it away to that server.
-
-        Raises: PushdError for a key that cannot be a token.
-        """
-        host = maybe_server(self.environ.get("PUSHD_HOST", ""))
-        key = self.environ.get("PUSHD_API_KEY")
-        if key and host in (None, server):
-            return _checked(key.strip(), "PUSHD_API_KEY")
-        if token := self.netrc.maybe_password(server):
-            return _checked(token, str(self.netrc.path))
-        local = self._maybe_local(server)
-        return local.maybe_token() if local else None
+        return local_daemons(self.environ)
 
     def find_token(self, server: str) -> str:
-        """`maybe_token`, or NotNamed with what to do."""
-        if token := self.maybe_token(server):
+        """The token for one server. Raises: NotNamed with what to do, PushdError for one that cannot be a token."""
+        if token := maybe_token(server, self.environ):
             return token
         raise NotNamed(f"Not logged in to {server}.", remedy="Run `pushd login`, or set PUSHD_API_KEY to a token.")
 
-    def is_ours(self, server: str) -> bool:
-        """Whether this folder, this environment or this user's files know the server: only then may git get its token."""
-        if server == maybe_server(self.environ.get("PUSHD_HOST", "")):
-            return True
-        return self._maybe_local(server) is not None or server in self.git.configured_servers()
-
     @cached_property
     def netrc(self) -> Netrc:
-        return Netrc(Path(self.environ.get("HOME") or Path("~").expanduser()) / ".netrc")
+        return Netrc(netrc_path(self.environ))
 
     @cached_property
     def client(self) -> Client:
@@ -155,7 +114,7 @@ class Discovery:
         return self.client_with(self.find_token(self.server))
 
     def client_with(self, token: str | None) -> Client:
-        local = self._maybe_local(self.server)
+        local = maybe_local(self.server, self.environ)
         made = Client(Transport(self.server, token=token, ca_file=local.maybe_ca() if local else None))
         self._clients.append(made)
         return made
@@ -181,30 +140,3 @@ class Discovery:
             resource="remote",
             remedy="`git remote -v` lists the remotes; `pushd git:remote -a APP` makes one.",
         )
-
-    def _maybe_local(self, server: str) -> LocalDaemon | None:
-        return next((local for local in self.local_daemons if local.api == server), None)
-
-
-def _data_folders(environ: Mapping[str, str]) -> Iterator[Layout]:
-    if named := environ.get("PUSHD_DATA_DIR"):
-        yield Layout(Path(named).expanduser().absolute())
-        return
-    yield Layout(default_data_dir(environ))
-    yield Layout(default_data_dir(environ, is_root_service=True))
-
-
-def _maybe_api(layout: Layout) -> str | None:
-    try:
-        api = json.loads(layout.endpoints.read_text())["api"]
-        return maybe_server(api) if isinstance(api, str) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _checked(token: str, origin: str) -> str:
-    """Raises: PushdError for what no header can carry; the text does not show it."""
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise PushdError(f"The token from {origin} cannot be one: it has blanks or other characters in it.",
-                         remedy="Set it again; the server prints it once, admin.token holds the operator's.")  # fmt: skip
-    return token

@@ -31,7 +31,7 @@ class Remote:
 class Git:
     """The git repository that a folder belongs to, if it does."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path | str, environ: Mapping[str, str]) -> None:
         self.folder = folder
         self._environ = dict(environ)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
 
+from pushd.client.server import split_location
 from pushd.errors import PushdError
-from pushd.kit.atomic import write_atomically
+
+TYPE_CHECKING = False  # git waits for this module: see tokens.py
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TOKEN = re.compile(r'#[^\n]*|"(?:\\.|[^"\\])*"|\S+')
 _KEYWORDS = frozenset({"machine", "default", "macdef"})
@@ -19,15 +20,17 @@ class NetrcTrouble(PushdError):
     """~/.netrc cannot be read or written."""
 
 
-@dataclass(frozen=True, slots=True)
 class Entry:
     """One `machine` (or `default`, whose name is ""), and where its text stands in the file."""
 
-    machine: str
-    login: str
-    password: str
-    start: int
-    end: int
+    __slots__ = ("end", "login", "machine", "password", "start")
+
+    def __init__(self, machine: str, login: str, password: str, start: int, end: int) -> None:
+        self.machine = machine
+        self.login = login
+        self.password = password
+        self.start = start
+        self.end = end
 
     def __repr__(self) -> str:
         return f"<Entry {self.machine} {self.login}>"
@@ -36,8 +39,8 @@ class Entry:
 class Netrc:
     """One netrc file, read again for each question; it need not exist."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
 
     def maybe_password(self, server: str) -> str | None:
         """The token for a server: of its HOST:PORT entry, else of the HOST one.
@@ -86,14 +89,19 @@ class Netrc:
 
     def _text(self) -> str:
         try:
-            return self.path.read_text(errors="surrogateescape")
+            with open(self.path, encoding="utf-8", errors="surrogateescape") as file:
+                return file.read()
         except FileNotFoundError:
             return ""
         except OSError as error:
             raise NetrcTrouble(f"Cannot read {self.path}: {error.strerror}.", remedy="Mend its permissions.") from error
 
     def _write(self, text: str) -> None:
-        target = self.path.resolve()  # a link into a dotfiles folder stays one
+        from pathlib import Path
+
+        from pushd.kit.atomic import write_atomically
+
+        target = Path(self.path).resolve()  # a link into a dotfiles folder stays one
         try:
             write_atomically(target, text.encode(errors="surrogateescape"), mode=0o600)
         except OSError as error:
@@ -104,8 +112,8 @@ def machines_of(server: str) -> tuple[str, str]:
     """The names of a server's two entries: ("127.0.0.1:5000", "127.0.0.1"); equal ones if it has its scheme's port."""
     if server.startswith("unix:"):
         return server, server
-    url = urlsplit(server)
-    return url.netloc, url.hostname or ""
+    location = server.partition("://")[2].partition("/")[0]
+    return location, split_location(location)[0].strip("[]")
 
 
 def parse_netrc(text: str) -> Iterator[Entry]:

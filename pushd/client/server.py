@@ -1,12 +1,14 @@
-"""The URL of a server: one spelling for each, so that two can be compared."""
+"""The URL of a server: one spelling for each, so that two can be compared.
+
+URLs are taken apart by hand: git waits for this, and urllib.parse is slow to import.
+"""
 
 from __future__ import annotations
-
-from urllib.parse import urlsplit
 
 from pushd.errors import PushdError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_NEVER_IN_IT = frozenset(' ?#\\"')
 
 
 class BadServer(PushdError):
@@ -20,17 +22,24 @@ def parse_server(text: str) -> str:
     """
     if text.startswith("unix:/"):
         return text
-    try:
-        url = urlsplit(text if "://" in text else f"http://{text}")
-        host, port = (url.hostname or "").lower(), url.port
-    except ValueError:
-        host, port, url = "", None, urlsplit("")
-    plain = text.isascii() and text.isprintable() and " " not in text and not (url.query or url.fragment)
-    if not host or url.scheme not in _DEFAULT_PORTS or not plain:
-        raise BadServer(f"{_shown(text)} is not the URL of a server.", remedy="Write it as http://127.0.0.1:5000.")
-    if "@" in url.netloc:
+    scheme, _, rest = (text if "://" in text else f"http://{text}").partition("://")
+    location, slash, path = rest.partition("/")
+    if "@" in location:
         raise BadServer("The URL of a server holds no user or password.", remedy="Log in with `pushd login` instead.")
-    return f"{url.scheme}://{host_and_port(host, port, url.scheme)}{url.path.rstrip('/')}"
+    scheme, (host, port) = scheme.lower(), split_location(location.lower())
+    plain = text.isascii() and text.isprintable() and not _NEVER_IN_IT & set(text)
+    if not plain or scheme not in _DEFAULT_PORTS or not host or port is None:
+        raise BadServer(f"{_shown(text)} is not the URL of a server.", remedy="Write it as http://127.0.0.1:5000.")
+    shown_port = "" if port in (0, _DEFAULT_PORTS[scheme]) else f":{port}"
+    return f"{scheme}://{host}{shown_port}{slash}{path}".rstrip("/")
+
+
+def split_location(location: str) -> tuple[str, int | None]:
+    """ "host:5000" -> ("host", 5000); IPv6 keeps its brackets. The port is 0 if there is none, None if it cannot be one."""
+    address, bracket, rest = location.rpartition("]")
+    name, _, port = rest.partition(":")
+    number = int(port) if port.isdecimal() else None if port else 0
+    return address + bracket + name, None if number is None or number > 65535 else number
 
 
 def maybe_server(text: str) -> str | None:
@@ -39,12 +48,6 @@ def maybe_server(text: str) -> str | None:
         return parse_server(text)
     except BadServer:
         return None
-
-
-def host_and_port(host: str, port: int | None, scheme: str) -> str:
-    """`host:port` as URLs and git's credential protocol spell it: no default port, brackets around IPv6."""
-    name = f"[{host}]" if ":" in host else host
-    return name if port in (None, _DEFAULT_PORTS[scheme]) else f"{name}:{port}"
 
 
 def app_url(server: str, app: str) -> str:

@@ -52,7 +52,7 @@ class Transport:
     `server` is a URL without a slash at the end, or `unix:/path`. `ca_file` is trusted beside the system's own.
     """
 
-    def __init__(self, server: str, *, token: str | None, ca_file: Path | None = None) -> None:
+    def __init__(self, server: str, *, token: str | None, ca_file: str | None = None) -> None:
         self.server = server
         self.token = token
         self._ca_file = ca_file

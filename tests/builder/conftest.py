@@ -27,7 +27,7 @@ from pushd.model.secret import Environ
 from pushd.model.slug import Slug
 from pushd.sandbox.sandbox import Sandbox
 from pushd.sandbox.view import View
-from pushd.settings import process_environ
+from pushd.surroundings import process_environ
 from pushd.shipped import shipped
 from tests.fakes import FakeClock
 

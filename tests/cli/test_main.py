@@ -190,7 +190,7 @@ def test_one_shot_commands_import_nothing_slow(shop: Cli, args: list[str]) -> No
     script = (
         "import sys, pathlib\n"
         "from pushd.cli.main import run\n"
-        "from pushd.settings import process_environ\n"
+        "from pushd.surroundings import process_environ\n"
         "code = run(sys.argv[1:], environ=process_environ(), folder=pathlib.Path.cwd())\n"
         "slow = {'asyncio', 'aiohttp', 'rich', 'uvloop', 'dulwich', 'cryptography', 'psutil', 'unittest'} & set(sys.modules)\n"
         "assert not slow, slow\n"

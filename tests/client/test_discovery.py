@@ -1,4 +1,4 @@
-"""Which app, which server, which token: every source, and who wins."""
+"""Which app and which server: every source, and who wins."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from pushd.client.discovery import Discovery, NotNamed
-from pushd.client.netrc import Netrc
 from pushd.client.server import BadServer
-from pushd.errors import NotFound, PushdError
+from pushd.errors import NotFound
 from tests.client.folders import data_folder, git, git_environ
 
 HERE, THERE, ELSEWHERE = "http://127.0.0.1:5000", "http://there.example:5000", "https://elsewhere.example"
@@ -155,58 +154,8 @@ def test_a_host_that_is_none(desk: Desk) -> None:
         _ = desk.look(PUSHD_HOST="http://").server
 
 
-# --- the token
-
-
-def test_key_beats_netrc_beats_admin_token(desk: Desk) -> None:
-    data_folder(desk.home / "data", HERE, "from-admin-token")
-    assert desk.look().maybe_token(HERE) == "from-admin-token"
-    Netrc(desk.home / ".netrc").save(HERE, login="ada", token="from-netrc")
-    assert desk.look().maybe_token(HERE) == "from-netrc"
-    assert desk.look(PUSHD_API_KEY="from-key").maybe_token(HERE) == "from-key"
-
-
-def test_the_key_is_for_the_named_host_only(desk: Desk) -> None:
-    look = desk.look(PUSHD_HOST=HERE + "/", PUSHD_API_KEY="key")
-
-    assert look.maybe_token(HERE) == "key"
-    assert look.maybe_token(THERE) is None
-
-
-@pytest.mark.parametrize("server", [THERE, "http://127.0.0.1:5001", "https://127.0.0.1:5000", "http://localhost:5000"])
-def test_the_admin_token_is_for_that_very_api_only(desk: Desk, server: str) -> None:
-    data_folder(desk.home / "data", HERE, "t")
-    assert desk.look().maybe_token(server) is None
-
-
-def test_an_unreadable_data_folder_is_none(desk: Desk) -> None:
-    data_folder(desk.home / "data", HERE, None)
-    assert desk.look().maybe_token(HERE) is None
-
-
-@pytest.mark.parametrize("key", ["two words", "new\nline", "ünïcode"])
-def test_a_key_that_no_header_can_carry(desk: Desk, key: str) -> None:
-    with pytest.raises(PushdError) as caught:
-        desk.look(PUSHD_API_KEY=key).maybe_token(HERE)
-    assert "PUSHD_API_KEY" in caught.value.message
-    assert key not in caught.value.text
-
-
 def test_no_token(desk: Desk) -> None:
     with pytest.raises(NotNamed) as caught:
         desk.look().find_token(THERE)
     assert THERE in caught.value.message
     assert "pushd login" in caught.value.remedy
-
-
-# --- whose host git may get a token for
-
-
-def test_which_servers_are_ours(desk: Desk) -> None:
-    assert not desk.look().is_ours(THERE)
-    assert desk.look(PUSHD_HOST=THERE).is_ours(THERE)
-    data_folder(desk.home / "data", HERE, "t")
-    assert desk.look().is_ours(HERE)
-    desk.repository(pushd=(THERE, "shop"))
-    assert desk.look().is_ours(THERE)
-    assert not desk.look().is_ours("https://github.com")
