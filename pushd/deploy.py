@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pushd.changes import Changes
 from pushd.disk import DiskReserve
-from pushd.errors import NotFound, PushdError
+from pushd.errors import Conflict, NotFound, PushdError
 from pushd.golive import GoLive
 from pushd.kit.aio import Nursery
 from pushd.kit.transcript import Transcript
@@ -89,7 +89,10 @@ class Deploys:
                 release = await self._deploy(app, build, source, user=user, no_cache=no_cache, transcript=transcript)
             except BaseException as error:
                 reason = error.message if isinstance(error, PushdError) else "internal error, see the daemon's log"
-                await self._store.builds.update(build, status=BuildStatus.FAILED, reason=reason)
+                try:
+                    await self._store.builds.update(build, status=BuildStatus.FAILED, reason=reason)
+                except NotFound:  # the build went with its app, whatever the deploy stumbled over
+                    raise Conflict("the app was destroyed meanwhile") from error
                 self._tell(app, f"Build or deploy of {source.commit[:8]} failed")
                 raise
             await self._store.builds.update(build, status=BuildStatus.SUCCEEDED)

@@ -155,6 +155,19 @@ async def test_a_config_change_during_a_push_that_fails_runs_on_the_old_slug(sto
     assert running.slug_id == (await story.store.releases.find(app, 2)).slug_id
 
 
+async def test_an_app_destroyed_while_it_builds_ends_the_push(story: Story, app: App) -> None:
+    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    story.builder.gate = gate
+    push = asyncio.ensure_future(story.push(app, "aaaa"))
+    await story.builder.building.wait()
+    await story.apps.destroy(app)
+    gate.set_result(None)
+
+    with pytest.raises(PushdError, match="the app was destroyed meanwhile"):
+        await push
+    assert story.runner.events == ["stop app"]
+
+
 @pytest.mark.parametrize("push_fails", [False, True])
 async def test_a_config_change_behind_a_push_that_waits_for_its_turn(story: Story, app: App, push_fails: bool) -> None:
     await story.push(app, "aaaa")
