@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -32,6 +33,7 @@ def main() -> int:
     except ValueError as error:
         parser.error(str(error))
     _allow_many_sockets()
+    gc.freeze()  # what is imported stays; looking through it again and again would only hold requests up
     uvloop.run(_serve(arguments.control, arguments.uid, limits))
     return 0
 

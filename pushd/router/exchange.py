@@ -6,7 +6,6 @@ import math
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from pushd.model.routing import WebState
 from pushd.router.bodies import LAST_CHUNK, BadBody, Body, Bytes, ChunkedBody, LengthBody, chunk
 from pushd.router.codes import CODES, INFO, NO_SUCH_APP, Code
 from pushd.router.forwarding import answer_bytes, forwarded_for, interim_bytes, new_request_id, plan_framing, request_bytes
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 # Requests that may be sent a second time when a kept connection turns out dead. Source: RFC 9110 section 9.2.2.
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
-_WITHOUT_TARGETS = {WebState.CRASHED: "H10", WebState.NONE: "H14", WebState.BLANK: "H81", WebState.SERVING: "H99"}
 
 
 class Step(Enum):
@@ -158,8 +156,8 @@ class Exchange:
 
     def on_expired(self) -> None:
         """Nothing moved for too long; who had to move decides the code."""
-        if self.step is _WAITING:
-            self.fail(self._why_no_target())
+        if self.step is _WAITING and self._app is not None:
+            self.fail(self._app.code_of_waiting(self._proxy.loop.time()))
         elif self.step is _ASKED and self.request_done:
             self.fail("H12")
         elif self.client.blocked_writing or (self.step is _ASKED and not self.client.held_by_target):
@@ -176,8 +174,8 @@ class Exchange:
             self._answer(NO_SUCH_APP, 404)
         elif app.route.maintenance:
             self._answer(CODES["H80"], 503, own=app.route.maintenance_page)
-        elif not app.targets and app.route.state is not WebState.BOOTING:
-            self.fail(_WITHOUT_TARGETS[app.route.state])
+        elif (code := app.maybe_code_without_targets()) is not None:
+            self.fail(code)
         elif (target := app.maybe_pick(now)) is not None:
             self.send_to(target)
         elif len(app.waiting) >= app.backlog(self._proxy.limits):
@@ -359,12 +357,6 @@ class Exchange:
     @property
     def _replayable(self) -> bool:
         return self._body is None and self.head.method in _IDEMPOTENT and not self.head.upgrade
-
-    def _why_no_target(self) -> str:
-        if self._app is None or not self._app.targets:
-            return "H20"
-        now = self._proxy.loop.time()
-        return "H34" if all(target.aside_until > now for target in self._app.targets) else "H11"
 
     def _log(self, code: Code | None, status: int, *, cause: str = "", sock: str = "") -> None:
         if self._app is None:

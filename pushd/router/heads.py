@@ -59,7 +59,7 @@ class RequestHead:
     target: bytes  # origin form, or "*"
     minor: int  # HTTP/1.minor
     host: str  # as `parse_host` gives it
-    shown_host: bytes  # as the client wrote it
+    shown: str  # method, path and host as the log line has them
     onward: bytes  # what passes on of it: request line and headers, each with CRLF, ours not yet among them
     keep_alive: bool
     length: int  # of the body; 0 also when chunked
@@ -109,7 +109,8 @@ def parse_request(raw: bytes, limits: Limits) -> RequestHead:
         hop += b"Expect: 100-continue\r\n"
     request_id = special.values.get(b"x-request-id", [b""])[0]
     return RequestHead(
-        method, target, minor, host, shown_host,
+        method, target, minor, host,
+        f'method={method.decode()} path="{in_quotes(target)}" host={shown_host.decode()}',
         b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b" % (method, target, shown_host, special.lines, hop),
         _keeps_alive(special.named, minor), length, chunked, upgrade,
         b", ".join(filter(None, special.values.get(b"x-forwarded-for", ()))),
@@ -171,6 +172,14 @@ class _Special:
         names = [re.escape(name) for name in self.named if name not in (b"close", b"keep-alive", b"upgrade")]
         if names:
             self.lines = re.sub(rb"(?im)^(?:%b):[^\r]*\r\n" % b"|".join(names), b"", self.lines)
+
+
+def in_quotes(text: bytes) -> str:
+    """Bytes of a client as text for inside double quotes: nothing in it can end the quotes or the line."""
+    plain = text.decode("utf-8", "replace")
+    if '"' in plain or "\\" in plain:
+        plain = plain.replace("\\", "\\\\").replace('"', '\\"')
+    return plain if plain.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in plain)
 
 
 def _keeps_alive(named: list[bytes], minor: int) -> bool:

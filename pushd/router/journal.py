@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from pushd.router.codes import Code
-from pushd.router.heads import RequestHead
+from pushd.router.heads import RequestHead, in_quotes
 
 Line = tuple[str, str, str]  # app id, level, text
 
@@ -69,9 +69,8 @@ def request_line(
 ) -> str:  # fmt: skip
     """The line of one request. Source: the format of Heroku's router (`at code desc cause sock method path ...`)."""
     return (
-        f'{_beginning(code, cause, sock)} method={head.method.decode()} path="{shown(head.target)}" '
-        f"host={head.shown_host.decode()} request_id={request_id} "
-        f'fwd="{shown(fwd)}" dyno={dyno} {times} status={status} bytes={size_bytes} protocol=http'
+        f'{_beginning(code, cause, sock)} {head.shown} request_id={request_id} fwd="{in_quotes(fwd)}" '
+        f"dyno={dyno} {times} status={status} bytes={size_bytes} protocol=http"
     )
 
 
@@ -79,17 +78,9 @@ def refused_line(code: Code, *, raw: bytes, host: str, fwd: bytes, status: int, 
     """The line of a request whose head could not be read: as much of it as there is."""
     words = [*raw[:300].split(b"\r\n", 1)[0].split(b" "), b"", b""]
     return (
-        f'{_beginning(code, cause, "")} method={_bare(words[0])} path="{shown(words[1])}" host={host} request_id= '
-        f'fwd="{shown(fwd)}" dyno= connect= service= status={status} bytes= protocol=http'
+        f'{_beginning(code, cause, "")} method={_bare(words[0])} path="{in_quotes(words[1])}" host={host} request_id= '
+        f'fwd="{in_quotes(fwd)}" dyno= connect= service= status={status} bytes= protocol=http'
     )
-
-
-def shown(text: bytes) -> str:
-    """Bytes of a client as text for inside double quotes: nothing in it can end the quotes or the line."""
-    plain = text.decode("utf-8", "replace")
-    if '"' in plain or "\\" in plain:
-        plain = plain.replace("\\", "\\\\").replace('"', '\\"')
-    return plain if plain.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in plain)
 
 
 def _beginning(code: Code | None, cause: str, sock: str) -> str:

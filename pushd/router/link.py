@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -17,6 +18,8 @@ from pushd.kit.listen import short_path
 from pushd.model.routing import Table, table_to_dict
 from pushd.router.frames import Channel, Message
 from pushd.router.listening import Door
+
+log = logging.getLogger(__name__)
 
 _START_SECONDS = 20.0
 _HELLO_SECONDS = 5.0
@@ -138,6 +141,8 @@ class Link:
                 self.acknowledged = int(message["number"])
             case "drained" if message["dyno_id"] not in self._targets:  # else it has come back meanwhile
                 self.carries.pop(message["dyno_id"], None)
+            case "refused":  # the runner notices by itself when a dyno ends; a living one that refuses is worth a look
+                log.debug("target refused", extra={"dyno_id": message["dyno_id"]})
             case "lines":
                 self.on_lines(message["lines"], int(message["dropped"]))
         self._news()
@@ -156,12 +161,12 @@ async def start_router(
     if user_id is not None:
         argv.append(f"--uid={user_id}")
     reading, writing = os.pipe2(os.O_CLOEXEC)
-    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    errors = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        if os.fstat(log).st_size > _LOG_LIMIT_BYTES:
-            os.ftruncate(log, 0)
+        if os.fstat(errors).st_size > _LOG_LIMIT_BYTES:
+            os.ftruncate(errors, 0)
         try:
-            pid = proc.spawn(argv, env=environ, stdout=writing, stderr=log)
+            pid = proc.spawn(argv, env=environ, stdout=writing, stderr=errors)
         finally:
             os.close(writing)
         with contextlib.suppress(TimeoutError):
@@ -175,5 +180,5 @@ async def start_router(
         raise RouterFailed(f"cannot start the router: {error}", remedy=f"See {log_path}.") from error
     finally:
         os.close(reading)
-        os.close(log)
+        os.close(errors)
     raise RouterFailed("the router process ended before it was ready", remedy=f"Its last words are in {log_path}.")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from pushd.model.routing import Route, Target
+from pushd.model.routing import Route, Target, WebState
 from pushd.router.limits import Limits
 
 if TYPE_CHECKING:
     from pushd.router.exchange import Exchange
     from pushd.router.upstream import UpstreamConnection
 
+_WITHOUT_TARGETS = {WebState.CRASHED: "H10", WebState.NONE: "H14", WebState.BLANK: "H81", WebState.SERVING: "H99"}
 _FIRST_ASIDE_SECONDS = 0.1
 _IDLE_LIMIT = 64  # idle connections kept per target
 
@@ -82,6 +83,16 @@ class AppTraffic:
             if load < best_load and target.aside_until <= now:
                 best, best_load = target, load
         return best
+
+    def maybe_code_without_targets(self) -> str | None:
+        """Why there will be no target soon, as a code; None if there are some, or the app boots."""
+        return None if self.targets else _WITHOUT_TARGETS.get(self.route.state)
+
+    def code_of_waiting(self, now: float) -> str:
+        """Why nobody could be found for a request that has waited too long."""
+        if not self.targets:
+            return "H20"
+        return "H34" if all(target.aside_until > now for target in self.targets) else "H11"
 
     def backlog(self, limits: Limits) -> int:
         """How many requests may wait."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from pushd.router.journal import Journal, Line, shown
+from pushd.router.heads import in_quotes
+from pushd.router.journal import Journal, Line
 
 
 class Reader:
@@ -68,4 +69,4 @@ async def test_the_oldest_are_dropped_and_counted_once() -> None:
     ],
 )
 def test_nothing_a_client_sends_ends_the_quotes_or_the_line(raw: bytes, text: str) -> None:
-    assert shown(raw) == text
+    assert in_quotes(raw) == text
