@@ -77,6 +77,7 @@ class Apps:
         for name, text in changes.items():
             check_setting(name, text)
         await self._store.settings.set(app, changes)
+        await self._limit_log(app)
         await self._router.refresh(app.id)
         self._log.say(app.id, APP, "api", f"Set settings {', '.join(sorted(changes))} by user {user.email}")
 
@@ -85,6 +86,15 @@ class Apps:
         await self._store.apps.delete(app)
         await self._router.forget(app.id)
         self._nursery.start(self._clear(app.id), name=f"clear {app.name}")
+
+    async def limit_logs(self) -> None:
+        """At the start, before any log is written: bound each as its app's settings say."""
+        for app in await self._store.apps.all():
+            await self._limit_log(app)
+
+    async def _limit_log(self, app: App) -> None:
+        settings = await self._store.settings.of(app)
+        self._log.set_limit(app.id, settings["log-limit-mb"] << 20)
 
     async def sweep(self) -> None:
         """Finish what a killed daemon left of destroyed apps: folders that no app has."""

@@ -270,6 +270,7 @@ async def _start(parts: _Parts, settings: Settings, layout: Layout, environ: Map
     await parts.router.start(
         settings.router_listen, last_port=await meta.get("router_port"), inherited=handed_over.get("router")
     )
+    await parts.apps.limit_logs()
     await parts.resume.settle()
     await parts.resume.announce()  # from here on visitors wait for what boots
     await parts.runner.end_leftovers()

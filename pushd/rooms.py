@@ -100,6 +100,9 @@ class AppLog(Protocol):
 
     def say(self, app_id: UUID, source: str, process: str, message: str) -> None: ...
 
+    def set_limit(self, app_id: UUID, limit_bytes: int) -> None:
+        """Bound what is kept on disk."""
+
     async def destroy(self, app_id: UUID) -> None: ...
 
 

@@ -2,140 +2,196 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import shutil
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pushd.kit.clock import Clock
-from pushd.logplex.segment import Segment
+from pushd.logplex.segment import Files, Segment, Stamp
 
-PLATFORM = "platform"  # the segment of lines that the platform says; no process type can be called so: it has no number
-_SEGMENT_BYTES = 4 << 20
-_SEGMENTS_MAX = 200
+PLATFORM = "platform"  # the segment of lines that the platform says; no dyno can be called so: its name has a number
+_SEGMENT_BYTES_MAX, _SEGMENT_BYTES_MIN = 4 << 20, 1 << 16
+_SHARES = 8  # of the limit: into so many parts at least it is cut
+_SEGMENTS_MAX = 1000
 
 
 class AppLog:
-    """Thread-safe: pipes and the platform's writer append from threads, tails read from others.
+    """Thread-safe, and for threads only: every call may wait for the disk. What is on disk is read at the first call.
 
-    `on_growth` is called (in any thread) after bytes became visible.
+    `on_growth` is called (in any thread) after bytes became visible. `watch` tells what is dropped.
     """
 
     def __init__(self, folder: Path, clock: Clock, *, limit_bytes: int, on_growth: Callable[[], None]) -> None:
-        self.folder = folder
         self.limit_bytes = limit_bytes
-        self.lock = threading.Lock()
-        self.on_drop: set[Callable[[Segment], None]] = set()  # called under the lock before a segment goes
+        self.removed = False
+        self._folder = folder
         self._clock = clock
         self._on_growth = on_growth
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        found = (Segment.found(path) for path in folder.glob("*.log"))
-        self.segments = sorted((each for each in found if each is not None), key=lambda each: each.number)
-        self._sequence = max((each.last_sequence for each in self.segments), default=0)
-        self._time_us = max((each.last_time for each in self.segments), default=0)
-        self._next_number = max((each.number for each in self.segments), default=0) + 1
-        for segment in self.segments:
-            self._mend(segment)
+        self._lock = threading.Lock()
+        self._loaded = False
+        self._segments: list[Segment] = []
+        self._watchers: set[Callable[[Segment], None]] = set()
+        self._sequence = self._time_us = self._last_number = 0
 
-    def take(self, process: str) -> Segment:
-        """A segment that the caller alone may append to, until `give_back`."""
-        with self.lock:
-            return self._take(process)
+    @property
+    def segment_bytes(self) -> int:
+        """When a segment is full: many at a time are smaller ones, so that all together stay within the limit."""
+        shares = _SHARES + 2 * sum(each.in_use for each in tuple(self._segments))
+        return max(_SEGMENT_BYTES_MIN, min(_SEGMENT_BYTES_MAX, self.limit_bytes // shares))
 
-    def give_back(self, segment: Segment) -> None:
-        """The caller is done with it: an unfinished last line is ended."""
-        with self.lock:
-            try:
-                if not segment.ends_with_newline():
-                    segment.write(b"\n")
-                    self._stamp(segment, segment.end + 1)
-            finally:
-                segment.close()
-                segment.in_use = False
-        self._on_growth()
+    def take(self, process: str, fifo: Path | None = None) -> Segment:
+        """A segment that the caller alone may append to, until `give_back`; the one that this FIFO has filled, if any.
 
-    def stamp(self, segment: Segment, end: int) -> Segment:
-        """Make the segment's bytes up to `end` visible, as having come now; gives the segment to go on with."""
-        with self.lock:
-            self._stamp(segment, end)
-            if segment.end >= _SEGMENT_BYTES and (segment.ends_with_newline() or segment.end >= 2 * _SEGMENT_BYTES):
-                segment = self._rotate(segment)
-        self._on_growth()
-        return segment
-
-    def write_platform(self, lines: Iterable[bytes]) -> None:
-        """Append whole lines of the platform (`source TAB process TAB message`), each with a stamp of its own.
-
-        Raises: OSError when the disk is full; lines before that are kept.
+        Raises: OSError when the disk is full.
         """
-        with self.lock:
-            segment = self._take(PLATFORM)
+        with self._locked():
+            return self._take(process, fifo)
+
+    def stamp(self, segment: Segment, files: Files, end: int, lines: int) -> None:
+        """Make the segment's bytes up to `end`, with `lines` newlines in all, visible as having come now. Raises: OSError."""
+        with self._locked():
+            self._stamp(segment, files, end, lines)
+        self._on_growth()
+
+    def give_back(self, segment: Segment, *, full: bool = False) -> None:
+        """Nothing more comes for it: an unfinished last line is ended. Raises: OSError when the disk is full."""
+        with self._locked():
+            segment.in_use = False
+            segment.sealed = segment.sealed or full
+            self._end_line(segment)
+            segment.writer_path.unlink(missing_ok=True)
+        self._on_growth()
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Add lines of the platform (`source TAB process TAB message`), all or none. Raises: OSError when the disk is full."""
+        with self._locked():
+            segment = self._take(PLATFORM, None)
             try:
-                for line in lines:
-                    segment.write(line + b"\n")
-                    self._stamp(segment, segment.end + len(line) + 1)
-                    if segment.end >= _SEGMENT_BYTES:
-                        segment = self._rotate(segment)
+                with segment.open() as files:
+                    data = b"".join(line + b"\n" for line in lines)
+                    segment.write(files, data)
+                    self._stamp(segment, files, segment.end + len(data), segment.last.lines + len(lines))
             finally:
-                segment.close()
                 segment.in_use = False
         self._on_growth()
 
-    def visible(self) -> list[tuple[Segment, int]]:
-        """Every segment with the end of what may be read, at one moment."""
-        with self.lock:
-            return [(segment, segment.end) for segment in self.segments]
+    def visible(self) -> list[tuple[Segment, Stamp]]:
+        """Every segment with the last of its stamps, all at one moment."""
+        with self._locked():
+            return [(segment, segment.last) for segment in self._segments]
 
-    def close(self) -> None:
-        """Let all descriptors go."""
-        with self.lock:
-            for segment in self.segments:
-                segment.close()
+    def watch(self, on_drop: Callable[[Segment], None]) -> None:
+        """From now on it is called with each segment that is dropped, in any thread; it must not wait."""
+        self._watchers.add(on_drop)
 
-    def _take(self, process: str) -> Segment:
-        for segment in self.segments:
-            if segment.process == process and not segment.in_use and segment.end < _SEGMENT_BYTES:
-                segment.in_use = True
-                return segment
-        segment = Segment(self.folder, process, self._next_number)
-        segment.open()
+    def unwatch(self, on_drop: Callable[[Segment], None]) -> None:
+        self._watchers.discard(on_drop)
+
+    def remove(self) -> None:
+        """Drop everything, for good: whoever wants to write gets FileNotFoundError."""
+        with self._lock:
+            self.removed = self._loaded = True
+            self._segments = []
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._lock:
+            if not self._loaded:
+                self._load()
+                self._loaded = True
+            yield
+
+    def _take(self, process: str, fifo: Path | None) -> Segment:
+        segment = self._left_by(fifo) or self._free(process)
+        if segment is None:
+            segment = self._new(process)
+        elif fifo is None or not _is_filled_by(segment, fifo):
+            self._end_line(segment)
         segment.in_use = True
-        self._next_number += 1
-        self.segments.append(segment)
-        self._drop_oldest()
+        if fifo is not None:
+            with contextlib.suppress(OSError):  # there already; or a full disk, where a killed daemon may then cut a line
+                segment.writer_path.symlink_to(fifo)
         return segment
 
-    def _rotate(self, segment: Segment) -> Segment:
-        if not segment.ends_with_newline():
-            segment.write(b"\n")
-            self._stamp(segment, segment.end + 1)
-        segment.close()
-        segment.in_use = False
-        return self._take(segment.process)
+    def _left_by(self, fifo: Path | None) -> Segment | None:
+        mine = (each for each in self._segments if fifo and not each.in_use and not each.sealed and _is_filled_by(each, fifo))
+        return next(mine, None)
 
-    def _stamp(self, segment: Segment, end: int) -> None:
-        now_us = int(self._clock.now().timestamp() * 1_000_000)
-        time_us = max(now_us, self._time_us)
-        segment.stamp(self._sequence + 1, time_us, end)
+    def _free(self, process: str) -> Segment | None:
+        full = self.segment_bytes
+        for segment in self._segments:
+            usable = segment.process == process and not segment.in_use and not segment.sealed and segment.end < full
+            if usable and not segment.writer_path.is_symlink():
+                return segment
+        return None
+
+    def _new(self, process: str) -> Segment:
+        if self.removed:
+            raise FileNotFoundError(errno.ENOENT, "the app was destroyed", str(self._folder))
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        segment = Segment(self._folder, process, self._last_number + 1)
+        with segment.open():
+            self._last_number += 1
+        self._segments.append(segment)
+        self._drop_oldest(keep=segment)
+        return segment
+
+    def _stamp(self, segment: Segment, files: Files, end: int, lines: int) -> None:
+        time_us = max(int(self._clock.now().timestamp() * 1_000_000), self._time_us)
+        segment.stamp(files, Stamp(self._sequence + 1, time_us, end, lines))
         self._sequence, self._time_us = self._sequence + 1, time_us
 
-    def _drop_oldest(self) -> None:
-        total = sum(each.end for each in self.segments)
-        idle = sorted((each for each in self.segments if not each.in_use), key=lambda each: each.last_sequence)
+    def _end_line(self, segment: Segment) -> None:
+        with segment.open() as files:
+            if segment.line_is_open(files):
+                segment.write(files, b"\n")
+                self._stamp(segment, files, segment.end + 1, segment.last.lines + 1)
+
+    def _drop_oldest(self, *, keep: Segment) -> None:
+        """Make room: what is idle and oldest goes, so that the rest fits even when every one in use is full."""
+        full = self.segment_bytes
+        idle = sorted((each for each in self._segments if not each.in_use and each is not keep), key=lambda each: each.last)
+        total = sum(each.size_bytes for each in idle) + full * (len(self._segments) - len(idle))
         for segment in idle:
-            if total + _SEGMENT_BYTES <= self.limit_bytes and len(self.segments) <= _SEGMENTS_MAX:
+            if total <= self.limit_bytes and len(self._segments) <= _SEGMENTS_MAX:
                 return
-            total -= segment.end
-            self.segments.remove(segment)
-            for tell in self.on_drop:
-                tell(segment)
+            total -= segment.size_bytes
+            self._segments.remove(segment)
+            for on_drop in tuple(self._watchers):
+                on_drop(segment)
             segment.remove()
 
+    def _load(self) -> None:
+        found = (Segment.found(path) for path in self._folder.glob("*.log"))
+        self._segments = sorted((each for each in found if each is not None), key=lambda each: each.number)
+        newest = max((each.last for each in self._segments), default=Stamp(0, 0, 0, 0))
+        self._sequence, self._time_us = newest.sequence, newest.time_us
+        self._last_number = max((each.number for each in self._segments), default=0)
+        for segment in self._segments:
+            try:
+                self._mend(segment)
+            except OSError:  # a full disk: the next daemon tries again
+                segment.sealed = True
+
     def _mend(self, segment: Segment) -> None:
-        """Stamp what a killed daemon had moved and not stamped, and end its last line."""
-        size = segment.size()
-        if size > segment.end:
-            self._stamp(segment, size)
-        if not segment.ends_with_newline():
-            segment.write(b"\n")
-            self._stamp(segment, segment.end + 1)
-        segment.close()
+        """Stamp what a killed daemon had moved and not stamped; end the last line if its FIFO is gone."""
+        with segment.open() as files:
+            size = os.fstat(files.data).st_size
+            if size > segment.end:
+                unseen = os.pread(files.data, size - segment.end, segment.end)
+                self._stamp(segment, files, size, segment.last.lines + unseen.count(b"\n"))
+        if not segment.writer_path.exists():  # it follows the link
+            self._end_line(segment)
+            segment.writer_path.unlink(missing_ok=True)
+
+
+def _is_filled_by(segment: Segment, fifo: Path) -> bool:
+    try:
+        return segment.writer_path.readlink() == fifo
+    except OSError:
+        return False

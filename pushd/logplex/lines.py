@@ -2,40 +2,69 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pushd.model.logline import LINE_LIMIT_BYTES
 
+# Piece of a line: its message, the offset where the next piece begins, and the offset up to which bytes had to be there
+# to know this piece. A tuple: there are many.
+Piece = tuple[str, int, int]
 
-def messages(line: bytes) -> Iterator[str]:
-    """The messages of one raw line (without its newline): one, or several of at most LINE_LIMIT_BYTES each.
+_LOOK_AHEAD = 2  # a newline, or a carriage return and a newline, still belong to a line of exactly the limit
+# What could steer a terminal, but for tabs and the escapes that colour.
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\\[[0-9;:]*m)")
 
-    A carriage return at the end goes; invalid UTF-8 and control characters that could steer a terminal are replaced, but
-    for tabs and the escape that starts a colour. A cut never falls into a UTF-8 character.
+
+def pieces(data: bytes, offset: int = 0) -> Iterator[Piece]:
+    """The complete pieces of `data`, which stands at `offset` of a segment and begins where a piece begins.
+
+    A line is one piece, or several of at most LINE_LIMIT_BYTES each; cuts never fall into a UTF-8 character. However the
+    bytes of a segment are handed in, the pieces are the same. What is incomplete is left: the next call begins there.
     """
-    line = line.removesuffix(b"\r")
+    *lines, rest = data.split(b"\n")
+    for line in lines:
+        if len(line) > LINE_LIMIT_BYTES:
+            yield from _cut(line, offset, ended=True)
+            offset += len(line) + 1
+        else:
+            offset += len(line) + 1
+            yield text(line.removesuffix(b"\r")), offset, offset
+    if len(rest) > LINE_LIMIT_BYTES:
+        yield from _cut(rest, offset, ended=False)
+
+
+def text(message: bytes) -> str:
+    """The bytes as text that is harmless to show: invalid UTF-8 and control characters are replaced."""
+    decoded = message.decode("utf-8", "replace")
+    return decoded if decoded.isprintable() else _CONTROL.sub("�", decoded)
+
+
+def chunks(message: bytes, limit: int) -> Iterator[bytes]:
+    """The message in parts of at most `limit` bytes; an empty one is one part."""
     start = 0
-    while True:
-        end = _cut(line, start)
-        yield _clean(line[start:end].decode("utf-8", "replace"))
+    while len(message) - start > limit:
+        end = _cut_before(message, start + limit)
+        yield message[start:end]
         start = end
-        if start >= len(line):
-            return
+    yield message[start:]
 
 
-def _cut(line: bytes, start: int) -> int:
-    end = start + LINE_LIMIT_BYTES
-    if end >= len(line):
-        return len(line)
-    for back in range(1, 4):  # a UTF-8 character has at most three continuation bytes
-        if line[end] & 0xC0 != 0x80:
-            return end
-        end -= back and 1
-    return end if line[end] & 0xC0 != 0x80 else start + LINE_LIMIT_BYTES
+def _cut(line: bytes, offset: int, *, ended: bool) -> Iterator[Piece]:
+    size = len(line.removesuffix(b"\r")) if ended else len(line) - _LOOK_AHEAD + 1
+    start = 0
+    while size - start > LINE_LIMIT_BYTES:
+        end = _cut_before(line, start + LINE_LIMIT_BYTES)
+        yield text(line[start:end]), offset + end, offset + start + LINE_LIMIT_BYTES + _LOOK_AHEAD
+        start = end
+    if ended:
+        after = offset + len(line) + 1
+        yield text(line[start:size]), after, after
 
 
-_CONTROL = dict.fromkeys((*range(9), *range(10, 27), *range(28, 32), 127), "�")
-
-
-def _clean(text: str) -> str:
-    return text.translate(_CONTROL)
+def _cut_before(line: bytes, end: int) -> int:
+    """`end`, or the start of the UTF-8 character that it falls into."""
+    for back in range(4):
+        if line[end - back] & 0xC0 != 0x80:
+            return end - back
+    return end  # no UTF-8

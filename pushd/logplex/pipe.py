@@ -1,25 +1,24 @@
-"""Moves what a dyno writes from its FIFO into a segment, by splice(2)."""
+"""Waits for what a dyno writes into its FIFO, and has it moved into the app's log."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import fcntl
-import os
-import termios
+import contextlib
+import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
-from pathlib import Path
 
-from pushd.logplex.applog import AppLog
-from pushd.logplex.lines import messages
-from pushd.logplex.segment import Segment
+from pushd.kit.aio import Nursery
+from pushd.logplex.lines import pieces
+from pushd.logplex.mover import Mover, Turn
 
-_SPLICE_BYTES = 1 << 20  # all that a pipe can hold
-_TURN_BYTES = 4 << 20  # so much at most before other pipes get their turn
-_PAUSE_SECONDS = 0.005  # between two turns of a busy pipe: more comes together, and fewer wake-ups are needed
+log = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 0.005  # between two turns: more comes together, and fewer wake-ups are needed
 _FULL_RETRY_SECONDS = 0.5
-_KEPT_SHARE = 0.75  # of a pipe's capacity, while the disk is full (DESIGN section 12)
+_FAILED_RETRY_SECONDS = 5.0
+_LAST_TURNS = 16  # what was in the pipe is read by then; more comes only from a program that nobody has ended
+_EVIDENCE_BYTES = 1 << 16
 
 
 class Pipe:
@@ -27,131 +26,103 @@ class Pipe:
 
     def __init__(
         self,
-        log: AppLog,
-        process: str,
-        fifo: Path,
+        mover: Mover,
+        nursery: Nursery,
         executor: Executor,
         *,
+        name: str,
         on_lost: Callable[[int], None],
         copy: Callable[[bytes], None] | None = None,
     ) -> None:
-        self._log = log
+        self._mover = mover
         self._executor = executor
+        self._name = name
         self._on_lost = on_lost
         self._copy = copy
         self._loop = asyncio.get_running_loop()
-        self._segment = log.take(process)
-        self._first, self._from = self._segment, self._segment.end
-        self._moved = self._segment.end  # end of the bytes moved, stamped or not
-        self._fifo = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self._timer: asyncio.TimerHandle | None = None
-        self._turn: asyncio.Future[None] | None = None
-        self._finished = False
-        self._wait()
+        self._readable = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._ended = False  # whether the stop is the end of the output
+        self._task = nursery.start(self._run(), name=f"pipe of {name}")
 
     async def finish(self) -> None:
         """Read all that is in the pipe, end an unfinished last line, and let the FIFO go. Safe to call twice."""
-        if self._finished:
-            return
-        self._finished = True
-        self._stop_waiting()
-        if self._turn is not None:
-            await asyncio.wait({self._turn})
-        while await self._run_turn(last=True):
-            pass
-        await self._loop.run_in_executor(self._executor, self._end)
+        self._ended = self._ended or not self._stop.is_set()
+        await self._stopped()
+
+    async def leave(self) -> None:
+        """Stop reading and let the FIFO go; what waits in it, and the rest of an unfinished line, is for the next daemon."""
+        await self._stopped()
 
     def last_lines(self, count: int) -> list[str]:
         """The last lines that this process wrote, oldest first."""
-        segment = self._segment
-        floor = self._from if segment is self._first else 0
+        found: list[str] = []
+        for segment, start, end in reversed(self._mover.parts):
+            with contextlib.suppress(FileNotFoundError):  # dropped meanwhile
+                data = segment.read(max(start, end - _EVIDENCE_BYTES), end)
+                found = [message for message, _, _ in pieces(data if data.endswith(b"\n") else data + b"\n")] + found
+            if len(found) >= count:
+                break
+        return found[-count:] if count > 0 else []
+
+    async def _stopped(self) -> None:
+        self._stop.set()
+        self._readable.set()
+        await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
         try:
-            start = max(floor, segment.tail_start(count, segment.end))
-            data = segment.read(start, segment.end)
-        except FileNotFoundError:
-            return []
-        return [text for line in data.splitlines() for text in messages(line)][-count:]
+            while not self._stop.is_set():
+                await self._until_readable()
+                await self._rest(await self._turn())
+            if self._ended:
+                await self._read_to_the_end()
+        finally:
+            await asyncio.shield(self._loop.run_in_executor(self._executor, self._close))
 
-    def _wait(self) -> None:
-        self._timer = None
-        if not self._finished:
-            self._loop.add_reader(self._fifo, self._on_readable)
-
-    def _stop_waiting(self) -> None:
-        self._loop.remove_reader(self._fifo)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _on_readable(self) -> None:
-        self._loop.remove_reader(self._fifo)
-        self._turn = asyncio.ensure_future(self._take_turn())
-
-    async def _take_turn(self) -> None:
+    async def _until_readable(self) -> None:
+        if self._stop.is_set():
+            return
+        self._readable.clear()
+        self._loop.add_reader(self._mover.descriptor, self._readable.set)
         try:
-            more = await self._run_turn(last=False)
-            pause = _PAUSE_SECONDS
-        except OSError:
-            more, pause = True, _FULL_RETRY_SECONDS
-        if more and not self._finished:
-            self._timer = self._loop.call_later(pause, self._wait)
+            await self._readable.wait()
+        finally:
+            self._loop.remove_reader(self._mover.descriptor)
 
-    async def _run_turn(self, *, last: bool) -> bool:
-        """Move what is there now; False when nothing more can come."""
-        more, copied, lost = await self._loop.run_in_executor(self._executor, self._move, last)
-        if copied and self._copy is not None:
-            self._copy(copied)
-        if lost:
-            self._on_lost(lost)
-        return more
-
-    def _move(self, last: bool) -> tuple[bool, bytes, int]:
-        """In a thread: (whether to come again, the bytes if a copy is wanted, lines dropped)."""
-        copied: list[bytes] = []
-        total = 0
+    async def _turn(self) -> float:
+        """Move what is there; gives how long to rest afterwards."""
         try:
-            if self._moved > self._segment.end:  # moved while there was no room for the stamp
-                self._segment = self._stamped(copied, self._segment.end)
-            while total < _TURN_BYTES:
-                count = os.splice(
-                    self._fifo, self._segment.open()[0], _SPLICE_BYTES, offset_dst=self._moved, flags=os.SPLICE_F_NONBLOCK
-                )
-                if count == 0:
-                    return False, b"".join(copied), 0
-                total += count
-                start, self._moved = self._moved, self._moved + count
-                self._segment = self._stamped(copied, start)
-        except BlockingIOError:
-            return not last, b"".join(copied), 0
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            return not last, b"".join(copied), self._drop_if_crowded(last)
-        return True, b"".join(copied), 0
+            turn = await self._move(last=False)
+        except Exception:  # the app would wait for ever if nobody read on
+            log.exception("cannot read a dyno's output, trying again", extra={"dyno": self._name})
+            return _FAILED_RETRY_SECONDS
+        if turn.disk_full:
+            return _FULL_RETRY_SECONDS
+        return 0 if turn.size_bytes > self._mover.capacity_bytes // 2 else _PAUSE_SECONDS
 
-    def _stamped(self, copied: list[bytes], start: int) -> Segment:
-        segment, end = self._segment, self._moved
-        following = self._log.stamp(segment, end)
-        if self._copy is not None:
-            copied.append(segment.read(start, end))
-        if following is not segment:
-            self._moved = following.end
-        return following
+    async def _read_to_the_end(self) -> None:
+        for _ in range(_LAST_TURNS):
+            turn = await self._move(last=True)
+            if turn.size_bytes == 0 and not turn.lost_lines:
+                return
 
-    def _drop_if_crowded(self, last: bool) -> int:
-        """The disk is full: keep what fits into the pipe, make room in it once it is crowded; counts lines dropped."""
-        waiting = int.from_bytes(fcntl.ioctl(self._fifo, termios.FIONREAD, b"\0\0\0\0"), "little")
-        if not last and waiting < _KEPT_SHARE * fcntl.fcntl(self._fifo, fcntl.F_GETPIPE_SZ):
-            return 0
-        lost = 0
-        while waiting > 0 and (data := os.read(self._fifo, min(waiting, _SPLICE_BYTES))):
-            lost += data.count(b"\n")
-            waiting -= len(data)
-        return lost
+    async def _move(self, *, last: bool) -> Turn:
+        turn = await self._loop.run_in_executor(self._executor, lambda: self._mover.turn(last=last))
+        if turn.lost_lines:
+            self._on_lost(turn.lost_lines)
+        if self._copy is not None and turn.copied:
+            try:
+                self._copy(b"".join(turn.copied))
+            except Exception:
+                log.exception("cannot copy a dyno's output", extra={"dyno": self._name})
+        return turn
 
-    def _end(self) -> None:
-        os.close(self._fifo)
-        try:
-            self._log.give_back(self._segment)
-        except OSError:
-            return  # a full disk: the line is ended when the segment is opened again
+    async def _rest(self, seconds: float) -> None:
+        if seconds:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._stop.wait()
+
+    def _close(self) -> None:
+        self._mover.close(ended=self._ended)

@@ -1,20 +1,25 @@
-"""Reads an app's segments as lines, in the order in which they came: the last ones, those after an id, and the new ones."""
+"""Reads an app's segments as lines, in the order in which they came: the last ones, those after an id, and the new ones.
+
+A line's id is the sequence of its stamp and the offset behind it: it says where to go on in every segment, and stays the same
+when the daemon starts anew.
+"""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pushd.logplex.applog import PLATFORM, AppLog
-from pushd.logplex.lines import messages
-from pushd.logplex.segment import Segment
+from pushd.logplex.lines import pieces
+from pushd.logplex.segment import Segment, Stamp
 from pushd.model.logline import APP, LogLine
 
 _READ_BYTES = 1 << 18
-_ID = re.compile(r"(\d{1,19})-(\d{1,19})")
+_ID = re.compile(r"(\d{1,19})-(\d{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +31,27 @@ class Wanted:
 
     def segment(self, process: str) -> bool:
         """Whether a segment can hold wanted lines."""
-        if process == PLATFORM:
-            return True
-        return self.source in (None, APP) and self._process(process)
+        return process == PLATFORM or self.line(APP, process)
 
     def line(self, source: str, process: str) -> bool:
         """Whether a line is wanted."""
-        return self.source in (None, source) and self._process(process)
-
-    def _process(self, process: str) -> bool:
-        return self.process in (None, process, process.partition(".")[0])
+        return self.source in (None, source) and self.process in (None, process, process.partition(".")[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """One raw line and where it ends; sorts in the order in which lines came."""
+class _Place(NamedTuple):
+    """Where a reader goes on in a segment, and the number of newlines before."""
+
+    offset: int
+    lines: int
+
+
+class _Found(NamedTuple):
+    """One piece of a segment, with its line if that is wanted; sorts in the order in which they came."""
 
     sequence: int
-    end: int
+    next: _Place
     segment: Segment
-    lines: tuple[LogLine, ...]
+    line: LogLine | None
 
 
 class Reader:
@@ -55,98 +61,169 @@ class Reader:
         self.missed = 0  # lines that were dropped before this reader came to them
         self._log = log
         self._wanted = wanted
-        self._cursors: dict[int, int] = {}  # number of a segment -> where the next unread line begins
+        self._places: dict[int, _Place] = {}  # by the number of the segment; the others are read from their beginning
+        self._dropped: deque[Segment] = deque()
 
-    def start(self) -> None:
-        """From now on the reader is told what it misses."""
-        with self._log.lock:
-            self._log.on_drop.add(self._on_drop)
-
-    def stop(self) -> None:
-        with self._log.lock:
-            self._log.on_drop.discard(self._on_drop)
+    def close(self) -> None:
+        """The last call; needs no thread."""
+        self._log.unwatch(self._dropped.append)
 
     def last(self, count: int) -> list[LogLine]:
         """The last lines, oldest first; what comes next begins after them."""
         best: list[_Found] = []
-        segments = sorted(self._visible(), key=lambda each: each[0].last_sequence, reverse=True)
-        for segment, end in segments:
-            stop = segment.line_start(end)
-            self._cursors[segment.number] = stop
-            if count <= 0 or (len(best) >= count and segment.last_sequence < best[-count].sequence):
-                continue
-            everything = segment.process == PLATFORM and self._wanted != Wanted()
-            start = 0 if everything else segment.tail_start(count, stop)
-            found = (each for each in self._read(segment, start, stop) if each.lines)  # without those not asked for
-            best = _sorted([*best, *found])[-count:]
-        return [line for found in best for line in found.lines][-count:] if count > 0 else []
+        for segment, end in sorted(self._start(), key=lambda each: each[1], reverse=True):
+            place = self._places[segment.number] = _Place(_unread(segment, end.end), end.lines)
+            if count > 0 and (len(best) < count or end.sequence >= best[0].sequence):
+                best = sorted(best + self._last_of(segment, place, count), key=_order)[-count:]
+        return [found.line for found in best if found.line]
 
     def seek(self, after: str) -> bool:
         """Begin after the line with that id; False if it is no id."""
         match = _ID.fullmatch(after)
         if match is None:
             return False
-        sequence, end = int(match[1]), int(match[2])
-        for segment, _ in self._visible():
-            stamps = segment.stamps()
-            index = bisect_right(stamps.sequences, sequence)
-            if index and stamps.sequences[index - 1] == sequence:
-                self._cursors[segment.number] = end
-            else:
-                self._cursors[segment.number] = segment.line_start(stamps.ends[index - 1]) if index else 0
+        sequence, offset = int(match[1]), int(match[2])
+        for segment, _ in self._start():
+            try:
+                self._places[segment.number] = _after(segment, sequence, offset)
+            except FileNotFoundError:
+                continue  # dropped just now
         return True
 
     def new(self) -> list[LogLine]:
         """Lines that came since, oldest first; a bounded number at a time, [] when there are none."""
-        found: list[_Found] = []
-        horizon: int | None = None
-        for segment, end in self._visible():
-            start = self._cursors.get(segment.number, 0)
-            if end <= start:
-                continue
-            lines = self._read(segment, start, min(end, start + _READ_BYTES))
-            if end > start + _READ_BYTES:
-                if not lines:  # one line longer than what is read at a time
-                    lines = self._read(segment, start, end)
-                elif horizon is None or lines[-1].sequence < horizon:
-                    horizon = lines[-1].sequence
-            found += lines
-        found = _sorted(each for each in found if horizon is None or each.sequence <= horizon)
-        for each in found:
-            self._cursors[each.segment.number] = each.end
-        return [line for each in found for line in each.lines]
+        while found := self._next():
+            for each in found:
+                self._places[each.segment.number] = each.next
+            if lines := [each.line for each in found if each.line]:
+                break
+        else:
+            lines = []
+        self._count_missed()
+        return lines
 
-    def _visible(self) -> list[tuple[Segment, int]]:
+    def _next(self) -> list[_Found]:
+        """The pieces that come next, in order; [] when there are none."""
+        waiting = [(segment, end) for segment, end in self._visible() if end.end > self._place(segment).offset]
+        if len(waiting) > 1:
+            waiting.sort(key=lambda each: self._next_sequence(each[0]))
+        found: list[_Found] = []
+        horizon: int | None = None  # what came later waits: there may be earlier lines behind those that were read
+        for segment, end in waiting:
+            if horizon is not None and self._next_sequence(segment) > horizon:
+                break
+            start = self._place(segment)
+            stop = min(end.end, start.offset + _READ_BYTES)
+            read = _read(segment, start, stop, self._wanted)
+            if stop < end.end and read:
+                horizon = read[-1].sequence if horizon is None else min(read[-1].sequence, horizon)
+            found += read
+        if horizon is not None:
+            found = [each for each in found if each.sequence <= horizon]
+        return sorted(found, key=_order) if len(waiting) > 1 else found
+
+    def _start(self) -> list[tuple[Segment, Stamp]]:
+        self._log.watch(self._dropped.append)
+        visible = self._visible()
+        self._places = {segment.number: _Place(end.end, end.lines) for segment, end in visible}
+        self._dropped.clear()
+        return visible
+
+    def _visible(self) -> list[tuple[Segment, Stamp]]:
         return [(segment, end) for segment, end in self._log.visible() if self._wanted.segment(segment.process)]
 
-    def _read(self, segment: Segment, start: int, end: int) -> list[_Found]:
+    def _place(self, segment: Segment) -> _Place:
+        return self._places.get(segment.number, _Place(0, 0))
+
+    def _next_sequence(self, segment: Segment) -> int:
         try:
-            data, stamps = segment.read(start, end), segment.stamps()
+            with segment.stamps() as stamps:
+                index = bisect_right(stamps, self._place(segment).offset, key=lambda stamp: stamp.end)
+                return stamps[index].sequence
         except FileNotFoundError:
-            return []  # dropped just now: `_on_drop` has counted it
-        found, position = [], start
-        for raw in data.split(b"\n")[:-1]:
-            position += len(raw) + 1
-            sequence, time_us = stamps.at(position)
-            lines = tuple(self._lines(segment, raw, f"{sequence}-{position}", time_us))
-            found.append(_Found(sequence, position, segment, lines))
+            return 0  # dropped just now
+
+    def _last_of(self, segment: Segment, stop: _Place, count: int) -> list[_Found]:
+        """The last wanted lines of a segment, and maybe some more before them."""
+        found: list[_Found] = []
+        end, block = stop.offset, min(_READ_BYTES, 256 * count)
+        try:
+            while end > 0 and len(found) < count:
+                start = segment.line_start(max(0, end - block))
+                read = _read(segment, _Place(start, 0), end, self._wanted)
+                found = [each for each in read if each.line] + found
+                end, block = start, _READ_BYTES
+        except FileNotFoundError:
+            pass  # dropped just now
         return found
 
-    def _lines(self, segment: Segment, raw: bytes, id_: str, time_us: int) -> list[LogLine]:
-        source, process = APP, segment.process
-        if process == PLATFORM:
-            head, name, raw = raw.split(b"\t", 2)
-            source, process = head.decode(), name.decode()
-        if not self._wanted.line(source, process):
-            return []
-        at = datetime.fromtimestamp(time_us / 1_000_000, UTC)
-        return [LogLine(at, source, process, message, id_) for message in messages(raw)]
-
-    def _on_drop(self, segment: Segment) -> None:
-        cursor = self._cursors.pop(segment.number, 0)
-        if self._wanted.segment(segment.process) and cursor < segment.end:
-            self.missed += segment.read(cursor, segment.end).count(b"\n")
+    def _count_missed(self) -> None:
+        while self._dropped:
+            segment = self._dropped.popleft()
+            if self._wanted.segment(segment.process):
+                self.missed += segment.last.lines - self._place(segment).lines
+            self._places.pop(segment.number, None)
 
 
-def _sorted(found: Iterable[_Found]) -> list[_Found]:
-    return sorted(found, key=lambda each: (each.sequence, each.end))
+def _read(segment: Segment, start: _Place, stop: int, wanted: Wanted) -> list[_Found]:
+    """All pieces between two offsets, in order."""
+    try:
+        data = segment.read(start.offset, stop)
+        with segment.stamps() as stamps:
+            covering = iter(stamps.covering(start.offset, stop))
+    except FileNotFoundError:
+        return []  # dropped just now: it is counted
+    stamp = next(covering)
+    at = _time(stamp)
+    lines = start.lines
+    found = []
+    for message, end, known in pieces(data, start.offset):
+        while known > stamp.end:
+            stamp = next(covering)
+            at = _time(stamp)
+        lines += end == known
+        id_ = f"{stamp.sequence}-{end}"
+        if segment.process == PLATFORM:
+            line = _said(message, at, id_, wanted)
+        else:
+            line = LogLine(at, APP, segment.process, message, id_)  # only wanted segments are read
+        found.append(_Found(stamp.sequence, _Place(end, lines), segment, line))
+    return found
+
+
+def _said(raw: str, at: datetime, id_: str, wanted: Wanted) -> LogLine | None:
+    """A line of the platform, if it is wanted and not the rest of one that a power cut has torn."""
+    source, _, rest = raw.partition("\t")
+    process, tab, message = rest.partition("\t")
+    return LogLine(at, source, process, message, id_) if tab and wanted.line(source, process) else None
+
+
+def _after(segment: Segment, sequence: int, offset: int) -> _Place:
+    """The place in a segment after the line with this id, which may stand in another one."""
+    with segment.stamps() as stamps:
+        count = bisect_right(stamps, sequence, key=lambda stamp: stamp.sequence)
+        if count == 0:
+            return _Place(0, 0)
+        stamp = stamps[count - 1]
+    if stamp.sequence == sequence and offset <= stamp.end:
+        return _Place(offset, stamp.lines - segment.read(offset, stamp.end).count(b"\n"))
+    return _Place(_unread(segment, stamp.end), stamp.lines)
+
+
+def _unread(segment: Segment, end: int) -> int:
+    """Where the piece begins that is not complete at `end`."""
+    try:
+        start = segment.line_start(end)
+        if end - start < 1:
+            return start
+        return max((after for _, after, _ in pieces(segment.read(start, end), start)), default=start)
+    except FileNotFoundError:
+        return end
+
+
+def _time(stamp: Stamp) -> datetime:
+    return datetime.fromtimestamp(stamp.time_us / 1_000_000, UTC)
+
+
+def _order(found: _Found) -> tuple[int, int]:
+    return found.sequence, found.next.offset

@@ -165,6 +165,9 @@ class FakeLog:
     def say(self, app_id: UUID, source: str, process: str, message: str) -> None:
         self.lines.append(f"{source}[{process}]: {message}")
 
+    def set_limit(self, app_id: UUID, limit_bytes: int) -> None:
+        pass
+
     async def destroy(self, app_id: UUID) -> None:
         pass
 

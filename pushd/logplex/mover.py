@@ -1,0 +1,163 @@
+"""Moves what waits in one FIFO into segments by splice(2), which neither loses nor repeats a byte when it is killed.
+
+For threads: every call may wait for the disk. A full disk is no failure: bytes stay in the pipe, and once that is crowded
+whole lines are dropped and counted, so that the program goes on (DESIGN section 12).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import select
+import termios
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pushd.logplex.applog import AppLog
+from pushd.logplex.segment import Files, Segment, write_at
+from pushd.model.logline import LINE_LIMIT_BYTES
+
+_SPLICE_BYTES = 1 << 20  # all that a pipe can hold
+_TURN_BYTES = 4 << 20  # so much at most before other pipes get their turn
+_KEPT_SHARE = 0.75  # of a pipe's capacity, while the disk is full
+_REST_BYTES = 1 << 16  # of a line whose beginning was read when lines were dropped
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one turn did."""
+
+    size_bytes: int = 0
+    copied: list[bytes] = field(default_factory=list)  # the bytes, if a copy is wanted
+    lost_lines: int = 0
+    disk_full: bool = False
+
+
+class Mover:
+    """One FIFO and the segment that it fills. Open for writing too, so that it has no end: its writers come and go."""
+
+    def __init__(self, log: AppLog, process: str, fifo: Path, *, copying: bool) -> None:
+        self.descriptor = os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.capacity_bytes = fcntl.fcntl(self.descriptor, fcntl.F_GETPIPE_SZ)
+        self.parts: list[tuple[Segment, int, int]] = []  # where its last output stands: segment, start, end
+        self._log = log
+        self._process = process
+        self._fifo = fifo
+        self._copying = copying
+        self._lock = threading.Lock()  # a turn and the end may meet when a task was cancelled
+        self._closed = False
+        self._segment: Segment | None = None
+        self._moved = 0  # end of what was moved into the segment, stamped or not
+        self._rest = b""  # of the pipe, read when lines were dropped: the beginning of one that was not
+        self._dropped = False  # lines were dropped behind what the segment ends with
+
+    def turn(self, *, last: bool = False) -> Turn:
+        """Move what waits now, at most some MB. With `last` nothing is left for later on a full disk."""
+        turn = Turn()
+        with self._lock:
+            if self._closed:
+                return turn
+            try:
+                while turn.size_bytes < _TURN_BYTES:
+                    self._fill(turn)
+            except BlockingIOError:
+                pass  # the pipe is empty
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                turn.disk_full = True
+                if last or self._is_crowded():
+                    turn.lost_lines = self._drop(last=last)
+        return turn
+
+    def close(self, *, ended: bool) -> None:
+        """Let the FIFO go. When it has `ended` its last line is ended too; else a later daemon goes on right there."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            os.close(self.descriptor)
+            if self._segment is None or not ended:
+                return
+            try:
+                self._log.give_back(self._segment)
+            except OSError:  # a full disk: the next daemon mends it
+                self._segment.sealed = True
+
+    def _fill(self, turn: Turn) -> None:
+        """Move until the segment is full or the turn is over. Raises: BlockingIOError once the pipe is empty."""
+        if self._segment is None:
+            self._segment = self._log.take(self._process, self._fifo)
+            self._moved = self._segment.end
+            self.parts = [*self.parts[-1:], (self._segment, self._moved, self._moved)]
+        full = self._log.segment_bytes
+        with self._segment.open() as files:
+            self._write_rest(files)
+            self._stamp(files, turn)
+            while self._moved < full:
+                self._splice(files, min(_SPLICE_BYTES, full - self._moved))
+                self._stamp(files, turn)
+                if turn.size_bytes >= _TURN_BYTES:
+                    return
+            try:
+                while not self._may_end(files, full):
+                    self._splice(files, 1)  # the rest of the line belongs here, and not a byte more
+            finally:
+                self._stamp(files, turn)
+        segment, self._segment = self._segment, None
+        self._log.give_back(segment, full=True)
+
+    def _splice(self, files: Files, count: int) -> None:
+        self._moved += os.splice(
+            self.descriptor, files.data, count, offset_dst=self._moved, flags=os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
+        )
+
+    def _may_end(self, files: Files, full: int) -> bool:
+        last = os.pread(files.data, 1, self._moved - 1)
+        over = self._moved - full
+        return last == b"\n" or (over >= LINE_LIMIT_BYTES and last < b"\x80") or over >= 2 * LINE_LIMIT_BYTES
+
+    def _stamp(self, files: Files, turn: Turn) -> None:
+        assert self._segment is not None
+        start = self._segment.end
+        if self._moved == start:
+            return
+        data = os.pread(files.data, self._moved - start, start)
+        self._log.stamp(self._segment, files, self._moved, self._segment.last.lines + data.count(b"\n"))
+        self.parts[-1] = (*self.parts[-1][:2], self._moved)
+        turn.size_bytes += len(data)
+        if self._copying:
+            turn.copied.append(data)
+
+    def _is_crowded(self) -> bool:
+        """Whether writers wait, or soon will. Small writes take a page each, so that few bytes can fill a pipe."""
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLOUT)
+        return not poll.poll(0) or self._waiting_bytes() >= _KEPT_SHARE * self.capacity_bytes
+
+    def _waiting_bytes(self) -> int:
+        return int.from_bytes(fcntl.ioctl(self.descriptor, termios.FIONREAD, b"\0\0\0\0"), "little")
+
+    def _drop(self, *, last: bool) -> int:
+        """Take all out of the pipe; gives the number of lines that are lost with it, wholly or in part."""
+        data = self._rest
+        while self._waiting_bytes():
+            data += os.read(self.descriptor, _SPLICE_BYTES)
+        lost = data.count(b"\n")
+        rest = data[data.rfind(b"\n") + 1 :]
+        self._dropped = self._dropped or lost > 0
+        self._rest = b"" if last else rest[:_REST_BYTES]
+        return lost + (1 if len(rest) > len(self._rest) else 0)
+
+    def _write_rest(self, files: Files) -> None:
+        """There is room again: end the line whose end was dropped, and begin the one whose beginning was read."""
+        if not self._rest and not self._dropped:
+            return
+        cut = self._dropped and self._moved > 0 and os.pread(files.data, 1, self._moved - 1) != b"\n"
+        data = (b"\n" if cut else b"") + self._rest
+        write_at(files.data, data, self._moved)
+        self._moved += len(data)
+        self._rest, self._dropped = b"", False
