@@ -24,7 +24,7 @@ from pushd.kit.aio import Nursery
 from pushd.kit.clock import Clock
 from pushd.layout import Layout
 from pushd.model.routing import Route, Table, Target, WebState
-from pushd.router.link import Link, RouterFailed, start_router
+from pushd.router.link import Link, RouterFailed, ended_unless_used, start_router
 from pushd.router.listening import Door, choose_doors
 
 log = logging.getLogger(__name__)
@@ -198,7 +198,8 @@ class Router:
         )
         log.info("router started", extra={"router_pid": pid})
         try:
-            link = await Link.connect(path, self._news.set)
+            with ended_unless_used(pid):
+                link = await Link.connect(path, self._news.set)
         except OSError as error:
             raise RouterFailed(f"the router does not answer: {error}", remedy="Start pushd again.") from error
         link.listen(self._doors)

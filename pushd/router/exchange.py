@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from pushd.router.bodies import LAST_CHUNK, BadBody, Body, Bytes, ChunkedBody, LengthBody, chunk
 from pushd.router.codes import CODES, INFO, NO_SUCH_APP, Code
-from pushd.router.forwarding import answer_bytes, forwarded_for, interim_bytes, new_request_id, plan_framing, request_bytes
+from pushd.router.forwarding import forwarded_for, new_request_id, request_bytes
 from pushd.router.heads import RequestHead, ResponseHead
 from pushd.router.journal import request_line
-from pushd.router.pages import answer
+from pushd.router.reply import Reply
 
 if TYPE_CHECKING:
     from pushd.router.client import ClientConnection
@@ -43,9 +43,8 @@ class Exchange:
     """Made by a client's connection for each request; it ends by itself, exactly once, with a line in the journal."""
 
     __slots__ = (
-        "_again", "_answer_bytes", "_app", "_body", "_chunked", "_connected_at", "_ends", "_fwd", "_keep",
-        "_picked_at", "_proxy", "_queue_until", "_request_id", "_status", "_target", "_tries", "_unsent",
-        "_upstream", "client", "head", "step",
+        "_again", "_app", "_body", "_connected_at", "_ends", "_fwd", "_picked_at", "_proxy", "_queue_until", "_reply",
+        "_request_id", "_target", "_tries", "_upstream", "client", "head", "step",
     )  # fmt: skip
 
     def __init__(self, client: ClientConnection, proxy: Proxy, head: RequestHead) -> None:
@@ -66,11 +65,7 @@ class Exchange:
         self._ends = 0  # sides of a pipe that say no more
         self._again = False  # a kept connection was dead: take a fresh one now
         self._picked_at = self._connected_at = 0.0  # loop time; 0 = not yet
-        self._status = 0
-        self._answer_bytes = 0
-        self._chunked = False  # we put chunks around the answer
-        self._unsent: list[Bytes] = []  # what goes to the client when all that came with it is read, in one call
-        self._keep = head.keep_alive
+        self._reply = Reply(client, head)
 
     # -- what the client's connection asks and tells
 
@@ -119,10 +114,10 @@ class Exchange:
         """The client closed its connection."""
         if self.step is _OVER:
             return
-        if self._status == 0:
+        if self._reply.status == 0:
             self._log(CODES["H27"], 499, sock="client")
         else:
-            self._log(None, self._status)
+            self._log(None, self._reply.status)
         self._release(reusable=False)
 
     def on_pipe_eof(self, *, from_client: bool) -> None:
@@ -232,59 +227,48 @@ class Exchange:
     # -- the answer
 
     def on_interim(self, head: ResponseHead) -> None:
-        """100 Continue, 103 Early Hints: pass to clients that know them."""
-        if self.head.minor == 1:
-            self._unsent.append(interim_bytes(head))
+        """A 1xx answer, before the real one."""
+        self._reply.interim(head)
 
     def on_switch(self, head: ResponseHead) -> None:
         """101: from here on bytes pass both ways, those already read first."""
         if not self.head.upgrade or not head.upgrade or self._upstream is None:
             self.fail("H17", cause="switch without being asked")
             return
-        self._status, self.step = 101, _PIPING
+        self.step = _PIPING
         self._upstream.piping = True
-        self._unsent.append(interim_bytes(head))
+        self._reply.switch(head)
         self.client.advance()
 
     def on_answer(self, head: ResponseHead, body: Body) -> None:
         """The answer's head is there."""
-        framing = plan_framing(self.head, body, stopping=self._proxy.stopping)
-        self._status, self.step = head.status, _ANSWERING
-        self._chunked, self._keep = framing.chunked, framing.keep_alive
-        self._unsent.append(answer_bytes(self.head, head, framing))
+        self.step = _ANSWERING
+        self._reply.begin(head, body, stopping=self._proxy.stopping)
 
     def on_answer_data(self, payload: Bytes) -> None:
-        """A piece of the answer's body."""
-        self._answer_bytes += len(payload)
-        self._unsent.append(chunk(payload) if self._chunked else payload)
+        """A piece of the answer's body, or of the protocol that was switched to."""
+        self._reply.data(payload)
 
     def on_answer_end(self, trailers: bytes, *, reusable: bool) -> None:
         """The answer is complete. A request that is not has lost its reader: we say so by closing."""
-        if self._chunked:
-            self._unsent.append(LAST_CHUNK + trailers + b"\r\n")
-        self._send()
-        self._log(None, self._status)
+        self._reply.end(trailers)
+        self._log(None, self._reply.status)
         done = self.request_done
         self._release(reusable=reusable and done)
-        self.client.on_exchange_over(keep=self._keep and done, linger=not done)
+        self.client.on_exchange_over(keep=self._reply.keep_alive and done, linger=not done)
 
     def on_read(self) -> None:
         """All that came from the target at once has been taken in; the answer goes on."""
-        self._send()
+        self._reply.send()
         self.on_progress()
-
-    def on_pipe_data(self, data: bytes) -> None:
-        """Bytes of the switched protocol, from the target."""
-        self._answer_bytes += len(data)
-        self._unsent.append(data)
 
     def on_upstream_lost(self) -> None:
         """The target closed the connection before the answer was complete."""
         if self.step is _PIPING:
-            self._log(None, self._status)
+            self._log(None, self._reply.status)
             self._release(reusable=False)
             self.client.on_exchange_over(keep=False)
-        elif self._status:
+        elif self._reply.status:
             self.fail("H18", sock="backend")
         elif self._upstream is not None and self._upstream.used and not self._upstream.answered and self._replayable:
             self._again = True  # it was closed while idle, and our request crossed with that
@@ -306,7 +290,7 @@ class Exchange:
     def fail(self, code_id: str, *, cause: str = "", sock: str = "") -> None:
         """End without the app's answer: a page while nothing was sent, else a cut connection. Logged either way."""
         code = CODES[code_id]
-        if self._status == 0 and code.status != 499:
+        if self._reply.status == 0 and code.status != 499:
             route = self._app.route if self._app else None
             self._answer(code, code.status, own=route.error_page if route and code.of_app else "", cause=cause, sock=sock)
             return
@@ -315,20 +299,14 @@ class Exchange:
         self.client.transport.abort()
 
     def _answer(self, code: Code, status: int, *, own: str = "", cause: str = "", sock: str = "") -> None:
-        keep = self._keep and self.request_done and status != 400 and not self._proxy.stopping
-        response, self._answer_bytes = answer(code, status, own=own, head_only=self.head.method == b"HEAD", keep_alive=keep)
+        reply, done = self._reply, self.request_done
+        reply.keep_alive = reply.keep_alive and done and status != 400 and not self._proxy.stopping
+        reply.page(code, status, own=own)
+        reply.send()
         if code is not NO_SUCH_APP:
             self._log(code, status, cause=cause, sock=sock)
         self._release(reusable=False)
-        self.client.transport.write(response)
-        self.client.on_exchange_over(keep=keep, linger=not self.request_done)
-
-    def _send(self) -> None:
-        unsent, self._unsent = self._unsent, []
-        if len(unsent) == 1:
-            self.client.transport.write(unsent[0])
-        elif unsent:
-            self.client.transport.writelines(unsent)
+        self.client.on_exchange_over(keep=reply.keep_alive, linger=not done)
 
     def _release(self, *, reusable: bool) -> None:
         """Give back what is held: the place in the queue, the place at the target, the connection."""
@@ -368,6 +346,6 @@ class Exchange:
         dyno = self._target.target.name if self._target else ""
         line = request_line(
             code, head=self.head, request_id=self._request_id, fwd=self._fwd, dyno=dyno, times=times,
-            status=status, size_bytes=self._answer_bytes, cause=cause, sock=sock,
+            status=status, size_bytes=self._reply.size_bytes, cause=cause, sock=sock,
         )  # fmt: skip
         self._proxy.journal.record(self._app.route.app_id, INFO if code is None else code.level, line)

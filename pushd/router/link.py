@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pushd.errors import PushdError
 from pushd.kit import proc, procfs
-from pushd.kit.aio import in_thread
 from pushd.kit.listen import short_path
 from pushd.model.routing import Table, table_to_dict
 from pushd.router.frames import Channel, Message
@@ -57,11 +57,15 @@ class Link:
 
     @classmethod
     async def connect(cls, path: Path, news: Callable[[], None]) -> Link:
-        """Connect to the router that listens at `path`. Raises: OSError when none does; RouterFailed when it is no router."""
+        """Connect to the router that listens at `path`; one that hangs is ended.
+
+        Raises: OSError when none answers; RouterFailed when something else does.
+        """
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with short_path(path) as name:
                 connection.connect(name)
+            pid, *_ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         except OSError:
             connection.close()
             raise
@@ -77,14 +81,19 @@ class Link:
                 await heard.wait()
             (hello, doors), *more = said or [({}, [])]
             link = cls(channel, hello, doors, news)
-            for message, sockets in more:  # what came together with the first
-                link._on_message(message, sockets)
-            return link
-        except (TimeoutError, KeyError, ValueError) as error:
-            channel.close()
+        except TimeoutError:
+            await _end_hanging(pid)
+            raise ConnectionRefusedError("the router there did not answer and was ended") from None
+        except (KeyError, ValueError) as error:
             raise RouterFailed(
                 f"what listens at {path} does not answer as a router does", remedy="End that process, then start pushd again."
             ) from error
+        finally:
+            if channel.on_message is on_message:  # no link has taken it
+                channel.close()
+        for message, sockets in more:  # what came together with the first
+            link._on_message(message, sockets)
+        return link
 
     @property
     def closed(self) -> bool:
@@ -169,16 +178,35 @@ async def start_router(
             pid = proc.spawn(argv, env=environ, stdout=writing, stderr=errors)
         finally:
             os.close(writing)
-        with contextlib.suppress(TimeoutError):
+        with ended_unless_used(pid):
             async with asyncio.timeout(_START_SECONDS):
                 await proc.readable(reading)
-                if os.read(reading, 16) == b"ready\n":
-                    return pid
-        os.kill(pid, signal.SIGKILL)
-        await in_thread(os.waitpid, pid, 0)
-    except OSError as error:
-        raise RouterFailed(f"cannot start the router: {error}", remedy=f"See {log_path}.") from error
+            if os.read(reading, 16) != b"ready\n":
+                raise RouterFailed("the router process ended before it was ready", remedy=f"Its last words are in {log_path}.")
+        return pid
+    except OSError as error:  # TimeoutError is one too
+        raise RouterFailed(f"cannot start the router: {error or 'it takes too long'}", remedy=f"See {log_path}.") from error
     finally:
         os.close(reading)
         os.close(errors)
-    raise RouterFailed("the router process ended before it was ready", remedy=f"Its last words are in {log_path}.")
+
+
+@contextmanager
+def ended_unless_used(pid: int) -> Iterator[None]:
+    """End a process that was just started if the block fails or is cancelled: nobody would know of it."""
+    try:
+        yield
+    except BaseException:
+        with suppress(ProcessLookupError, ChildProcessError):  # it has ended, and somebody has seen to it
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        raise
+
+
+async def _end_hanging(pid: int) -> None:
+    """End a router that keeps its socket open and does not speak: its ports would stay taken."""
+    if (process := procfs.identify(pid)) is not None:
+        log.error("router does not answer, ending it", extra={"router_pid": pid})
+        proc.send(process, signal.SIGKILL)
+        await proc.ended(process)
+        proc.reap(pid)

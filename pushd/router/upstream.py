@@ -66,7 +66,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _read(self, data: Bytes) -> None:
         while data and (exchange := self.exchange) is not None:
             if self.piping:
-                exchange.on_pipe_data(bytes(data))
+                exchange.on_answer_data(data)
                 return
             if self._body is None:
                 head, end = self._reader.read(bytes(data))

@@ -366,6 +366,31 @@ async def test_something_else_at_the_control_socket_is_not_taken_for_a_router(wo
             await Link.connect(world.layout.router_socket, lambda: None)
 
 
+async def test_a_predecessors_router_that_hangs_is_replaced(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pushd.router.link._HELLO_SECONDS", 0.3)
+    app_id = world.routes.add("shop")
+    async with App() as app:
+        first = world.router()
+        await first.start("127.0.0.1:0")
+        port = first.addresses[0][1]
+        os.kill(pid_of(first), signal.SIGSTOP)
+        await first.leave()
+        async with started(world.router(), last_port=str(port)) as second:
+            assert second.addresses == [("127.0.0.1", port)]
+            await second.route(app_id, [target(app)], WebState.SERVING)
+            assert (await get(second.url, "shop.localhost")).status == 200
+
+
+async def test_stop_while_a_killed_router_is_replaced_leaves_no_process(world: World) -> None:
+    for turns in (0, 4, 8, 16):
+        router = world.router()
+        await router.start("127.0.0.1:0")
+        os.kill(pid_of(router), signal.SIGKILL)
+        for _ in range(turns):
+            await asyncio.sleep(0.01)
+        await router.stop()
+
+
 async def test_a_router_that_does_not_start_says_where_to_look(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(RouterFailed) as failed:
