@@ -8,7 +8,7 @@ import click
 
 from pushd.cli import render
 from pushd.cli.options import Here, json_option, no_wait_option, on_app
-from pushd.cli.waiting import follow, released
+from pushd.cli.waiting import check, release_name
 from pushd.errors import InvalidParams
 
 
@@ -100,8 +100,12 @@ def change_vars(here: Here, changes: Mapping[str, str | None], doing: str, *, no
     """Store the changes, wait for the dynos, and give all config vars after it."""
     with render.doing(f"{doing} and restarting {here.app}") as step:
         changed = here.client.change_config_vars(here.app, changes)
-        step.note = released(here.client, here.app, changed)
-        follow(here.client, changed, no_wait=no_wait)
+        change = None
+        if changed.change_id is not None:
+            change = here.client.change(changed.change_id) if no_wait else here.client.settled(changed.change_id)
+        step.note = release_name(here.client, here.app, change)
+        if change and not no_wait:
+            check(change)
     return changed.value
 
 

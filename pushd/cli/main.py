@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from pushd import __version__, settings
+from pushd import __version__
 from pushd.cli import commands, render
 from pushd.errors import PushdError
 from pushd.surroundings import process_environ
@@ -89,7 +89,7 @@ def _run(args: Sequence[str], place: render.Place, color: bool | None) -> int:
         return ended.exit_code
     except PushdError as error:
         render.error(error.message, error.remedy)
-        return USAGE if isinstance(error, settings.SettingsError) else REFUSED
+        return USAGE if error.id == "bad_settings" else REFUSED
     except click.UsageError as error:
         render.usage_error(error)
         return USAGE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -109,7 +110,7 @@ def rollback(here: Here, release: str | None, no_wait: bool, as_json: bool) -> N
     """
     recent = here.client.releases(here.app, limit=100)
     current = next((each["version"] for each in recent if each["current"]), None)
-    target = _find(here, release) if release else find_rollback_target(recent)
+    target = _find(here, release, recent) if release else find_rollback_target(recent)
     with render.doing(f"Rolling back {here.app} to v{target['version']}") as step:
         changed = here.client.rollback(here.app, target["id"])
         step.note = f"v{changed.value['version']}"
@@ -128,10 +129,12 @@ def stream_to_stdout(here: Here, url: str) -> None:
         sys.stdout.buffer.flush()
 
 
-def _find(here: Here, release: str | None) -> ReleaseShape:
-    """The release called "v12" or "12", else the newest."""
+def _find(here: Here, release: str | None, known: Sequence[ReleaseShape] = ()) -> ReleaseShape:
+    """The release called "v12" or "12", else the newest; one of `known` is not asked for again."""
     if release is not None:
-        return here.client.release(here.app, release.removeprefix("v"))
+        wanted = release.removeprefix("v")
+        found = next((each for each in known if str(each["version"]) == wanted), None)
+        return found or here.client.release(here.app, wanted)
     newest = here.client.releases(here.app, limit=1)
     if not newest:
         raise NotFound(f"{here.app} has no releases.", resource="release", remedy="Push first: git push pushd master")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pushd.client.client import Client
-from pushd.client.shapes import Changed, T
+from pushd.client.shapes import Changed, ChangeShape, T
 from pushd.errors import PushdError
 
 
@@ -22,16 +22,19 @@ def follow(client: Client, changed: Changed[T], *, no_wait: bool) -> None:
 
     Raises: ChangeFailed.
     """
-    if no_wait or changed.change_id is None:
-        return
-    change = client.settled(changed.change_id)
+    if changed.change_id is not None and not no_wait:
+        check(client.settled(changed.change_id))
+
+
+def check(change: ChangeShape) -> None:
+    """Raises: ChangeFailed if that is how the change ended."""
     if change["state"] == "failed":
         raise ChangeFailed(change["reason"] or "")
 
 
-def released(client: Client, app: str, changed: Changed[T]) -> str:
+def release_name(client: Client, app: str, change: ChangeShape | None) -> str:
     """The name of the release that a change made, "v5"; when no dyno has to follow it, of the newest."""
-    number = client.change(changed.change_id)["release"] if changed.change_id else None
+    number = change["release"] if change else None
     if number is None:
         number = max((each["version"] for each in client.releases(app, limit=1)), default=1)
     return f"v{number}"

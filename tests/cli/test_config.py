@@ -64,7 +64,9 @@ def test_set_waits_until_the_dynos_have_followed(shop: Cli) -> None:
 
     assert ended.code == 0
     assert ended.err == "Setting A and restarting shop... done, v7\n"
-    assert [asked.query for asked in shop.api.asked if asked.path == "/-/changes/c1"] == [{}] + [{"wait": ["50"]}] * 3
+    assert [asked.query for asked in shop.api.asked if asked.path == "/-/changes/c1"] == [{"wait": ["50"]}] * 3
+    assert shop.api.paths()[0] == "PATCH /apps/shop/config-vars"
+    assert len(shop.api.asked) == 4  # nothing else is asked for: each question is a part of what one waits
 
 
 def test_set_that_does_not_come_up_ends_with_1_and_the_reason(shop: Cli) -> None:
@@ -79,7 +81,8 @@ def test_set_that_does_not_come_up_ends_with_1_and_the_reason(shop: Cli) -> None
 
 def test_no_wait_does_not_ask(shop: Cli) -> None:
     shop.api.changes = [PENDING]
-    shop.ok("config:set", "A=1", "--no-wait")
+    assert "done, v7" in shop("config:set", "A=1", "--no-wait").err
+    assert shop.api.paths() == ["PATCH /apps/shop/config-vars", "GET /-/changes/c1"]
     assert not any("wait" in asked.query for asked in shop.api.asked)
 
 

@@ -64,7 +64,10 @@ def test_rollback_without_a_number_goes_before_the_current_one(history: Cli) -> 
 
 @pytest.mark.parametrize("which", ["v2", "2"])
 def test_rollback_to_a_number(history: Cli, which: str) -> None:
+    history.api.changes = [DONE]
     assert json.loads(history.ok("releases:rollback", which, "--json"))["version"] == 5
+    releases = "/apps/shop/releases"
+    assert history.api.paths() == [f"GET {releases}", f"POST {releases}", f"GET /-/changes/{DONE['id']}"]
 
 
 def test_rollback_that_does_not_come_up(history: Cli) -> None:
