@@ -17,10 +17,12 @@ from pushd.sandbox.view import APP, STANDARD_PATH, Kind, Limits, View
 ARGUMENTS_FD = 9  # where bubblewrap reads its arguments: none of them, no path and no variable, stands in a command line
 STATUS_FD = 3  # where it reports the pid of its namespace's first process, and the exit status
 
-# Priority of the whole session: nice alone does nothing across sessions. Without CAP_SYS_ADMIN the kernel refuses (EAGAIN)
-# when somebody did the same in the last 0.1 s: then a process beside the program tries again, and the program starts at once.
-_GIVE_WAY = """if [ -w /proc/self/autogroup ] && ! { echo 19 >/proc/self/autogroup; } 2>/dev/null; then
-( (for _ in 1 2 3 4 5; do sleep 0.2; echo 19 >/proc/self/autogroup && break; done) </dev/null >/dev/null 2>&1 & )
+# Priority of the whole session, 10: against a busy app a build gets a tenth of the core. At 19 it would get a fiftieth, and a
+# push of two seconds would take minutes on a machine whose apps are busy. nice alone does nothing across sessions. Without
+# CAP_SYS_ADMIN the kernel refuses (EAGAIN) when somebody did the same in the last 0.1 s: then a process beside the program
+# tries again, and the program starts at once.
+_GIVE_WAY = """if [ -w /proc/self/autogroup ] && ! { echo 10 >/proc/self/autogroup; } 2>/dev/null; then
+( (for _ in 1 2 3 4 5; do sleep 0.2; echo 10 >/proc/self/autogroup && break; done) </dev/null >/dev/null 2>&1 & )
 fi"""
 
 LAYER, COPY, STATUS = "layer", "app", "status"  # names in a dyno's scratch folder
