@@ -29,7 +29,7 @@ LINES_MAX = 1500  # shown at once (PEERS 4.13); more is kept on disk
 _HEARTBEAT_SECONDS = 20.0
 _LAST_READ_SECONDS = 1.0  # for tails, when the daemon ends
 _THREADS = 2  # for writing, and as many for reading: readers never keep writers waiting
-_PACE_SECONDS = 0.001  # per tail of an app: how long each lets lines gather before it looks again
+_PACE_SECONDS = 0.002  # per tail of an app: how long each lets lines gather before it looks again
 
 
 class Logplex:
@@ -138,7 +138,7 @@ class Logplex:
                 if self._gone or not (follow or sought):
                     return
                 if batch and follow:
-                    await asyncio.sleep(min(_PACE_SECONDS * (10 + len(tails)), 1.0))
+                    await asyncio.sleep(min(_PACE_SECONDS * len(tails), 1.0))
                 grown.clear()
                 ended = not follow or self._closed or log.removed
                 batch = await self._read(reader.new)

@@ -18,7 +18,7 @@ from pushd.logplex.lines import pieces
 from pushd.logplex.segment import Segment, Stamp
 from pushd.model.logline import APP, LogLine
 
-_READ_BYTES = 1 << 18
+_READ_BYTES = 1 << 16  # at a time, so that neither the loop nor other readers wait long
 _ID = re.compile(r"(\d{1,19})-(\d{1,9})")
 
 
