@@ -83,9 +83,11 @@ class Mover:
             if self._segment is None or not ended:
                 return
             try:
+                with self._segment.open() as files:
+                    self._stamp(files, Turn())
                 self._log.give_back(self._segment)
-            except OSError:  # a full disk: the next daemon mends it
-                self._segment.sealed = True
+            except OSError:  # a full disk: the next daemon stamps what was moved, and ends the line
+                self._segment.sealed, self._segment.in_use = True, False
 
     def _fill(self, turn: Turn) -> None:
         """Move until the segment is full or the turn is over. Raises: BlockingIOError once the pipe is empty."""

@@ -152,3 +152,24 @@ async def test_no_room_for_a_stamp_hides_nothing_for_ever(
     mover.close(ended=True)
     ((segment, last),) = log.visible()
     assert (segment.read(0, segment.end), last.lines) == (b"one\ntwo\n", 2)
+
+
+async def test_what_was_moved_without_a_stamp_is_there_for_the_next_daemon(
+    tmp_path: Path, fifo: Callable[..., Fifo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = fifo()
+    log = AppLog(tmp_path / "log", SystemClock(), limit_bytes=1 << 20, on_growth=lambda: None)
+    mover = Mover(log, "web.1", source.path, copying=False)
+    source.write(b"one\ntwo")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pushd.logplex.segment.Segment.stamp", full)
+        assert mover.turn(last=True).disk_full
+        mover.close(ended=True)
+    source.path.unlink()
+    again = AppLog(tmp_path / "log", SystemClock(), limit_bytes=1 << 20, on_growth=lambda: None)
+    ((segment, last),) = again.visible()
+    assert segment.read(0, last.end) == b"one\ntwo\n"

@@ -32,6 +32,7 @@ from pushd.resume import Resume
 from pushd.retention import Retention
 from pushd.store.store import Store
 from pushd.turns import BootTurns
+from pushd.verdicts import Verdicts
 from tests.fakes import FakeClock
 
 
@@ -161,12 +162,13 @@ class FakeRouter:
 class FakeLog:
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.limits: dict[UUID, int] = {}
 
     def say(self, app_id: UUID, source: str, process: str, message: str) -> None:
         self.lines.append(f"{source}[{process}]: {message}")
 
     def set_limit(self, app_id: UUID, limit_bytes: int) -> None:
-        pass
+        self.limits[app_id] = limit_bytes
 
     async def destroy(self, app_id: UUID) -> None:
         pass
@@ -186,19 +188,22 @@ class Story:
     def __init__(self, store: Store, layout: Layout, clock: FakeClock, user: User, nursery: Nursery) -> None:
         self.store, self.layout, self.user = store, layout, user
         self.builder, self.runner, self.router, self.log = FakeBuilder(store, clock), FakeRunner(), FakeRouter(), FakeLog()
-        self.changes, self.outputs, turns = Changes(store), Outputs(layout), BootTurns()
+        verdicts = Verdicts(nursery, clock)
+        self.changes, self.outputs, turns = Changes(store, verdicts), Outputs(layout), BootTurns()
         self.nursery = nursery
         releaser = Releaser(store, domain="localhost")
         phase = ReleasePhase(store, self.runner, self.outputs, timeout_seconds=60)
         disk = DiskReserve(layout.data, 0)
-        self.live = GoLive(store=store, releaser=releaser, phase=phase, runner=self.runner, app_log=self.log, turns=turns)
+        self.live = GoLive(
+            store=store, releaser=releaser, phase=phase, runner=self.runner, app_log=self.log, turns=turns, verdicts=verdicts
+        )
         retention = Retention(
             store=store, builder=self.builder, outputs=self.outputs, live=self.live, slugs_kept=2, builds_kept=3
         )
         self.deploys = Deploys(
             store=store, builder=self.builder, releaser=releaser, live=self.live, retention=retention,
             changes=self.changes, runner=self.runner, app_log=self.log, outputs=self.outputs, disk=disk, nursery=nursery,
-            address_of=lambda app: f"http://{app.name}.localhost/",
+            verdicts=verdicts, address_of=lambda app: f"http://{app.name}.localhost/",
         )  # fmt: skip
         self.apps = Apps(
             store=store, layout=layout, runner=self.runner, router=self.router, builder=self.builder,
