@@ -204,7 +204,7 @@ asyncio.run(main())
 
 
 async def test_readers_that_are_killed_lose_and_repeat_nothing(layout: Layout, fifo: Callable[[], Fifo]) -> None:
-    lines, kills, chance = 200_000, 4, random.Random(7)
+    lines, kills, chance = 120_000, 4, random.Random(7)
     source = fifo()
     with source.filled_by(FLOOD.format(lines=lines)) as writer:
         for _ in range(kills):
