@@ -36,7 +36,7 @@ class Probe:
         Source: gunicorn listens 1.5 s before it imports the app, so listening alone would move traffic onto a dyno that dies.
         """
         began = clock.monotonic()
-        heard = b""
+        heard, refused = b"", False
         while (waited := clock.monotonic() - began) < self.within_seconds:
             try:
                 async with asyncio.timeout(self.within_seconds - waited):
@@ -44,11 +44,11 @@ class Probe:
                 if answer is None or _STATUS_LINE.match(answer):
                     return
                 heard = answer
-            except (OSError, TimeoutError):
-                pass  # nothing listens yet, or it hung up
+            except (OSError, TimeoutError) as error:  # nothing listens yet, or it hung up
+                refused = isinstance(error, ConnectionRefusedError)
             pause = min(max(_FIRST_PAUSE_SECONDS, waited * _PATIENCE), _LONGEST_PAUSE_SECONDS)
             await clock.sleep(pause)
-        raise self._not_ready(name, port, await in_thread(handle.listeners), heard)
+        raise self._not_ready(name, port, await in_thread(handle.listeners), heard, refused)
 
     async def _ask(self, handle: Handle, port: int) -> bytes | None:
         """The first line that the dyno answers, or None if it need not answer.
@@ -69,10 +69,11 @@ class Probe:
         finally:
             writer.close()
 
-    def _not_ready(self, name: str, port: int, listeners: Sequence[Listener], heard: bytes) -> BootFailed:
+    def _not_ready(self, name: str, port: int, listeners: Sequence[Listener], heard: bytes, refused: bool) -> BootFailed:
         limit = f"{self.within_seconds:g} seconds"
         longer = "If it needs longer: pushd settings:set boot-timeout-seconds=120"
-        if is_bound(listeners, port):
+        only_ipv6 = refused and {each.address for each in listeners if each.port == port} == {"::"}  # no table tells it
+        if is_bound(listeners, port) and not only_ipv6:
             other = "Other checks: pushd settings:set probe-path=/health, or probe=port"
             if heard:
                 return BootFailed(

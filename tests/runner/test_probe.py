@@ -63,6 +63,10 @@ def listens(address: str) -> str:
 OTHER_PORT = listens('("127.0.0.1", 0)')
 NO_ANSWER = listens('("", int(os.environ["PORT"]))')
 
+ONLY_IPV6 = f"""{PYTHON} -c 'import os, socket, time; s = socket.socket(socket.AF_INET6)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1); s.bind(("::", int(os.environ["PORT"])))
+s.listen(); print(1, flush=True); time.sleep(600)'"""
+
 
 @pytest.mark.parametrize(
     ("web", "environ", "begun", "message", "remedy"),
@@ -70,6 +74,7 @@ NO_ANSWER = listens('("", int(os.environ["PORT"]))')
         ("echo 1; exec sleep 600", {}, ": 1", r"did not bind to \$PORT \(\d+\) within 1 seconds of launch", "0.0.0.0:$PORT"),
         (OTHER_PORT, {}, ": 1", r"web\.1 listens on 127\.0\.0\.1:\d+, but PORT is \d+", "0.0.0.0:$PORT"),
         (SERVE, {"BIND": "127.0.0.2"}, ": listening", r"web\.1 listens on 127\.0\.0\.2:\d+ only", "0.0.0.0:$PORT"),
+        (ONLY_IPV6, {}, ": 1", r"web\.1 listens on \[::\]:\d+ only, which the router", "0.0.0.0:$PORT"),
         (NO_ANSWER, {}, ": 1", r"listens on its PORT \d+, but did not answer GET / within 1 seconds", "probe-path=/health"),
         (SERVE, {"ANSWER": ""}, "GET /", r"web\.1 listens on its PORT \d+, but did not answer GET /", "probe=port"),
         (SERVE, {"ANSWER": "SSH-2.0-x"}, "GET /", r"listens on its PORT \d+, but its answer to GET / is no", "plain HTTP"),
