@@ -33,6 +33,7 @@ system-packages:
 .venv/python:
 	$(PYTHON) -c 'import sys; sys.exit("pushd needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip  # an old one writes programs that start slowly
 	@touch $@
 
 .venv/installed: .venv/python setup.cfg pyproject.toml
