@@ -156,11 +156,10 @@ def test_git_waits_for_no_import(home: Path, action: str, named_by: str) -> None
     data_folder(home / "data", HERE, "t0ken")
     more = {} if named_by == "data folder" else {"PUSHD_HOST": HERE, "PUSHD_API_KEY": "t0ken"}
     script = (
-        "import sys\n"
+        "import os, sys\n"
+        "os._exit = lambda code: print(code, *sys.modules, file=sys.stderr)  # what it ends with\n"
         "from pushd.cli.entry import main\n"
-        "code = main()\n"
-        "print(*sorted(sys.modules), file=sys.stderr)\n"
-        "sys.exit(code)\n"
+        "main()\n"
     )
     ended = subprocess.run(
         [sys.executable, "-S", "-c", script, "git:credentials", action],  # -S: nothing that the virtualenv itself brings
@@ -169,7 +168,8 @@ def test_git_waits_for_no_import(home: Path, action: str, named_by: str) -> None
     )  # fmt: skip
 
     assert ended.stdout == (b"username=pushd\npassword=t0ken\n" if action == "get" else b"")
-    imported = ended.stderr.decode().split()
+    code, *imported = ended.stderr.decode().split()
+    assert code == "0"
     assert "pushd.cli.entry" in imported
     assert not [name for name in imported if name.startswith(SLOW)]
     if action != "get":
