@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from uuid import UUID
 
 from pushd.model.app import App
 from pushd.model.change import Change, ChangeState
 from pushd.store.store import Store
+from pushd.verdicts import Verdicts
 
 
 class Changes:
     """Records each change in the store and wakes those who wait for it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, verdicts: Verdicts) -> None:
         self._store = store
+        self._verdicts = verdicts
         self._settled: dict[UUID, asyncio.Event] = {}
+        self._unstored: dict[UUID, Change] = {}  # settled while the disk was full
 
     async def open(self, app: App, release_number: int | None) -> Change:
         """A new change, pending."""
@@ -27,17 +31,29 @@ class Changes:
     async def settle(self, change_id: UUID, reason: str | None, *, release_number: int | None = None) -> None:
         """Say how it ended: `reason` None is success, a text why it failed."""
         state = ChangeState.SUCCEEDED if reason is None else ChangeState.FAILED
-        await self._store.changes.settle(change_id, state, reason=reason or "", release_number=release_number)
+
+        async def write() -> Change:
+            change = await self._store.changes.settle(change_id, state, reason=reason or "", release_number=release_number)
+            self._unstored.pop(change_id, None)
+            return change
+
+        if await self._verdicts.store(write, what=f"change {change_id}") is None:
+            pending = await self._store.changes.find(change_id)
+            number = pending.release_number if release_number is None else release_number
+            self._unstored[change_id] = replace(pending, state=state, reason=reason or "", release_number=number)
         event = self._settled.pop(change_id, None)
         if event is not None:
             event.set()
 
     async def wait(self, change_id: UUID, *, within: float) -> Change:
         """The change once it is settled, or as it is after `within` seconds. Raises: NotFound."""
-        change = await self._store.changes.find(change_id)
+        change = await self._find(change_id)
         event = self._settled.get(change_id)
         if change.state is not ChangeState.PENDING or event is None or within <= 0:
             return change
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(event.wait(), within)
-        return await self._store.changes.find(change_id)
+        return await self._find(change_id)
+
+    async def _find(self, change_id: UUID) -> Change:
+        return self._unstored.get(change_id) or await self._store.changes.find(change_id)

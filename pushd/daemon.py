@@ -59,6 +59,7 @@ from pushd.shipped import shipped
 from pushd.store.store import Store
 from pushd.store.users import new_token
 from pushd.turns import BootTurns
+from pushd.verdicts import Verdicts
 from pushd.visitors import Visitors
 
 log = logging.getLogger(__name__)
@@ -181,10 +182,19 @@ async def _build(stack: AsyncExitStack, settings: Settings, layout: Layout, envi
     disk = DiskReserve(layout.data, settings.disk_reserve_bytes)
     outputs = Outputs(layout)
     turns = BootTurns()
-    changes = Changes(store)
+    verdicts = Verdicts(nursery, clock)
+    changes = Changes(store, verdicts)
     releaser = Releaser(store, domain=settings.domain)
     phase = ReleasePhase(store, runner, outputs, timeout_seconds=settings.release_phase_timeout_seconds)
-    live = GoLive(store=store, releaser=releaser, phase=phase, runner=runner, app_log=logplex, turns=turns)
+    live = GoLive(
+        store=store,
+        releaser=releaser,
+        phase=phase,
+        runner=runner,
+        app_log=logplex,
+        turns=turns,
+        verdicts=verdicts,
+    )
     retention = Retention(
         store=store,
         builder=builder,
@@ -204,6 +214,7 @@ async def _build(stack: AsyncExitStack, settings: Settings, layout: Layout, envi
         app_log=logplex,
         outputs=outputs,
         disk=disk,
+        verdicts=verdicts,
         nursery=nursery,
         address_of=lambda app: web_url(app.name, settings.domain, router.url),
     )

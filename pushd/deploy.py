@@ -16,6 +16,7 @@ from pushd.disk import DiskReserve
 from pushd.errors import Conflict, NotFound, PushdError
 from pushd.golive import GoLive
 from pushd.kit.aio import Nursery
+from pushd.kit.disk import is_full
 from pushd.kit.transcript import Transcript
 from pushd.model.app import App
 from pushd.model.build import Build, BuildStatus
@@ -32,6 +33,7 @@ from pushd.retention import Retention
 from pushd.rooms import AppLog, Builder, Runner, Say, Source
 from pushd.store.store import Store
 from pushd.turns import PushQueue
+from pushd.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class Deploys:
         app_log: AppLog,
         outputs: Outputs,
         disk: DiskReserve,
+        verdicts: Verdicts,
         nursery: Nursery,
         address_of: Callable[[App], str],
     ) -> None:
@@ -64,6 +67,7 @@ class Deploys:
         self._log = app_log
         self._outputs = outputs
         self._disk = disk
+        self._verdicts = verdicts
         self._nursery = nursery
         self._address_of = address_of  # the URL visitors use
         self._changes = changes
@@ -83,19 +87,18 @@ class Deploys:
         self._disk.check()
         async with self._pushes.turn(app.id, source.commit[:7], transcript.say):
             build = await self._store.builds.create(app, user=user, commit=source.commit, branch=branch)
-            self._outputs.keep_build(app.id, build.id, transcript)
             self._tell(app, f"Build started by user {user.email}")
             try:
+                self._outputs.keep_build(app.id, build.id, transcript)
                 release = await self._deploy(app, build, source, user=user, no_cache=no_cache, transcript=transcript)
             except BaseException as error:
-                reason = error.message if isinstance(error, PushdError) else "internal error, see the daemon's log"
                 try:
-                    await self._store.builds.update(build, status=BuildStatus.FAILED, reason=reason)
+                    await self._end(build, BuildStatus.FAILED, _message(error))
                 except NotFound:  # the build went with its app, whatever the deploy stumbled over
                     raise Conflict("the app was destroyed meanwhile") from error
                 self._tell(app, f"Build or deploy of {source.commit[:8]} failed")
                 raise
-            await self._store.builds.update(build, status=BuildStatus.SUCCEEDED)
+            await self._end(build, BuildStatus.SUCCEEDED)
             transcript.say(f"-----> {release.name} is live\n       {self._address_of(app)} deployed to pushd")
             self._nursery.start(self._retention.forget_old(app), name=f"prune {app.name}")
             return release
@@ -120,6 +123,11 @@ class Deploys:
             release = await self._live.bring_live(app, release, say=transcript.say, tell=transcript.write)
             _hint_at_scaling(release, first, transcript.say)
             return release
+
+    async def _end(self, build: Build, status: BuildStatus, reason: str | None = None) -> None:
+        await self._verdicts.store(
+            lambda: self._store.builds.update(build, status=status, reason=reason), what=f"the end of build {build.id}"
+        )
 
     # --- changes that make a release --------------------------------------------------------------------------------
 
@@ -255,8 +263,8 @@ class Deploys:
             number, reason = (await asyncio.shield(work)).number, None
         except PushdError as error:
             reason = error.text
-        except Exception:
-            reason = "internal error, see the daemon's log"
+        except Exception as error:
+            reason = _message(error)
         for change_id in change_ids:
             await self._changes.settle(change_id, reason, release_number=number)
 
@@ -275,6 +283,13 @@ class Deploys:
 
     def _tell_release(self, app: App, release: Release) -> None:
         self._tell(app, f"Release {release.name} created by user {release.user_email}")
+
+
+def _message(error: BaseException) -> str:
+    """What a record says of a failure, in a line; a bug of ours stands in the daemon's log."""
+    if isinstance(error, PushdError):
+        return error.message
+    return "The disk of the server is full." if is_full(error) else "internal error, see the daemon's log"
 
 
 def _hint_at_scaling(release: Release, before: Mapping[str, int], say: Say) -> None:

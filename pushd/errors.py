@@ -84,9 +84,16 @@ class Unavailable(PushdError):
 
 
 class BuildFailed(PushdError):
-    """The build ended without a slug; the old version serves on (push rejected, exit 1)."""
+    """The build ended without a slug; the old version serves on (push rejected, exit 1).
+
+    `told`: a buildpack has said all of it already, in the build's output.
+    """
 
     id, status = "build_failed", 422
+
+    def __init__(self, message: str, *, remedy: str = "", told: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
+        self.told = told
 
 
 class ReleasePhaseFailed(PushdError):

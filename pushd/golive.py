@@ -4,30 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from pushd.errors import NotFound
 from pushd.model.app import App
 from pushd.model.launch import Launch
 from pushd.model.logline import APP
-from pushd.model.release import Release, ReleaseEvent, ReleaseStatus, current_release, stand_in_release
+from pushd.model.release import MOVES, Release, ReleaseEvent, ReleaseStatus, current_release, stand_in_release
 from pushd.releaser.releaser import Releaser
 from pushd.rooms import AppLog, Phase, Runner, Say
 from pushd.store.store import Store
 from pushd.turns import BootTurns
+from pushd.verdicts import Verdicts
 
 
 class GoLive:
     """Moves traffic, or leaves it where it was; each call but `bring_live` takes the app's turn itself."""
 
     def __init__(
-        self, *, store: Store, releaser: Releaser, phase: Phase, runner: Runner, app_log: AppLog, turns: BootTurns
+        self,
+        *,
+        store: Store,
+        releaser: Releaser,
+        phase: Phase,
+        runner: Runner,
+        app_log: AppLog,
+        turns: BootTurns,
+        verdicts: Verdicts,
     ) -> None:
         self._store = store
         self._releaser = releaser
         self._phase = phase
         self._runner = runner
         self._log = app_log
+        self._verdicts = verdicts
         self.turns = turns
 
     async def bring_live(
@@ -46,14 +57,12 @@ class GoLive:
         except asyncio.CancelledError:
             raise  # the daemon stops: the next one settles what is pending
         except BaseException as error:
-            await self._store.releases.move(release, ReleaseEvent.DID_NOT_COME_UP)
+            await self._settle(app, release, ReleaseEvent.DID_NOT_COME_UP)
             reason = str(error).splitlines()[0] if str(error) else "internal error"
             self._tell(app, f"Release {release.name} failed: {reason}")
             await self._keep_stand_in(app)
             raise
-        release = await self._store.releases.move(release, ReleaseEvent.WENT_LIVE)
-        await self._store.apps.set_released(app)
-        return release
+        return await self._settle(app, release, ReleaseEvent.WENT_LIVE)
 
     async def boot_again(self, app_id: UUID, *, why: str, names: Sequence[str] | None = None) -> Release:
         """Boot what formation and epoch now ask of the release that runs, or replace the dynos named."""
@@ -88,6 +97,18 @@ class GoLive:
         releases = await self._store.releases.list(app)
         return current_release([each for each in releases if each.slug_id]) or stand_in_release(releases)
 
+    async def _settle(self, app: App, release: Release, event: ReleaseEvent) -> Release:
+        """Store what has happened to a release; gives it as it is then."""
+
+        async def write() -> Release:
+            moved = await self._store.releases.move(release, event)
+            if moved.status is ReleaseStatus.SUCCEEDED:
+                await self._store.apps.set_released(app)
+            return moved
+
+        stored = await self._verdicts.store(write, what=f"{release.name} of {app.name}")
+        return stored or replace(release, status=MOVES[release.status, event])
+
     async def _move_traffic(self, launch: Launch, say: Say) -> None:
         booted = await self._runner.boot_web(launch, say)
         old = await self._runner.switch(launch, booted)
@@ -102,8 +123,7 @@ class GoLive:
 
     async def _rise_late(self, launch: Launch) -> None:
         """A stand-in's dynos are ready after all: its release succeeded."""
-        await self._store.releases.move(launch.release, ReleaseEvent.ROSE_LATE)
-        await self._store.apps.set_released(launch.app)
+        await self._settle(launch.app, launch.release, ReleaseEvent.ROSE_LATE)
         self._tell(launch.app, f"Release {launch.release.name} is live after all")
         self._runner.replace_rest_soon(launch)
 

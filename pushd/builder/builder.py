@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 from asyncio import Lock
 from collections import defaultdict
@@ -24,6 +23,7 @@ from pushd.builder.workshop import Workshop, workshops
 from pushd.errors import BuildFailed, Conflict, DiskFull
 from pushd.kit.aio import finish, in_thread
 from pushd.kit.clock import Clock
+from pushd.kit.disk import is_full
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.model.app import App
@@ -147,10 +147,11 @@ class Builder:
                 )
                 await self._keep(slug, workshop)
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                if not is_full(error):
                     raise
                 raise DiskFull(
-                    "the disk is full: there is no room for the slug", remedy="Have the operator make room, then push again."
+                    "The disk of the server is full: there is no room to build.",
+                    remedy="Have the operator make room, then push again.",
                 ) from error
             finally:
                 await finish(in_thread(workshop.clear), within=_CLEANUP_SECONDS)
@@ -221,7 +222,8 @@ class Builder:
                 output=output,
             )
         except BuildFailed as error:
-            raise BuildFailed(output.clean_text(error.message), remedy=output.clean_text(error.remedy)) from error
+            clean = output.clean_text
+            raise BuildFailed(clean(error.message), remedy=clean(error.remedy), told=error.told) from error
         if compiled.report:
             log.info("buildpack report", extra={"app": workshop.app_id, "report": output.clean_text(compiled.report)})
         return compiled
@@ -253,10 +255,10 @@ def _process_types(tree: Path, declared: Mapping[str, str], compiled: Compiled) 
     misspelt = [name for name in _MISSPELT_PROCFILES if (tree / name).is_file()]
     if misspelt:
         raise BuildFailed(
-            f"there is no Procfile, but a file called {misspelt[0]}", remedy=f"Rename it: git mv {misspelt[0]} Procfile"
+            f"There is no Procfile, but a file called {misspelt[0]}", remedy=f"Rename it: git mv {misspelt[0]} Procfile"
         )
     example = compiled.suggestion or "web: gunicorn hello:app"
-    what = "the Procfile names no process type" if (tree / PROCFILE).is_file() else "there is no Procfile"
+    what = "The Procfile names no process type" if (tree / PROCFILE).is_file() else "There is no Procfile"
     raise BuildFailed(
         f"{what}, so nobody knows how to start this app",
         remedy=f"Commit a file called Procfile at the root of the repository with a line such as:\n  {example}",

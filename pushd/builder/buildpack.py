@@ -156,7 +156,7 @@ def _failure(workshop: Workshop, status: int, last_error: str) -> BuildFailed:
             "the build was killed", remedy="That happens when memory runs out: raise the app's setting build-memory-mb."
         )
     if last_error:
-        return BuildFailed(last_error.rstrip("."))
+        return BuildFailed(last_error.rstrip("."), told=True)
     return BuildFailed(
         f"bin/{step or 'compile'} of the {name or 'buildpack'} buildpack failed",
         remedy="Its output above says why.",

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 from pushd.kit.aio import finish, in_thread
 
 _CHUNK_BYTES = 1 << 16
+_UNWRITTEN_BYTES = 1 << 18
 _READ_SECONDS = 60.0  # a disk that takes longer is broken
 
 
@@ -21,7 +23,8 @@ class Transcript:
     """One growing text file with followers in this process.
 
     `limit_bytes` bounds the file; what comes after is dropped, and the text says so once.
-    A failing disk does not fail the work that is being told about: what cannot be written is dropped.
+    A failing disk does not fail the work that is being told about: what cannot be written waits, within bounds, until it can;
+    what still waits at the end is told to the followers all the same.
     """
 
     def __init__(self, path: Path, *, limit_bytes: int = 300_000_000) -> None:
@@ -29,6 +32,7 @@ class Transcript:
         self.closed = False
         self._limit_bytes = limit_bytes
         self._size = 0
+        self._unwritten = bytearray()  # while the disk fails
         self._grown: set[asyncio.Event] = set()
         self._listeners: list[Callable[[bytes], None]] = []
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +64,7 @@ class Transcript:
         """Nothing more will come: followers end once they have read everything."""
         if not self.closed:
             self.closed = True
+            self._write_out()
             os.close(self._file)
             self._wake()
 
@@ -78,6 +83,8 @@ class Transcript:
                 while data := await self._read(reader):
                     yield data
                 if ended:
+                    if self._unwritten:
+                        yield bytes(self._unwritten)
                     return
                 if grown.is_set():
                     continue
@@ -95,13 +102,15 @@ class Transcript:
         return await finish(in_thread(os.read, reader, _CHUNK_BYTES), within=_READ_SECONDS)
 
     def _append(self, data: bytes) -> None:
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._file, view) :]
-        except OSError:
-            return
+        room = _UNWRITTEN_BYTES - len(self._unwritten) if self._unwritten else len(data)
+        self._unwritten += data[: max(0, room)]
         self._size += len(data)
+        self._write_out()
+
+    def _write_out(self) -> None:
+        with suppress(OSError):
+            while self._unwritten:
+                del self._unwritten[: os.write(self._file, self._unwritten)]
 
     def _wake(self) -> None:
         for event in self._grown:

@@ -13,12 +13,13 @@ from contextlib import aclosing
 from aiohttp import web
 
 from pushd.access.actions import Action
-from pushd.errors import BadRequest, NotFound, PushdError, Unauthorized
+from pushd.errors import BadRequest, DiskFull, NotFound, PushdError, Unauthorized
 from pushd.model.app import App
 from pushd.model.user import User
 from pushd.receiver.commands import LINES_LIMIT_BYTES, read_push
 from pushd.receiver.pktline import FLUSH, PktReader, pkt
-from pushd.receiver.receiver import Receiver
+from pushd.receiver.receiver import Receiver, refusal
+from pushd.receiver.room import explaining_full_disk
 from pushd.receiver.upload import advertise_upload, upload
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,12 @@ async def receive_pack(request: web.Request) -> web.StreamResponse:
     wanted = await read_push(reader)
     if wanted is None:
         return _answer(RECEIVE)
-    ongoing = await receiver.receive(app, user, wanted, reader.rest)
+    try:
+        ongoing = await receiver.receive(app, user, wanted, reader.rest)
+    except DiskFull as error:  # there is not even room for the output: git shows no other answer than the report
+        while await reader.rest():
+            pass
+        return web.Response(body=refusal(wanted, error), headers=_headers(RECEIVE))
     try:
         response = _answer(RECEIVE)
         await response.prepare(request)
@@ -149,14 +155,17 @@ class _Body:
 async def _enter(request: web.Request, service: str) -> tuple[App, User]:
     """Who asks, for which app. Raises: Unauthorized, NotFound, Forbidden."""
     receiver = request.app[RECEIVER]
-    user = await receiver.access.authenticate(_find_token(request.headers.get("Authorization", "")))
+    token = _find_token(request.headers.get("Authorization", ""))
+    user = await receiver.access.authenticate(token)
     if user is None:
+        if token:
+            raise Unauthorized("This server does not know the token.", remedy="`pushd login` keeps the right one for git.")
         raise Unauthorized("Give your token as the password.", remedy="`pushd login` keeps it for git.")
     try:
         app = await receiver.apps.find(request.match_info["app"].removesuffix(".git"))
         receiver.access.check(user, _ACTIONS[service], app)
     except NotFound as error:
-        raise NotFound("There is no such app.", remedy="`pushd apps` lists yours; `pushd create` makes one.") from error
+        raise NotFound("Couldn't find that app.", remedy="`pushd apps` lists yours; `pushd create` makes one.") from error
     return app, user
 
 
@@ -174,7 +183,11 @@ def _find_token(header: str) -> str:
 
 
 def _answer(service: str) -> web.StreamResponse:
-    return web.StreamResponse(headers={**_NOT_CACHED, "Content-Type": f"application/x-{service}-result"})
+    return web.StreamResponse(headers=_headers(service))
+
+
+def _headers(service: str) -> dict[str, str]:
+    return {**_NOT_CACHED, "Content-Type": f"application/x-{service}-result"}
 
 
 def _explained(handler: Handler) -> Handler:
@@ -182,7 +195,8 @@ def _explained(handler: Handler) -> Handler:
 
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
-            return await handler(request)
+            with explaining_full_disk():
+                return await handler(request)
         except PushdError as error:
             response = web.Response(text=f"{error.text}\n", status=error.status, headers=_NOT_CACHED)
             if isinstance(error, Unauthorized):

@@ -19,7 +19,7 @@ from pushd.receiver.git import index_command, index_module
 from pushd.receiver.index import TooMuchToUnpack, index_pack
 from pushd.receiver.quarantine import Quarantine
 from pushd.receiver.repositories import Repository
-from pushd.receiver.room import MEGABYTE, explaining_full_disk, no_room
+from pushd.receiver.room import MEGABYTE, explaining_full_disk, has_room, no_room
 from pushd.receiver.survey import PackRefused
 
 log = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ async def _judge(child: Child, complaints: Path) -> None:
     if status != 0:
         text = await in_thread(_read_tail, complaints)
         log.info("pack refused", extra={"status": status, "why": text})
-        if "No space left on device" in text:
+        if "No space left on device" in text or not (text or has_room(complaints)):
             raise no_room("the pack does not fit")
         raise PackRefused(_why(text))
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass, field
 
 from pushd.errors import BootFailed, BuildFailed, DiskFull, PushdError, ReleasePhaseFailed
+from pushd.model.procfile import ProcfileError
 from pushd.receiver.pktline import FLUSH, pkt
 
 Write = Callable[[bytes], Awaitable[None]]
@@ -18,6 +19,7 @@ KEEP_ALIVE = pkt(bytes([PROGRESS]))  # an empty piece of progress: git shows not
 _PIECE_BYTES = 32_000  # of one side-band packet
 _REASON_LIMIT = 100
 _REASONS: Mapping[type[PushdError], str] = {
+    ProcfileError: "bad Procfile",
     BuildFailed: "build failed",
     ReleasePhaseFailed: "release phase failed",
     BootFailed: "boot failed",

@@ -11,7 +11,7 @@ from functools import partial
 from dulwich.object_store import BaseObjectStore
 from dulwich.objects import Commit, ObjectID
 
-from pushd.errors import PushdError
+from pushd.errors import DiskFull, PushdError
 from pushd.kit.aio import in_thread
 from pushd.kit.transcript import Transcript
 from pushd.model.app import App
@@ -142,7 +142,7 @@ class Push:
         verdicts = await in_thread(self._judge)
         verdicts = self._all_or_each([await self._deploy(verdict) for verdict in self._all_or_each(verdicts)])
         async with self._scene.order.moving:
-            verdicts = await in_thread(self._move, verdicts)
+            verdicts = await self._move_all(verdicts)
         return Report(refs={verdict.command.ref: one_line(verdict.refusal, "") for verdict in verdicts})
 
     def _all_or_each(self, verdicts: list[Verdict]) -> list[Verdict]:
@@ -183,6 +183,18 @@ class Push:
         """Raises: FetchFirst. Blocks."""
         with open_store(self._scene.quarantine.objects) as store:
             self._scene.repository.check_movable(command, store)
+
+    async def _move_all(self, verdicts: list[Verdict]) -> list[Verdict]:
+        try:
+            with explaining_full_disk():
+                return await in_thread(self._move, verdicts)
+        except DiskFull as error:
+            if not any(verdict.deploys and not verdict.refusal for verdict in verdicts):
+                raise
+            raise DiskFull(
+                "The new version is live, but the disk of the server is full: the branch could not be moved.",
+                remedy="Make room there, then push again.",
+            ) from error
 
     def _move(self, verdicts: list[Verdict]) -> list[Verdict]:
         """Let the objects in, then move each accepted ref. Blocks."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from pushd import __version__
-from pushd.errors import NotFound
+from pushd.errors import NotFound, PushdError
 from pushd.kit.aio import Nursery, finish, in_thread
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
@@ -21,7 +21,17 @@ from pushd.receiver.git import find_git
 from pushd.receiver.needs import Access, Apps, Deploys, SettingsOfApps
 from pushd.receiver.pack import IncomingPack
 from pushd.receiver.pktline import FLUSH, Read, pkt
-from pushd.receiver.progress import DATA, Report, Write, band, refused, send_output
+from pushd.receiver.progress import (
+    DATA,
+    PROGRESS,
+    Report,
+    Write,
+    band,
+    complaint,
+    refused,
+    send_output,
+    short_reason,
+)
 from pushd.receiver.push import Order, Push, Scene
 from pushd.receiver.quarantine import Quarantine
 from pushd.receiver.repositories import Repositories, Repository
@@ -58,10 +68,7 @@ class Ongoing:
             report = refused((command.ref for command in self.request.commands), "the server is stopping, push again")
         else:
             report = self.report.result()
-        if "report-status" in self.request.capabilities:
-            await write(band(DATA, report.encoded()) if has_bands else report.encoded())
-        if has_bands:
-            await write(FLUSH)
+        await write(_ending(self.request, report))
 
     def forget(self) -> None:
         """Nobody listens any more: the output's file goes once the push has ended; a build's record has its own name for it."""
@@ -160,6 +167,18 @@ class Receiver:
     async def _measure(self, app: App) -> None:
         with suppress(NotFound):  # destroyed meanwhile
             await self.apps.set_sizes(app, repo_size_bytes=await self.repositories.size_bytes(app.id))
+
+
+def refusal(request: PushRequest, error: PushdError) -> bytes:
+    """All that a client is told of a push that could not even begin."""
+    words = band(PROGRESS, f"{complaint(error.text)}\n".encode()) if "side-band-64k" in request.capabilities else b""
+    return words + _ending(request, refused((command.ref for command in request.commands), short_reason(error)))
+
+
+def _ending(request: PushRequest, report: Report) -> bytes:
+    has_bands, wants_report = "side-band-64k" in request.capabilities, "report-status" in request.capabilities
+    data = report.encoded() if wants_report else b""
+    return (band(DATA, data) + FLUSH) if has_bands else data
 
 
 def open_transcript(layout: Layout, app: App) -> Transcript:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pushd.errors import DiskFull
+from pushd.kit.disk import is_full
 
 MEGABYTE = 1_000_000
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def check_room(folder: Path, reserve_bytes: int) -> None:
@@ -21,14 +20,19 @@ def check_room(folder: Path, reserve_bytes: int) -> None:
         raise no_room(f"{free // MEGABYTE} MB are free, {reserve_bytes // MEGABYTE} MB are needed")
 
 
+def has_room(path: Path) -> bool:
+    """Whether anything at all can still be written beside `path`."""
+    return shutil.disk_usage(path).free >= MEGABYTE
+
+
 @contextmanager
 def explaining_full_disk() -> Iterator[None]:
     """Turns the system's "no space left" into DiskFull, and lets every other error pass."""
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
-            raise no_room(str(error.strerror)) from error
+        if is_full(error):
+            raise no_room("no space is left") from error
         raise
 
 

@@ -344,7 +344,7 @@ async def test_the_profile_puts_the_environment_first(workplace: Workplace) -> N
 
 
 BAD_APPS = {
-    "python_no_procfile": (BuildFailed, "there is no Procfile", "web: gunicorn shop:application"),
+    "python_no_procfile": (BuildFailed, "There is no Procfile", "web: gunicorn shop:application"),
     "python_bad_requirement": (BuildFailed, "Cannot install the dependencies in requirements.txt", ""),
     "python_missing_version": (BuildFailed, "Python 3.99.1 is not installed", ""),
     "python_misspelt": (BuildFailed, "There is no requirements.txt, but a file called Requirements.txt", ""),
@@ -384,8 +384,8 @@ async def test_bad_apps_are_refused_with_what_to_do(workplace: Workplace, name: 
         ({"requirements.txt": "what is this\n"}, "Cannot install the dependencies in requirements.txt"),
         ({"bin/pre_compile": "#!/bin/sh\necho bad luck; exit 3\n"}, "bin/pre_compile ended with exit code 3"),
         ({"bin/post_compile": "#!/no/such/program\n"}, "bin/post_compile cannot be started"),
-        ({"Procfile": "\n"}, "the Procfile names no process type"),
-        ({"Procfile": None, "procfile": "web: x\n"}, "there is no Procfile, but a file called procfile"),
+        ({"Procfile": "\n"}, "The Procfile names no process type"),
+        ({"Procfile": None, "procfile": "web: x\n"}, "There is no Procfile, but a file called procfile"),
         ({"requirements.txt": None, "work.py": None}, "no buildpack fits this app"),
     ],
 )

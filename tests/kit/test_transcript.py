@@ -127,17 +127,34 @@ def test_listeners_get_every_later_piece(transcript: Transcript) -> None:
     assert heard == [b"one\n", b"two"]
 
 
-def test_a_full_disk_does_not_fail_the_work_that_is_told_about(transcript: Transcript, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(descriptor: int, data: bytes) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
+def _full(descriptor: int, data: bytes) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
+
+def test_what_a_full_disk_does_not_take_is_written_once_there_is_room(
+    transcript: Transcript, monkeypatch: pytest.MonkeyPatch
+) -> None:
     transcript.say("one")
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", full)
-        transcript.say("lost")
+        patch.setattr(os, "write", _full)
+        transcript.say("two")
     transcript.say("three")
 
-    assert transcript.path.read_bytes() == b"one\nthree\n"
+    assert transcript.path.read_bytes() == b"one\ntwo\nthree\n"
+
+
+async def test_followers_hear_what_the_disk_never_took(transcript: Transcript, monkeypatch: pytest.MonkeyPatch) -> None:
+    transcript.say("one")
+    monkeypatch.setattr(os, "write", _full)
+    transcript.say("the disk is full")
+    transcript.write(b"x" * 1_000_000)  # bounded: nobody's memory for a disk
+    transcript.close()
+
+    heard = b"".join([data async for data in transcript.follow()])
+
+    assert heard.startswith(b"one\nthe disk is full\nxxx")
+    assert len(heard) < 500_000
+    assert transcript.path.read_bytes() == b"one\n"
 
 
 def test_writing_after_the_end_is_no_error(transcript: Transcript) -> None:

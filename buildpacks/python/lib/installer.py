@@ -79,7 +79,8 @@ def _uv(pack, environ, tool, arguments):
             errors="replace",
         ) as process:
             for line in process.stdout or ():
-                say.detail(line.rstrip() or " ")
+                if not line.startswith("Using Python "):  # said already, and this names a folder of the server
+                    say.detail(line.rstrip() or " ")
                 said = [*said[-200:], line]
     except OSError as error:
         raise say.Refused(
