@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pushd.errors import BuildFailed, DiskFull
+from pushd.kit import procfs
 from pushd.model.procfile import ProcfileError
 from pushd.sandbox.sandbox import Sandbox
 from tests.builder.conftest import COMMIT, FIXTURE_APPS, Files, Workplace, check_golden, make_app
@@ -341,6 +343,22 @@ async def test_the_profile_puts_the_environment_first(workplace: Workplace) -> N
     profile = (workplace.folder(built) / ".profile.d" / "python.sh").read_text()
 
     assert f"export PATH='{workplace.environment(built)}/bin':\"$PATH\"\n" in profile
+
+
+async def test_what_a_hook_leaves_running_neither_holds_up_the_build_nor_outlives_it(workplace: Workplace) -> None:
+    hook = "#!/bin/sh\necho first\nsleep 3271 &\n(setsid sleep 3272 &)\nprintf last\n"
+    source = Files(files=REQUIREMENTS | {"bin/post_compile": hook})
+
+    await workplace.build(source)
+
+    assert "       first\n       last\n" in workplace.said
+    assert not [name for name in map(_command_line, procfs.pids()) if name in (b"sleep\x003271\x00", b"sleep\x003272\x00")]
+
+
+def _command_line(pid: int) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 BAD_APPS = {

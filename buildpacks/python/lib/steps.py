@@ -21,6 +21,7 @@ _HIDDEN = {
     "STACK",
 }
 _HIDDEN_PREFIXES = ("LD_", "PUSHD_")
+_LAST_WORDS_SECONDS = 1  # for what a hook left running to end, after the hook itself
 _DEPTH = 3  # manage.py is looked for so deep, as Heroku does
 
 
@@ -73,15 +74,36 @@ def _run(argv, pack, environment, cwd):
         environ["PYTHONPATH"] = pack.build
     try:
         with subprocess.Popen(
-            argv, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace",
-        ) as process:  # fmt: skip
-            for line in process.stdout or ():
-                say.detail(line.rstrip() or " ")
+            argv, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process:
+            for text in _output(process):
+                say.detail(text)
     except OSError as error:
         say.detail(f"{argv[0]}: {error.strerror}")
         return 127
     return process.returncode
+
+
+def _output(process):
+    """Its whole lines as they come, until it has ended and its output too; what it left running is not waited for."""
+    import select
+    import time
+
+    reading, pending, deadline = process.stdout.fileno(), b"", None
+    poll = select.poll()
+    poll.register(reading, select.POLLIN)
+    while deadline is None or time.monotonic() < deadline:
+        ready = poll.poll(100)  # milliseconds
+        data = os.read(reading, 1 << 16) if ready else b""
+        if ready and not data:
+            break
+        head, newline, pending = (pending + data).rpartition(b"\n")
+        if newline:
+            yield head.decode("utf-8", "replace")
+        if deadline is None and process.poll() is not None:
+            deadline = time.monotonic() + _LAST_WORDS_SECONDS
+    if pending:
+        yield pending.decode("utf-8", "replace")
 
 
 def _has_django(environment):
