@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -75,6 +76,8 @@ def serve(effective: Effective, *, environ: Mapping[str, str]) -> int:
     """Run the daemon until SIGINT (dynos, router and daemon end) or SIGTERM (the daemon alone ends). Gives the exit code."""
     settings = effective.settings
     _log_to_stderr(settings.log_level)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a pipe per dyno, a connection per push and tail
     layout = Layout(settings.data_dir)
     layout.make()
     with open(layout.daemon_lock, "w") as lock:
