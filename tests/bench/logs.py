@@ -9,13 +9,20 @@ from tests.bench.measure import Row
 from tests.e2e.harness import Server
 
 LINES = 1_000_000
+_FLOOD = f"""
+import sys, time
+start = time.time()
+for number in range({LINES}):
+    sys.stdout.write(f"line {{number:07}} of a flood, about as long as a line of an access log: some more text, and more\\n")
+sys.stdout.flush()
+print("took", time.time() - start)
+"""
 
 
 def measure(server: Server, folder: Path) -> list[Row]:
     project = server.project(folder / "logs", "bench-logs")
-    project.write("Procfile", f"web: python app.py\nflood: python -c \"import sys, time; s = time.time(); "
-                              f"[sys.stdout.write('line %07d of a flood, as long as a usual access log line is, or nearly so: some more text\\n' % n) "
-                              f"for n in range({LINES})]; sys.stdout.flush(); print('took', time.time() - s)\"\n")  # fmt: skip
+    project.write("flood.py", _FLOOD)
+    project.write("Procfile", "web: python app.py\nflood: python flood.py\n")
     project.commit("flood")
     project.ok("settings:set", "log-limit-mb=1000")
     project.deploy()
