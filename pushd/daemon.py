@@ -306,9 +306,9 @@ async def _stop(parts: _Parts, *, everything: bool) -> None:
     """Take no more work; then end dynos and router too, or leave them to the next daemon."""
     await parts.hooks.close()
     await parts.api.stop()
+    await parts.nursery.close()  # first: to a deploy under way the end of its dynos would be a failed boot
     if everything:
         await parts.runner.stop_all()
-    await parts.nursery.close()
     await (parts.router.stop() if everything else parts.router.leave())
 
 

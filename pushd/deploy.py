@@ -91,6 +91,8 @@ class Deploys:
             try:
                 self._outputs.keep_build(app.id, build.id, transcript)
                 release = await self._deploy(app, build, source, user=user, no_cache=no_cache, transcript=transcript)
+            except asyncio.CancelledError:
+                raise  # the daemon stops: the next one settles what is pending, as after a kill
             except BaseException as error:
                 try:
                     await self._end(build, BuildStatus.FAILED, _message(error))

@@ -11,7 +11,7 @@ from pushd.deploy import Deploys
 from pushd.errors import NotFound
 from pushd.golive import GoLive
 from pushd.model.app import App
-from pushd.model.build import BuildStatus
+from pushd.model.build import Build, BuildStatus
 from pushd.model.change import Change
 from pushd.model.release import Release, ReleaseEvent, ReleaseStatus
 from pushd.model.routing import WebState
@@ -35,11 +35,11 @@ class Resume:
         """Fail the builds that died with the daemon, and the releases they had made."""
         for build in await self._store.builds.pending():
             app = await self._store.apps.find(str(build.app_id))
-            await self._store.builds.update(build, status=BuildStatus.FAILED, reason="the daemon stopped during this build")
-            if build.release_id is not None:
-                release = await self._store.releases.find(app, str(build.release_id))
-                if release.status is ReleaseStatus.PENDING:
+            for release in await self._store.releases.list(app, newest_first=False):
+                if release.status is ReleaseStatus.PENDING and _is_made_by(build, release):
                     await self._store.releases.move(release, ReleaseEvent.DID_NOT_COME_UP)
+                    break  # others with its slug are config changes, which were acknowledged
+            await self._store.builds.update(build, status=BuildStatus.FAILED, reason="the daemon stopped during this build")
 
     async def announce(self) -> None:
         """Give the router every app: those that will boot hold their visitors meanwhile."""
@@ -77,3 +77,10 @@ class Resume:
             raise NotFound("There is no operator.", resource="user")
         replaceable = newest.description.endswith("config vars")
         self._deploys.follow_soon(app, newest, user, change_ids, replaceable=replaceable)
+
+
+def _is_made_by(build: Build, release: Release) -> bool:
+    """Whether this is the build's release; killed right after the release was stored, the build does not name it yet."""
+    if build.release_id is not None:
+        return release.id == build.release_id
+    return build.slug_id is not None and release.slug_id == build.slug_id

@@ -300,6 +300,44 @@ async def test_a_starting_daemon_settles_what_the_last_one_left(story: Story, ap
     assert (await story.store.builds.find(app, build.id)).status.value == "failed"
 
 
+async def test_a_push_that_a_stopping_daemon_cuts_off_does_not_go_live_later(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    story.runner.gate = asyncio.get_running_loop().create_future()
+    story.runner.booting.clear()
+    push = story.nursery.start(story.push(app, "bbbb"), name="push")
+    await story.runner.booting.wait()
+    push.cancel()
+    await asyncio.wait([push])
+    story.runner.gate = None
+    story.runner.events.clear()
+
+    await story.resume.settle()
+    await story.resume.boot_all()
+    await story.nursery.settle()
+
+    assert await story.statuses(app) == {"v1": "succeeded", "v2": "succeeded", "v3": "failed"}
+    assert {build.commit[:4]: build.status.value for build in await story.store.builds.list(app)} == {
+        "aaaa": "succeeded", "bbbb": "failed",
+    }  # fmt: skip
+    assert story.runner.events == ["keep trying v2", "rest v2"]
+
+
+async def test_a_daemon_killed_before_the_build_names_its_release_does_not_take_it_live(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    build = await story.store.builds.create(app, user=story.user, commit="b" * 40, branch="master")
+    slug_id = (await story.store.releases.find(app, 2)).slug_id
+    await story.store.builds.update(build, slug_id=slug_id)
+    await story.store.releases.create(
+        app, slug_id=slug_id, process_types={"web": "serve"}, config=None, description="Deploy bbbb", user=story.user
+    )
+
+    await story.resume.settle()
+    await story.resume.boot_all()
+    await story.nursery.settle()
+
+    assert (await story.statuses(app))["v3"] == "failed"
+
+
 async def test_a_destroyed_app_leaves_no_folder(story: Story, app: App) -> None:
     await story.push(app, "aaaa")
     await story.apps.destroy(app)
