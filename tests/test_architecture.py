@@ -17,7 +17,20 @@ LINES_AT_MOST = 400
 # --- who may import whom; a room is a folder or a module of pushd/ ------------------------------------------------------
 
 GROUND = {"errors", "settings", "layout", "surroundings", "kit", "model", "version"}
-STORY = {"deploy", "apps", "changes", "golive", "resume", "retention", "rooms", "outputs", "disk", "turns", "verdicts", "visitors"}
+STORY = {
+    "deploy",
+    "apps",
+    "changes",
+    "golive",
+    "resume",
+    "retention",
+    "rooms",
+    "outputs",
+    "disk",
+    "turns",
+    "verdicts",
+    "visitors",
+}
 A_ROOM = GROUND | {"access", "store", "sandbox"}
 FOR_CLIENTS = GROUND
 MAY_IMPORT: dict[str, set[str]] = {

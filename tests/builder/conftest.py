@@ -27,8 +27,8 @@ from pushd.model.secret import Environ
 from pushd.model.slug import Slug
 from pushd.sandbox.sandbox import Sandbox
 from pushd.sandbox.view import View
-from pushd.surroundings import process_environ
 from pushd.shipped import shipped
+from pushd.surroundings import process_environ
 from tests.fakes import FakeClock
 
 FIXTURE_APPS = Path(__file__).parents[1] / "fixtures" / "apps"
