@@ -23,9 +23,13 @@ class Quarantine:
         self.folder = repository.quarantines / str(uuid4())
         self.objects = self.folder / "objects"
         self._packs = repository.objects / "pack"
-        (self.objects / "pack").mkdir(parents=True, mode=0o700)
-        (self.objects / "info").mkdir()
-        (self.objects / "info" / "alternates").write_bytes(os.fsencode(repository.objects.absolute()) + b"\n")
+        try:
+            (self.objects / "pack").mkdir(parents=True, mode=0o700)
+            (self.objects / "info").mkdir()
+            (self.objects / "info" / "alternates").write_bytes(os.fsencode(repository.objects.absolute()) + b"\n")
+        except OSError:
+            self.remove()
+            raise
 
     def accept(self) -> None:
         """Move the packs into the repository, whole and durable, each index last; running it twice is fine. Blocks."""

@@ -134,7 +134,11 @@ class Receiver:
         repository = await self.repositories.open(app.id)
         settings = await self.app_settings.of(app)
         quarantine = await in_thread(Quarantine, repository)
-        transcript = open_transcript(self._layout, app)
+        try:
+            transcript = open_transcript(self._layout, app)
+        except OSError:
+            await in_thread(quarantine.remove)
+            raise
         pack = IncomingPack(
             repository,
             quarantine,

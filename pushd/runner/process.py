@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from pushd.errors import DiskFull
 from pushd.kit.aio import in_thread
 from pushd.kit.clock import Clock
+from pushd.kit.disk import is_full
 from pushd.layout import Layout
 from pushd.model.dyno import DynoRow
 from pushd.model.launch import Launch
@@ -62,13 +64,17 @@ class Processes:
         self._cores = cores
 
     async def start(self, part: Part, dyno_id: UUID) -> Process:
-        """Start one process tree. Raises: CannotStart, NoFreePort, DiskFull; nothing of it is left then."""
+        """Start one process tree. Raises: CannotStart, NoFreePort; nothing of it is left then."""
         port = self._ports.take() if part.probe else None
         try:
             return await self._start(part, dyno_id, port)
         except BaseException as error:
             if port is not None:
                 self._ports.give_back(port)
+            if isinstance(error, DiskFull) or is_full(error):
+                raise CannotStart(
+                    f"Cannot start {part.name}: the disk of the server is full.", remedy="Make room there, then try again."
+                ) from error
             if isinstance(error, OSError):
                 raise CannotStart(
                     f"Cannot start {part.name}: {error.strerror or error}.",

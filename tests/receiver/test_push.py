@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 
@@ -10,6 +11,7 @@ import pytest
 
 from pushd.errors import BootFailed, BuildFailed, Superseded
 from pushd.kit.transcript import Transcript
+from pushd.receiver.quarantine import Quarantine
 from tests.receiver.conftest import Git, MakeServer, Ran, Server, until
 
 
@@ -393,3 +395,53 @@ async def test_a_full_disk_refuses_the_push(make_server: MakeServer, git: Git) -
     assert "(disk full)" in ran.err
     assert "Make room there" in ran.err
     await server.assert_clean()
+
+
+async def test_a_disk_without_room_for_the_output_is_told_all_the_same(
+    server: Server, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await git.commit({"a": "1"})
+    await git.ok("push", server.url, "master:stored")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pushd.receiver.receiver.open_transcript", _no_room)
+        ran = await git("push", server.url, "master")
+
+    assert ran.code == 1
+    assert "! [remote rejected] master -> master (disk full)" in ran.err
+    assert "remote:  !     Make room there, then push again." in ran.err
+    assert set(await server.refs()) == {"refs/heads/stored"}
+    await server.assert_clean()
+
+
+async def test_a_version_that_is_live_is_not_called_refused(server: Server, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    await git.commit({"a": "1"})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Quarantine, "accept", _no_room)
+        ran = await git("push", server.url, "master")
+
+    assert ran.code == 1
+    assert "The new version is live, but the disk of the server is full: the branch could not be moved." in ran.err
+    assert len(server.deploys.done) == 1
+    assert await server.refs() == {}
+    assert (await git("push", server.url, "master")).code == 0
+
+
+def _no_room(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def test_what_the_buildpack_has_said_is_not_said_again(server: Server, git: Git) -> None:
+    async def fail(transcript: Transcript) -> None:
+        transcript.say(" !     Cannot install the dependencies.")
+        raise BuildFailed("Cannot install the dependencies", told=True)
+
+    server.deploys.script = fail
+    await git.commit({"a": "1"})
+
+    ran = await git("push", server.url, "master")
+
+    assert ran.err.count("Cannot install the dependencies") == 1
+    assert "remote:  !     This push is not live; nothing has changed for visitors." in ran.err
+    assert "(build failed)" in ran.err

@@ -323,7 +323,7 @@ async def test_a_machine_that_cannot_start_a_dyno_fails_the_boot(room: Room) -> 
 async def test_a_dyno_that_cannot_be_remembered_does_not_run(room: Room) -> None:
     room.rows.refuses = DiskFull("the disk is full")
 
-    with pytest.raises(BootFailed, match="the disk is full"):
+    with pytest.raises(BootFailed, match="the disk of the server is full"):
         await room.deploy(room.launch())
 
     assert room.scheduler.running == []
@@ -332,10 +332,10 @@ async def test_a_dyno_that_cannot_be_remembered_does_not_run(room: Room) -> None
 async def test_a_dyno_whose_output_cannot_be_read_does_not_run(room: Room) -> None:
     room.pipes.refuses = OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(BootFailed, match=r"Cannot start web\.1: No space left on device") as failure:
+    with pytest.raises(BootFailed, match=r"Cannot start web\.1: the disk of the server is full") as failure:
         await room.deploy(room.launch())
 
-    assert "room on the disk" in failure.value.remedy
+    assert "Make room" in failure.value.remedy
     assert room.scheduler.running == []
 
 

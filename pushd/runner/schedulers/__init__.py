@@ -83,7 +83,7 @@ class Scheduler(Protocol):
     """Starts dynos and ends those of an earlier daemon."""
 
     async def start(self, start: Start) -> Handle:
-        """Start one process tree. Raises: CannotStart."""
+        """Start one process tree. Raises: CannotStart, OSError for a full disk."""
 
     async def find_leftovers(self, identities: Sequence[tuple[UUID, str]]) -> Sequence[Handle]:
         """Handles of dynos that an earlier daemon started, running or ended, whose output may still wait in the FIFO.

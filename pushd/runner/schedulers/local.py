@@ -15,6 +15,7 @@ from uuid import UUID
 
 from pushd.kit import proc, procfs
 from pushd.kit.aio import finish, in_thread
+from pushd.kit.disk import is_full
 from pushd.kit.proc import Tree
 from pushd.layout import Layout
 from pushd.model.secret import Environ
@@ -45,7 +46,7 @@ class LocalScheduler:
         self._sandbox = sandbox
 
     async def start(self, start: Start) -> LocalHandle:
-        """Start one process tree. Raises: CannotStart; nothing of it is left then."""
+        """Start one process tree. Raises: CannotStart, OSError for a full disk; nothing of it is left then."""
         folder = DynoFolder(self._layout.dyno(start.dyno_id))
         if not await in_thread(start.slug.is_dir):
             raise CannotStart(f"Cannot start {start.name}: its slug {start.slug} is gone.", remedy="Push again.")
@@ -58,7 +59,7 @@ class LocalScheduler:
             ) from error
         except BaseException as error:
             await finish(in_thread(folder.remove), within=30)
-            if isinstance(error, OSError):
+            if isinstance(error, OSError) and not is_full(error):
                 reason = error.strerror or str(error)
                 raise CannotStart(
                     f"Cannot start {start.name}: {reason}.", remedy="Look for room on the disk and in memory."

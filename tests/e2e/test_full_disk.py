@@ -1,0 +1,118 @@
+"""A full disk: what would change something is refused with a next step, the app goes on, and all works again once there is room."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import Project, Server, running
+from tests.e2e.refusals import APP, NOT_LIVE, SECRET, assert_told, unchanged
+
+REFUSED_WITHOUT_ROOM = [("config:set", "A=1"), ("create", "another", "--no-remote"), ("ps:scale", "web=2"), ("rollback", "v3")]
+
+
+def _assert_full(project: Project) -> None:
+    """Whatever would change something is refused and says why; the page, the log and the lists are there."""
+    with unchanged(project):
+        push = project.push()
+        assert push.exit_code == 1, push.output
+        assert "! [remote rejected] master -> master (disk full)" in push.output
+        assert_told(push.output, ("disk", "full", "ake room"), project.server)
+        for argv in REFUSED_WITHOUT_ROOM:
+            done = project.pushd(*argv)
+            assert done.exit_code == 1, f"{argv}: {done.output}"
+            assert_told(done.stderr, ("disk", "full", "ake room"), project.server)
+        status, answer = project.server.call("PATCH", f"/apps/{project.app}/config-vars", {"A": "1"})
+        assert (status, answer["id"]) == (507, "disk_full")
+        assert "Deploy" in project.ok("releases")
+
+
+def _live_then_changed(server: Server, folder: Path) -> Project:
+    project = server.project(folder, "shop")
+    project.ok("config:set", f"SECRET_VALUE={SECRET}")
+    project.deploy()
+    project.write("app.py", APP.replace('"one"', '"two"'))
+    project.commit("second")
+    return project
+
+
+def test_a_disk_below_its_reserve(tmp_path: Path) -> None:
+    with running(Server(tmp_path / "data", tmp_path / "home")) as server:
+        project = _live_then_changed(server, tmp_path / "shop")
+        server.stop()
+        server.start("--disk-reserve-bytes", str(10**15))  # no machine has that much
+
+        _assert_full(project)
+
+        server.stop()
+        server.start()
+        project.deploy()
+        assert "version two" in project.get().body
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own, with 48 MB."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a disk")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m,mode=755", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.decode()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_is_really_full(small_disk: Path, tmp_path: Path) -> None:
+    filler = small_disk / "filler"
+    with running(Server(small_disk, tmp_path / "home"), "--disk-reserve-bytes", "0") as server:
+        project = _live_then_changed(server, tmp_path / "shop")
+        _fill(filler, left_bytes=0)
+        _assert_full(project)
+        for _ in range(20):
+            assert project.get("/log/" + "x" * 1000).body == "logged"  # no app waits for the log's disk
+        _fill(filler, left_bytes=100_000)
+        _assert_push_refused(project)  # the pack fits, the build does not
+
+        filler.unlink()
+        project.deploy()
+        assert "version two" in project.get().body
+        project.ok("config:set", "A=1")
+        assert project.get("/env/A").body == "1"
+        assert project.get("/env/SECRET_VALUE").body == SECRET
+        _assert_sound(server, project)
+
+
+def _assert_push_refused(project: Project) -> None:
+    with unchanged(project):
+        push = project.push()
+    assert push.exit_code == 1, push.output
+    assert_told(push.output, ("disk of the server is full", "make room", NOT_LIVE, "(disk full)"), project.server)
+
+
+def _fill(file: Path, *, left_bytes: int) -> None:
+    """Take all the room there is, but for so many bytes."""
+    with file.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while filler.write(bytes(1 << 20)):
+            pass
+    with file.open("ab", buffering=0) as filler, contextlib.suppress(OSError):
+        while filler.write(bytes(512)):
+            pass
+    os.truncate(file, file.stat().st_size - left_bytes)
+
+
+def _assert_sound(server: Server, project: Project) -> None:
+    (repository,) = (server.data / "repos").glob("*.git")
+    assert project.git("--git-dir", str(repository), "fsck", "--strict", "--full").stdout == ""
+    assert not list((repository / "quarantine").glob("*"))
+    server.stop()
+    server.start()
+    assert "version two" in project.get().body
