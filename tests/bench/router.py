@@ -13,7 +13,7 @@ from tests.e2e.harness import ROOT, Server
 
 SECONDS, CONNECTIONS = 8, 32
 _NGINX = """
-worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; daemon off;
+user root; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; daemon off;
 events {{ worker_connections 1024; }}
 http {{
   access_log {folder}/access.log; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
@@ -26,7 +26,7 @@ http {{
 """
 # A target that is quicker than any proxy: nginx itself, answering from its configuration.
 _TARGET = """
-worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; daemon off;
+master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log; daemon off;
 events {{ worker_connections 1024; }}
 http {{
   access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
@@ -44,7 +44,9 @@ def measure(server: Server, folder: Path) -> list[Row]:
     (project.folder / "large").write_bytes(b"x" * 100_000)
     config = _TARGET.format(folder="/tmp").replace("$PORT$", "PORT").replace("root /tmp", "root /app")
     project.write("nginx.conf", config)
-    command = "sed s/PORT/$PORT/ nginx.conf > /tmp/nginx.conf && exec nginx -p /tmp -c /tmp/nginx.conf -e /tmp/error.log"
+    command = (
+        "sed s/PORT/$PORT/ nginx.conf > /tmp/nginx.conf && exec /usr/sbin/nginx -p /tmp -c /tmp/nginx.conf -e /tmp/error.log"
+    )
     project.write("Procfile", f"web: {command}\n")
     project.commit("nginx as the app")
     project.deploy()
