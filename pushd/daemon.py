@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import re
 import resource
 import shutil
 import signal
@@ -15,6 +16,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import uvloop
 
@@ -66,6 +68,15 @@ from pushd.visitors import Visitors
 log = logging.getLogger(__name__)
 
 
+_TOKEN = re.compile(r"[!-~]{16,}")  # ours, or one that the operator put there
+
+
+class CannotUseFolder(PushdError):
+    """The data folder, or a file in it, cannot be used."""
+
+    id, status = "cannot_use_folder", 500
+
+
 class AlreadyRunning(PushdError):
     """Another daemon holds this data folder."""
 
@@ -79,8 +90,7 @@ def serve(effective: Effective, *, environ: Mapping[str, str]) -> int:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a pipe per dyno, a connection per push and tail
     layout = Layout(settings.data_dir)
-    layout.make()
-    with open(layout.daemon_lock, "w") as lock:
+    with _open_lock(layout) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -312,11 +322,28 @@ async def _stop(parts: _Parts, *, everything: bool) -> None:
     await (parts.router.stop() if everything else parts.router.leave())
 
 
+def _open_lock(layout: Layout) -> TextIO:
+    """The file that the daemon of this data folder locks; the folder is made if need be. Raises: CannotUseFolder."""
+    try:
+        layout.make()
+        return open(layout.daemon_lock, "w")
+    except OSError as error:
+        raise CannotUseFolder(
+            f"cannot use the data folder {layout.data}: {error.strerror} ({error.filename})",
+            remedy="Give a folder that this user may write as --data-dir or PUSHD_DATA_DIR.",
+        ) from error
+
+
 async def _make_operator(store: Store, layout: Layout, domain: str) -> None:
     """At the first start: the operator's account, and its token in a file that only this user may read."""
     if not layout.admin_token.exists():
         write_atomically(layout.admin_token, new_token().encode() + b"\n", mode=0o600)
-    await store.users.create_operator(f"admin@{domain}", layout.admin_token.read_text().strip())
+    token = layout.admin_token.read_text("ascii", "replace").strip()
+    if not _TOKEN.fullmatch(token):
+        raise CannotUseFolder(
+            f"{layout.admin_token} holds no token", remedy="Remove that file: this command makes a new one at its next start."
+        )
+    await store.users.create_operator(f"admin@{domain}", token)
 
 
 def _asked(how_to_stop: asyncio.Future[signal.Signals], number: signal.Signals) -> None:

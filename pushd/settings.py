@@ -6,18 +6,18 @@ Settings of one app are another table: `model/app_settings.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pushd.errors import PushdError
-from pushd.surroundings import SERVICE_DATA_FOLDER, user_data_folder
+from pushd.kit.listen import parse_address
+from pushd.kit.parse import count, one_of, seconds
+from pushd.surroundings import user_data_folder
 
 DEFAULT_CONFIG = Path("/etc/pushd/pushd.toml")
-
-# The client's own variables: the daemon ignores them and passes them to no child.
-CLIENT_VARIABLES = frozenset({"PUSHD_HOST", "PUSHD_API_KEY", "PUSHD_APP", "PUSHD_REMOTE"})
 
 # What a build may see of the daemon's environment (DESIGN section 5), beside the app's config vars.
 BUILD_PASSTHROUGH_NAMES = frozenset(
@@ -30,6 +30,11 @@ BUILD_PASSTHROUGH_NAMES = frozenset(
 BUILD_PASSTHROUGH_PREFIXES = ("PIP_", "UV_")
 
 
+_GIT, _BOX = ("auto", "never"), ("auto", "off")
+_LEVELS = ("debug", "info", "warning", "error")
+_LABEL = "[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
+
+
 class SettingsError(PushdError):
     """A setting has a value that cannot be used; `serve` ends with exit 2 before it changes anything."""
 
@@ -38,12 +43,17 @@ class SettingsError(PushdError):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of the table: `name` is the flag without dashes, the TOML key and, in capitals, the PUSHD_* variable."""
+    """One row of the table: `name` is the flag without dashes, the TOML key and, in capitals, the PUSHD_* variable.
+
+    Values come as text, from wherever; `parse` gives what the code uses and raises ValueError with the rule.
+    """
 
     name: str
-    default: Any
+    default: str | None  # None: it depends on the user
+    parse: Callable[[str], Any]
     help: str
-    unit: str = ""
+    unit: str
+    choices: tuple[str, ...] = ()  # all that it may be, where that is a few words
 
     @property
     def flag(self) -> str:
@@ -54,50 +64,87 @@ class Setting:
         return "PUSHD_" + self.name.upper()
 
 
+def _folder(text: str) -> Path:
+    if not text or "\0" in text:
+        raise ValueError("it must be a path")
+    return Path(text).expanduser().absolute()
+
+
+def _address(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("it must be host:port or unix:/path")
+    parse_address(text)
+    return text
+
+
+def _tcp_address(text: str) -> str:
+    if isinstance(parse_address(text), Path):
+        raise ValueError("it must be host:port")
+    return text
+
+
+def _host_name(text: str) -> str:
+    if len(text) > _LONGEST_DOMAIN or not all(_LABEL.fullmatch(label) for label in text.split(".")):
+        raise ValueError("it must be a host name, such as apps.example.com")
+    return text.lower()
+
+
+def _app_name_or_nothing(text: str) -> str:
+    if text and not (_LABEL.fullmatch(text) and text == text.lower()):
+        raise ValueError("it must be the name of an app")
+    return text
+
+
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_LONGEST_DOMAIN = 253 - len(".") - 30  # a host name has 253 characters at most (RFC 1035), an app's name 30
+_bytes = count(0, 10**18)
+_limit_seconds = seconds(0.1, 31_536_000)
+_kept = count(1, 1_000_000)
+
 SETTINGS: tuple[Setting, ...] = (
-    Setting("data_dir", None, "Folder that holds everything: store, repositories, slugs, logs, sockets.", "path"),
-    Setting("api_listen", "127.0.0.1:5000", "Where the API, git over HTTP and log sessions listen.", "host:port or unix:/path"),
-    Setting("router_listen", "127.0.0.1:8080", "Where visitors' requests to apps arrive.", "host:port"),
-    Setting("ssh_listen", "127.0.0.1:2222", "Where git over SSH will listen (not served yet).", "host:port"),
-    Setting("domain", "localhost", "Apps are reached at <app>.<domain>.", "host name"),
-    Setting("default_app", "", "App that answers for every Host that no app has.", "app name"),
-    Setting("git_program", "auto", "Use the git program to index large packs: auto, never.", "auto or never"),
-    Setting("git_index_above_bytes", 1_000_000, "Packs above this size are indexed by the git program.", "bytes"),
-    Setting("body_limit_bytes", 1_000_000, "Largest JSON body that the API reads.", "bytes"),
-    Setting("build_timeout_seconds", 3600.0, "A build that takes longer is ended.", "seconds"),
-    Setting("build_keepalive_seconds", 5.0, "While a build is silent, git hears from us this often.", "seconds"),
-    Setting("release_phase_timeout_seconds", 3600.0, "A release phase that takes longer is ended (Heroku: 1 hour).", "seconds"),
-    Setting("run_timeout_seconds", 86400.0, "A one-off dyno that runs longer is ended (Heroku: 24 hours).", "seconds"),
-    Setting("slugs_kept", 10, "Slugs kept per app for rollback; one that a kept release needs always stays.", "count"),
-    Setting("builds_kept", 50, "Builds kept per app, with their output.", "count"),
-    Setting("disk_reserve_bytes", 50_000_000, "Pushes and changes are refused when the disk has less room than this.", "bytes"),
-    Setting("sandbox", "auto", "Confine dynos and builds with bubblewrap: auto (where it works) or off.", "auto or off"),
-    Setting("log_level", "info", "The daemon's own log: debug, info, warning, error.", "level"),
+    Setting("data_dir", None, _folder, "Folder that holds everything: store, repositories, slugs, logs, sockets.", "path"),
+    Setting("api_listen", "127.0.0.1:5000", _address, "Where the API, git over HTTP and log sessions listen.", "host:port or unix:/path"),
+    Setting("router_listen", "127.0.0.1:8080", _address, "Where visitors' requests to apps arrive.", "host:port or unix:/path"),
+    Setting("ssh_listen", "127.0.0.1:2222", _tcp_address, "Where git over SSH will listen (not served yet).", "host:port"),
+    Setting("domain", "localhost", _host_name, "Apps are reached at <app>.<domain>.", "host name"),
+    Setting("default_app", "", _app_name_or_nothing, "App that answers for every Host that no app has.", "app name"),
+    Setting("git_program", "auto", one_of("auto", "never"), "Use the git program to index large packs: auto, never.", "auto or never"),
+    Setting("git_index_above_bytes", "1000000", _bytes, "Packs above this size are indexed by the git program.", "bytes"),
+    Setting("body_limit_bytes", "1000000", _bytes, "Largest JSON body that the API reads.", "bytes"),
+    Setting("build_timeout_seconds", "3600", _limit_seconds, "A build that takes longer is ended.", "seconds"),
+    Setting("build_keepalive_seconds", "5", _limit_seconds, "While a build is silent, git hears from us this often.", "seconds"),
+    Setting("release_phase_timeout_seconds", "3600", _limit_seconds, "A release phase that takes longer is ended (Heroku: 1 hour).", "seconds"),
+    Setting("run_timeout_seconds", "86400", _limit_seconds, "A one-off dyno that runs longer is ended (Heroku: 24 hours).", "seconds"),
+    Setting("slugs_kept", "10", _kept, "Slugs kept per app for rollback; one that a kept release needs always stays.", "count"),
+    Setting("builds_kept", "50", _kept, "Builds kept per app, with their output.", "count"),
+    Setting("disk_reserve_bytes", "50000000", _bytes, "Pushes and changes are refused when the disk has less room than this.", "bytes"),
+    Setting("sandbox", "auto", one_of("auto", "off"), "Confine dynos and builds with bubblewrap: auto (where it works) or off.", "auto or off"),
+    Setting("log_level", "info", one_of("debug", "info", "warning", "error"), "The daemon's own log: debug, info, warning, error.", "level"),
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The effective settings; one field per row of SETTINGS."""
+    """The effective settings; one field per row of SETTINGS, of the type that its `parse` gives."""
 
     data_dir: Path
-    api_listen: str = "127.0.0.1:5000"
-    router_listen: str = "127.0.0.1:8080"
-    ssh_listen: str = "127.0.0.1:2222"
-    domain: str = "localhost"
-    default_app: str = ""
-    git_program: str = "auto"
-    git_index_above_bytes: int = 1_000_000
-    body_limit_bytes: int = 1_000_000
-    build_timeout_seconds: float = 3600.0
-    build_keepalive_seconds: float = 5.0
-    release_phase_timeout_seconds: float = 3600.0
-    run_timeout_seconds: float = 86400.0
-    slugs_kept: int = 10
-    builds_kept: int = 50
-    disk_reserve_bytes: int = 50_000_000
-    sandbox: str = "auto"
-    log_level: str = "info"
+    api_listen: str
+    router_listen: str
+    ssh_listen: str
+    domain: str
+    default_app: str
+    git_program: str
+    git_index_above_bytes: int
+    body_limit_bytes: int
+    build_timeout_seconds: float
+    build_keepalive_seconds: float
+    release_phase_timeout_seconds: float
+    run_timeout_seconds: float
+    slugs_kept: int
+    builds_kept: int
+    disk_reserve_bytes: int
+    sandbox: str
+    log_level: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +155,15 @@ class Effective:
     origins: Mapping[str, str]
 
 
-def default_data_dir(environ: Mapping[str, str], *, is_root_service: bool = False) -> Path:
-    """/var/lib/pushd for the service, else $XDG_DATA_HOME/pushd (~/.local/share/pushd)."""
-    return Path(SERVICE_DATA_FOLDER if is_root_service else user_data_folder(environ))
+def default_data_dir(environ: Mapping[str, str]) -> Path:
+    """$XDG_DATA_HOME/pushd (~/.local/share/pushd); the systemd unit names its own."""
+    return Path(user_data_folder(environ))
 
 
 def load(flags: Mapping[str, Any], *, environ: Mapping[str, str], config: Path | None = None) -> Effective:
     """Merge the four sources; `flags` holds only what was given on the command line.
 
-    Raises: SettingsError for an unknown key in the file, an unreadable file, or a value of the wrong type.
+    Raises: SettingsError for an unknown key in the file, an unreadable file, or a value that does not fit.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -132,9 +179,9 @@ def load(flags: Mapping[str, Any], *, environ: Mapping[str, str], config: Path |
         for candidate, source in candidates:
             if candidate is not None:
                 value, origin = candidate, source
-        if setting.name == "data_dir":
-            value = Path(value).expanduser().absolute() if value else default_data_dir(environ)
-        values[setting.name], origins[setting.name] = _converted(setting, value, origin), origin
+        if setting.name == "data_dir" and not value:
+            value = default_data_dir(environ)
+        values[setting.name], origins[setting.name] = _parsed(setting, str(value), origin), origin
     return Effective(Settings(**values), origins)
 
 
@@ -167,16 +214,11 @@ def _read_file(file: Path, *, required: bool) -> dict[str, Any]:
     return content
 
 
-def _converted(setting: Setting, value: Any, origin: str) -> Any:
-    kind = {field.name: field.type for field in fields(Settings)}[setting.name]
+def _parsed(setting: Setting, text: str, origin: str) -> Any:
     try:
-        if kind == "int":
-            return int(str(value))
-        if kind == "float":
-            return float(str(value))
-    except ValueError:
+        return setting.parse(text)
+    except ValueError as error:
+        example = f", for example {setting.default}" if setting.default else ""
         raise SettingsError(
-            f"cannot use {setting.name} = {value!r} (from {origin}): it is not a number",
-            remedy=f"Give {setting.unit}, for example {setting.default}.",
+            f"cannot use {setting.name} = {text[:200]!r} (from {origin}): {error}", remedy=f"Give {setting.unit}{example}."
         ) from None
-    return value if isinstance(value, Path) else str(value)

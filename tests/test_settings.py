@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pushd.settings import CLIENT_VARIABLES, SETTINGS, Settings, SettingsError, build_passthrough, default_data_dir, load
+from pushd.settings import SETTINGS, Settings, SettingsError, build_passthrough, default_data_dir, load
 
 HOME = {"HOME": "/home/ada"}
 
@@ -22,7 +22,8 @@ def test_the_table_and_the_class_are_one(config: Path) -> None:
     effective = load({}, environ=HOME, config=config)
 
     assert [setting.name for setting in SETTINGS] == [field.name for field in fields(Settings)]
-    assert effective.settings == Settings(data_dir=Path("/home/ada/.local/share/pushd"))
+    assert effective.settings.data_dir == Path("/home/ada/.local/share/pushd")
+    assert effective.settings.build_timeout_seconds == 3600.0
     assert set(effective.origins.values()) == {"default"}
     assert all(setting.help.endswith(".") for setting in SETTINGS)
 
@@ -39,15 +40,49 @@ def test_the_later_source_wins_and_is_named(config: Path) -> None:
     assert (effective.settings.log_level, effective.origins["log_level"]) == ("info", "default")
 
 
-def test_the_clients_own_variables_are_no_settings(config: Path) -> None:
-    assert not CLIENT_VARIABLES & {setting.variable for setting in SETTINGS}
+@pytest.mark.parametrize(
+    ("name", "bad", "rule"),
+    [
+        ("data_dir", "a\0b", "a path"),
+        ("api_listen", "5000", "host:port or unix:/path"),
+        ("api_listen", "127.0.0.1:99999", "host:port or unix:/path"),
+        ("api_listen", "unix:relative", "host:port or unix:/path"),
+        ("router_listen", ":8080", "host:port or unix:/path"),
+        ("ssh_listen", "unix:/run/ssh.sock", "it must be host:port"),
+        ("domain", "", "a host name"),
+        ("domain", "two words.example", "a host name"),
+        ("domain", "-a.example", "a host name"),
+        ("domain", "http://example.org", "a host name"),
+        ("domain", "a." * 150 + "example", "a host name"),
+        ("default_app", "Shop!", "the name of an app"),
+        ("git_program", "x", "one of auto, never"),
+        ("sandbox", "maybe", "one of auto, off"),
+        ("log_level", "foo", "one of debug, info, warning, error"),
+        ("slugs_kept", "-3", "1 to 1000000"),
+        ("slugs_kept", "many", "a number"),
+        ("builds_kept", "0", "1 to 1000000"),
+        ("body_limit_bytes", "-1", "0 to"),
+        ("git_index_above_bytes", "1.5", "a number"),
+        ("disk_reserve_bytes", "", "a number"),
+        ("build_timeout_seconds", "-1", "0.1 to .* seconds"),
+        ("build_keepalive_seconds", "0", "0.1 to .* seconds"),
+        ("release_phase_timeout_seconds", "nan", "0.1 to .* seconds"),
+        ("run_timeout_seconds", "inf", "0.1 to .* seconds"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_with_its_rule(config: Path, name: str, bad: str, rule: str) -> None:
+    config.write_text("")
+
+    with pytest.raises(SettingsError, match=rf"cannot use {name} = .*\(from flag\): .*{rule}") as caught:
+        load({name: bad}, environ=HOME, config=config)
+    assert caught.value.remedy
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ('colour = "red"\n', "no setting called colour"),
-        ('slugs_kept = "many"\n', "is not a number"),
+        ('slugs_kept = "many"\n', "must be a number"),
         ("slugs_kept = \n", "cannot read"),
         ("\xff", "cannot read"),
     ],
@@ -81,3 +116,25 @@ def test_builds_see_certificates_proxies_and_index_settings_only() -> None:
     seen = {"SSL_CERT_FILE": "/ca", "https_proxy": "http://p", "PIP_INDEX_URL": "http://i", "UV_INDEX": "x", "LANG": "C"}
 
     assert build_passthrough({**seen, **HOME, "AWS_SECRET_ACCESS_KEY": "s", "PUSHD_API_KEY": "t", "PATH": "/bin"}) == seen
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("build_timeout_seconds", "-3", "too small or too large"),
+        ("build_timeout_seconds", "inf", "too small or too large"),
+        ("slugs_kept", "many", "not a number"),
+        ("sandbox", "maybe", "no such choice"),
+        ("log_level", "loud", "no such choice"),
+        ("domain", "bad domain/..", "not a host name"),
+        ("domain", "example.com:80", "not a host name"),
+        ("domain", "", "not a host name"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_told(config: Path, name: str, value: str, told: str) -> None:
+    config.write_text("")
+
+    with pytest.raises(SettingsError, match=told) as failure:
+        load({name: value}, environ={}, config=config)
+
+    assert failure.value.remedy.startswith("Give ")

@@ -177,3 +177,27 @@ def test_a_taken_port_is_said_clearly(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "cannot listen on" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def _start_in_vain(data: Path, home: Path) -> str:
+    server = Server(data, home)
+    done = run([str(BIN / "pushd"), "serve", "--data-dir", str(data), "--api-listen", "127.0.0.1:0"], cwd=home,
+               env=server.daemon_environ())  # fmt: skip
+    assert done.exit_code == 1
+    assert "Traceback" not in done.output
+    return done.stderr
+
+
+def test_a_data_folder_that_cannot_be_used_is_said_clearly(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    for data in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/pushd")):
+        assert f"cannot use the data folder {data}" in _start_in_vain(data, tmp_path / "home")
+
+
+def test_a_token_file_without_a_token_opens_no_door(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for content in (b"", b"\n", b"\xff\xfe" * 20):
+        (tmp_path / "data" / "admin.token").write_bytes(content)
+
+        assert "admin.token holds no token" in _start_in_vain(tmp_path / "data", tmp_path / "home")
