@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import click
 
 from pushd.cli import render
-from pushd.cli.options import Here, json_option, no_wait_option, on_app
-from pushd.cli.waiting import follow
+from pushd.cli.options import Here, json_option, on_app
 
 
 @click.command("settings")
@@ -34,9 +33,8 @@ def show(here: Here, as_json: bool) -> None:
 @click.command("settings:set")
 @click.argument("pairs", metavar="NAME=VALUE...", nargs=-1, required=True)
 @on_app
-@no_wait_option
 @json_option
-def set_settings(here: Here, pairs: tuple[str, ...], no_wait: bool, as_json: bool) -> None:
+def set_settings(here: Here, pairs: tuple[str, ...], as_json: bool) -> None:
     """Change settings of an app.
 
     \b
@@ -49,29 +47,27 @@ def set_settings(here: Here, pairs: tuple[str, ...], no_wait: bool, as_json: boo
         if not equals or not name:
             raise click.UsageError(f"{pair[:80]} is not NAME=VALUE.", click.get_current_context())
         wanted[name] = value
-    _change(here, wanted, "Setting", no_wait=no_wait, as_json=as_json)
+    _change(here, wanted, "Setting", as_json=as_json)
 
 
 @click.command("settings:unset")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @on_app
-@no_wait_option
 @json_option
-def unset(here: Here, names: tuple[str, ...], no_wait: bool, as_json: bool) -> None:
+def unset(here: Here, names: tuple[str, ...], as_json: bool) -> None:
     """Put settings back to their defaults.
 
     \b
     Example:
         pushd settings:unset probe-path
     """
-    _change(here, dict.fromkeys(names), "Unsetting", no_wait=no_wait, as_json=as_json)
+    _change(here, dict.fromkeys(names), "Unsetting", as_json=as_json)
 
 
-def _change(here: Here, changes: Mapping[str, str | None], verb: str, *, no_wait: bool, as_json: bool) -> None:
+def _change(here: Here, changes: Mapping[str, str | None], verb: str, *, as_json: bool) -> None:
     with render.doing(f"{verb} {', '.join(changes)} of {here.app}"):
         changed = here.client.set_settings(here.app, changes)
-        follow(here.client, changed, no_wait=no_wait)
-    shown = {each["name"]: each["value"] for each in changed.value if each["name"] in changes}
+    shown = {each["name"]: each["value"] for each in changed if each["name"] in changes}
     if as_json:
         return render.json(shown)
     render.pairs(shown)

@@ -9,7 +9,6 @@ import click
 
 from pushd.cli import render
 from pushd.cli.options import Here, app_options, discover, host_option, json_option, on_app, on_server
-from pushd.cli.waiting import follow
 from pushd.client.client import Client
 from pushd.client.discovery import Discovery
 from pushd.client.gitconfig import Git
@@ -126,12 +125,11 @@ def destroy(
     _confirm(found["name"], confirm)
     with render.doing(f"Destroying {found['name']} and all that belongs to it"):
         destroyed = where.client.destroy_app(found["id"])
-        follow(where.client, destroyed, no_wait=False)
     for each in _remotes_of(where, found["name"]):
         where.git.remove_remote(each)
         render.hint(f"Git remote {each} removed")
     if as_json:
-        render.json(destroyed.value)
+        render.json(destroyed)
 
 
 @click.command("apps:rename")
@@ -149,15 +147,14 @@ def rename(here: Here, name: str, as_json: bool) -> None:
     """
     old = here.client.app(here.app)["name"]
     with render.doing(f"Renaming {old} to {name}"):
-        changed = here.client.rename_app(here.app, name)
-        follow(here.client, changed, no_wait=False)
+        renamed = here.client.rename_app(here.app, name)
     where = discover(host=here.client.server)
     for each in _remotes_of(where, old):
-        where.git.point_remote(each, where.server, changed.value["name"])
+        where.git.point_remote(each, where.server, renamed["name"])
         render.hint(f"Git remote {each} updated")
     if as_json:
-        return render.json(changed.value)
-    render.out(f"{changed.value['web_url'] or ''} | {app_url(here.client.server, changed.value['name'])}")
+        return render.json(renamed)
+    render.out(f"{renamed['web_url'] or ''} | {app_url(here.client.server, renamed['name'])}")
 
 
 @click.command("apps:open")

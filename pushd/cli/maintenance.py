@@ -6,7 +6,6 @@ import click
 
 from pushd.cli import render
 from pushd.cli.options import Here, json_option, on_app
-from pushd.cli.waiting import follow
 
 
 @click.command("maintenance")
@@ -55,4 +54,4 @@ def turn_off(here: Here) -> None:
 
 def _turn(here: Here, on: bool) -> None:
     with render.doing(f"{'Enabling' if on else 'Disabling'} maintenance mode for {here.app}"):
-        follow(here.client, here.client.set_maintenance(here.app, on), no_wait=False)
+        here.client.set_maintenance(here.app, on)

@@ -58,14 +58,15 @@ class Client:
     def create_app(self, name: str | None) -> AppShape:
         return cast(AppShape, self._transport.call("POST", "/apps", body={"name": name} if name else {}).value)
 
-    def rename_app(self, app: str, name: str) -> Changed[AppShape]:
-        return _changed(self._transport.call("PATCH", _path(app), body={"name": name}))
+    def rename_app(self, app: str, name: str) -> AppShape:
+        return cast(AppShape, self._transport.call("PATCH", _path(app), body={"name": name}).value)
 
-    def set_maintenance(self, app: str, on: bool) -> Changed[AppShape]:
-        return _changed(self._transport.call("PATCH", _path(app), body={"maintenance": on}))
+    def set_maintenance(self, app: str, on: bool) -> AppShape:
+        """Answered when visitors see it."""
+        return cast(AppShape, self._transport.call("PATCH", _path(app), body={"maintenance": on}).value)
 
-    def destroy_app(self, app: str) -> Changed[AppShape]:
-        return _changed(self._transport.call("DELETE", _path(app)))
+    def destroy_app(self, app: str) -> AppShape:
+        return cast(AppShape, self._transport.call("DELETE", _path(app)).value)
 
     # Config vars
 
@@ -170,10 +171,10 @@ class Client:
     def settings(self, app: str) -> list[SettingShape]:
         return cast(list[SettingShape], self._get(f"/-{_path(app, 'settings')}")["settings"])
 
-    def set_settings(self, app: str, changes: Mapping[str, str | None]) -> Changed[list[SettingShape]]:
+    def set_settings(self, app: str, changes: Mapping[str, str | None]) -> list[SettingShape]:
         """Set, or back to the default with None; gives all settings after it."""
         answer = self._transport.call("PATCH", f"/-{_path(app, 'settings')}", body=dict(changes))
-        return Changed(answer.value["settings"], answer.headers.get("pushd-change"))
+        return cast(list[SettingShape], answer.value["settings"])
 
     def change(self, change_id: str, *, wait: int = 0) -> ChangeShape:
         """How a change stands, when it is settled or after `wait` seconds (at most 50)."""
