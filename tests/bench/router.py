@@ -26,7 +26,7 @@ http {{
 """
 # A target that is quicker than any proxy: nginx itself, answering from its configuration.
 _TARGET = """
-master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log; daemon off;
+user root; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log; daemon off;
 events {{ worker_connections 1024; }}
 http {{
   access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
