@@ -71,7 +71,7 @@ def unchanged(project: Project, *, but_a_failed_release: bool = False) -> Iterat
     if but_a_failed_release:
         assert after.releases == before.releases + 1
         after = replace(after, releases=before.releases, shelf=before.shelf)
-    assert after == before
+    assert after == before, f"{before}\nbecame\n{after}"
     assert "level=error" not in project.server.daemon_log()[log:]
 
 

@@ -1,4 +1,4 @@
-"""A full disk: what would change something is refused with a next step, the app goes on, and all works again once there is room."""
+"""A full disk: changes are refused with a next step, the app goes on, and all works again once there is room."""
 
 from __future__ import annotations
 
