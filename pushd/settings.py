@@ -30,11 +30,6 @@ BUILD_PASSTHROUGH_NAMES = frozenset(
 BUILD_PASSTHROUGH_PREFIXES = ("PIP_", "UV_")
 
 
-_GIT, _BOX = ("auto", "never"), ("auto", "off")
-_LEVELS = ("debug", "info", "warning", "error")
-_LABEL = "[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
-
-
 class SettingsError(PushdError):
     """A setting has a value that cannot be used; `serve` ends with exit 2 before it changes anything."""
 
@@ -53,7 +48,6 @@ class Setting:
     parse: Callable[[str], Any]
     help: str
     unit: str
-    choices: tuple[str, ...] = ()  # all that it may be, where that is a few words
 
     @property
     def flag(self) -> str:
@@ -100,26 +94,34 @@ _LONGEST_DOMAIN = 253 - len(".") - 30  # a host name has 253 characters at most 
 _bytes = count(0, 10**18)
 _limit_seconds = seconds(0.1, 31_536_000)
 _kept = count(1, 1_000_000)
+_WHERE = "host:port or unix:/path"
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("data_dir", None, _folder, "Folder that holds everything: store, repositories, slugs, logs, sockets.", "path"),
-    Setting("api_listen", "127.0.0.1:5000", _address, "Where the API, git over HTTP and log sessions listen.", "host:port or unix:/path"),
-    Setting("router_listen", "127.0.0.1:8080", _address, "Where visitors' requests to apps arrive.", "host:port or unix:/path"),
+    Setting("api_listen", "127.0.0.1:5000", _address, "Where the API, git over HTTP and log sessions listen.", _WHERE),
+    Setting("router_listen", "127.0.0.1:8080", _address, "Where visitors' requests to apps arrive.", _WHERE),
     Setting("ssh_listen", "127.0.0.1:2222", _tcp_address, "Where git over SSH will listen (not served yet).", "host:port"),
     Setting("domain", "localhost", _host_name, "Apps are reached at <app>.<domain>.", "host name"),
     Setting("default_app", "", _app_name_or_nothing, "App that answers for every Host that no app has.", "app name"),
-    Setting("git_program", "auto", one_of("auto", "never"), "Use the git program to index large packs: auto, never.", "auto or never"),
+    Setting("git_program", "auto", one_of("auto", "never"),
+            "Use the git program to index large packs: auto, never.", "auto or never"),
     Setting("git_index_above_bytes", "1000000", _bytes, "Packs above this size are indexed by the git program.", "bytes"),
     Setting("body_limit_bytes", "1000000", _bytes, "Largest JSON body that the API reads.", "bytes"),
     Setting("build_timeout_seconds", "3600", _limit_seconds, "A build that takes longer is ended.", "seconds"),
-    Setting("build_keepalive_seconds", "5", _limit_seconds, "While a build is silent, git hears from us this often.", "seconds"),
-    Setting("release_phase_timeout_seconds", "3600", _limit_seconds, "A release phase that takes longer is ended (Heroku: 1 hour).", "seconds"),
-    Setting("run_timeout_seconds", "86400", _limit_seconds, "A one-off dyno that runs longer is ended (Heroku: 24 hours).", "seconds"),
+    Setting("build_keepalive_seconds", "5", _limit_seconds,
+            "While a build is silent, git hears from us this often.", "seconds"),
+    Setting("release_phase_timeout_seconds", "3600", _limit_seconds,
+            "A release phase that takes longer is ended (Heroku: 1 hour).", "seconds"),
+    Setting("run_timeout_seconds", "86400", _limit_seconds,
+            "A one-off dyno that runs longer is ended (Heroku: 24 hours).", "seconds"),
     Setting("slugs_kept", "10", _kept, "Slugs kept per app for rollback; one that a kept release needs always stays.", "count"),
     Setting("builds_kept", "50", _kept, "Builds kept per app, with their output.", "count"),
-    Setting("disk_reserve_bytes", "50000000", _bytes, "Pushes and changes are refused when the disk has less room than this.", "bytes"),
-    Setting("sandbox", "auto", one_of("auto", "off"), "Confine dynos and builds with bubblewrap: auto (where it works) or off.", "auto or off"),
-    Setting("log_level", "info", one_of("debug", "info", "warning", "error"), "The daemon's own log: debug, info, warning, error.", "level"),
+    Setting("disk_reserve_bytes", "50000000", _bytes,
+            "Pushes and changes are refused when the disk has less room than this.", "bytes"),
+    Setting("sandbox", "auto", one_of("auto", "off"),
+            "Confine dynos and builds with bubblewrap: auto (where it works) or off.", "auto or off"),
+    Setting("log_level", "info", one_of("debug", "info", "warning", "error"),
+            "The daemon's own log: debug, info, warning, error.", "level"),
 )  # fmt: skip
 
 
@@ -179,9 +181,8 @@ def load(flags: Mapping[str, Any], *, environ: Mapping[str, str], config: Path |
         for candidate, source in candidates:
             if candidate is not None:
                 value, origin = candidate, source
-        if setting.name == "data_dir" and not value:
-            value = default_data_dir(environ)
-        values[setting.name], origins[setting.name] = _parsed(setting, str(value), origin), origin
+        text = str(value or default_data_dir(environ)) if setting.name == "data_dir" else str(value)
+        values[setting.name], origins[setting.name] = _parsed(setting, text, origin), origin
     return Effective(Settings(**values), origins)
 
 

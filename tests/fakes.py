@@ -6,6 +6,10 @@ import asyncio
 import heapq
 import itertools
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pushd.settings import SETTINGS, Settings
 
 
 class FakeClock:
@@ -50,6 +54,12 @@ class FakeClock:
     def tick(self, seconds: float = 1.0) -> None:
         """Let time pass for tests without sleepers."""
         self._elapsed += seconds
+
+
+def settings_in(data_dir: Path, **changes: Any) -> Settings:
+    """The daemon's defaults for this data folder, with some of them changed."""
+    values = {row.name: data_dir if row.default is None else row.parse(row.default) for row in SETTINGS}
+    return Settings(**{**values, **changes})
 
 
 async def _let_others_run() -> None:

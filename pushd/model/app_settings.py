@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pushd.errors import InvalidParams, NotFound
+from pushd.kit.parse import count, one_of, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,35 +19,6 @@ class AppSetting:
     default: str
     help: str
     parse: Callable[[str], Any]
-
-
-def _seconds(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:
-            raise ValueError(f"it must be {low:g} to {high:g} seconds")
-        return value
-
-    return parse
-
-
-def _count(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        value = int(text)
-        if not low <= value <= high:
-            raise ValueError(f"it must be {low} to {high}")
-        return value
-
-    return parse
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"it must be one of {', '.join(words)}")
-        return text
-
-    return parse
 
 
 def _branch(text: str) -> str:
@@ -63,21 +35,21 @@ def _path(text: str) -> str:
 
 APP_SETTINGS: tuple[AppSetting, ...] = (
     AppSetting("deploy-branch", "", "Branch whose push deploys; empty: main and master both do.", _branch),
-    AppSetting("force-push", "allow", "Pushes that rewrite a branch: allow or refuse.", _one_of("allow", "refuse")),
-    AppSetting("ref-delete", "allow", "Deleting branches that do not deploy: allow or refuse.", _one_of("allow", "refuse")),
-    AppSetting("pack-limit-mb", "2048", "Largest pack that a push may send.", _count(1, 1_000_000)),
-    AppSetting("slug-limit-mb", "1024", "Largest slug that a build may make (Heroku: 1 GB).", _count(1, 1_000_000)),
-    AppSetting("build-memory-mb", "4096", "Memory that one process of a build may take.", _count(64, 1_000_000)),
-    AppSetting("probe", "http", "A web dyno is ready when it answers (http) or listens (port).", _one_of("http", "port")),
+    AppSetting("force-push", "allow", "Pushes that rewrite a branch: allow or refuse.", one_of("allow", "refuse")),
+    AppSetting("ref-delete", "allow", "Deleting branches that do not deploy: allow or refuse.", one_of("allow", "refuse")),
+    AppSetting("pack-limit-mb", "2048", "Largest pack that a push may send.", count(1, 1_000_000)),
+    AppSetting("slug-limit-mb", "1024", "Largest slug that a build may make (Heroku: 1 GB).", count(1, 1_000_000)),
+    AppSetting("build-memory-mb", "4096", "Memory that one process of a build may take.", count(64, 1_000_000)),
+    AppSetting("probe", "http", "A web dyno is ready when it answers (http) or listens (port).", one_of("http", "port")),
     AppSetting("probe-path", "/", "Path of the request that a new web dyno must answer.", _path),
-    AppSetting("boot-timeout-seconds", "60", "Time for a new web dyno to become ready (R10).", _seconds(1, 600)),
-    AppSetting("stop-timeout-seconds", "30", "Time between TERM and KILL (R12).", _seconds(0, 600)),
-    AppSetting("drain-timeout-seconds", "30", "Time for requests in flight to finish before TERM.", _seconds(0, 600)),
-    AppSetting("first-byte-timeout-seconds", "30", "Time for the app to begin its answer (H12).", _seconds(1, 3600)),
-    AppSetting("idle-timeout-seconds", "55", "Silence after which a connection is ended (H15, H28).", _seconds(1, 3600)),
-    AppSetting("requests-per-dyno", "50", "Requests that one dyno gets at a time; more wait, then H11.", _count(1, 10_000)),
-    AppSetting("dyno-memory-mb", "512", "Memory quota of a dyno: R14 above it, R15 at twice.", _count(32, 1_000_000)),
-    AppSetting("log-limit-mb", "64", "Log kept on disk.", _count(1, 100_000)),
+    AppSetting("boot-timeout-seconds", "60", "Time for a new web dyno to become ready (R10).", seconds(1, 600)),
+    AppSetting("stop-timeout-seconds", "30", "Time between TERM and KILL (R12).", seconds(0, 600)),
+    AppSetting("drain-timeout-seconds", "30", "Time for requests in flight to finish before TERM.", seconds(0, 600)),
+    AppSetting("first-byte-timeout-seconds", "30", "Time for the app to begin its answer (H12).", seconds(1, 3600)),
+    AppSetting("idle-timeout-seconds", "55", "Silence after which a connection is ended (H15, H28).", seconds(1, 3600)),
+    AppSetting("requests-per-dyno", "50", "Requests that one dyno gets at a time; more wait, then H11.", count(1, 10_000)),
+    AppSetting("dyno-memory-mb", "512", "Memory quota of a dyno: R14 above it, R15 at twice.", count(32, 1_000_000)),
+    AppSetting("log-limit-mb", "64", "Log kept on disk.", count(1, 100_000)),
 )  # fmt: skip
 _BY_NAME = {setting.name: setting for setting in APP_SETTINGS}
 
@@ -106,7 +78,6 @@ def check_setting(name: str, text: str | None) -> None:
     try:
         setting.parse(text)
     except ValueError as error:
-        rule = str(error) if "must be" in str(error) else "it must be a number"
         raise InvalidParams(
-            f"Cannot set {name} to {text[:64]!r}: {rule}.", remedy=f"Default: {setting.default or '(empty)'}."
+            f"Cannot set {name} to {text[:64]!r}: {error}.", remedy=f"Default: {setting.default or '(empty)'}."
         ) from None

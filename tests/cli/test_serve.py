@@ -59,7 +59,9 @@ def test_check_gives_its_exit_code(cli: Cli, given: list[tuple[str, Effective]])
     ("args", "says"),
     [
         (["--config", "/no/such/file.toml"], "no such file"),
-        (["--slugs-kept", "many"], "not a number"),
+        (["--slugs-kept", "many"], "must be a number"),
+        (["--api-listen", "5000"], "host:port or unix:/path"),
+        (["--log-level", "foo"], "debug, info, warning, error"),
         (["--bogus", "1"], "--bogus"),
     ],
 )

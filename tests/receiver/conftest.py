@@ -26,6 +26,7 @@ from pushd.receiver.needs import Source
 from pushd.receiver.receiver import Receiver
 from pushd.receiver.repositories import Repositories, Repository
 from pushd.settings import Settings
+from tests.fakes import settings_in
 
 TOKEN = "a-token-nobody-guesses"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -234,7 +235,7 @@ async def make_server(tmp_path: Path) -> AsyncIterator[MakeServer]:
     runners: list[tuple[web.AppRunner, Server]] = []
 
     async def make(*, auto_decompress: bool = True, **settings: object) -> Server:
-        server = Server(tmp_path, Settings(data_dir=tmp_path / "data", **settings))  # type: ignore[arg-type]
+        server = Server(tmp_path, settings_in(tmp_path / "data", **settings))
         application = web.Application(client_max_size=1000)
         add_routes(application, server.receiver)
         runner = web.AppRunner(application, shutdown_timeout=1.0, auto_decompress=auto_decompress)

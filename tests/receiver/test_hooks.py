@@ -19,7 +19,7 @@ from pushd.errors import BadRequest, BuildFailed, Forbidden
 from pushd.kit.listen import short_path
 from pushd.kit.transcript import Transcript
 from pushd.receiver.hooks import HookServer, parse_hook_push
-from pushd.settings import Settings
+from tests.fakes import settings_in
 from tests.receiver.conftest import Git, Server
 
 HOOKS = Path(__file__).parents[2] / "hooks"
@@ -221,7 +221,7 @@ async def test_no_daemon_answers(server: Server, foreign: Foreign, git: Git) -> 
 
 
 async def test_a_deep_data_folder(tmp_path: Path) -> None:
-    server = Server(tmp_path, Settings(data_dir=tmp_path / ("deep" * 30) / "data"))
+    server = Server(tmp_path, settings_in(tmp_path / ("deep" * 30) / "data"))
     async with HookServer(layout=server.layout, receiver=server.receiver, users=server.users):
         assert len(str(server.layout.hook_socket)) > 107
         assert server.layout.hook_socket.stat().st_mode & 0o777 == 0o660
