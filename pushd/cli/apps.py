@@ -160,7 +160,8 @@ def rename(here: Here, name: str, as_json: bool) -> None:
 @click.command("apps:open")
 @click.argument("path", default="")
 @on_app
-def open_app(here: Here, path: str) -> None:
+@json_option
+def open_app(here: Here, path: str, as_json: bool) -> None:
     """Open an app in the web browser.
 
     Its URL is printed too; in a pipe it is only printed.
@@ -170,10 +171,12 @@ def open_app(here: Here, path: str) -> None:
         pushd open /about
     """
     url = (here.client.app(here.app)["web_url"] or "").rstrip("/") + "/" + path.lstrip("/")
+    if as_json:
+        return render.json({"url": url})
     render.out(url)
-    import webbrowser
-
     if sys.stdout.isatty():
+        import webbrowser
+
         webbrowser.open(url)
 
 

@@ -6,7 +6,7 @@ import click
 
 from pushd.cli import render
 from pushd.cli.options import Here, json_option, on_app
-from pushd.cli.releases import stream_to_stdout
+from pushd.cli.releases import show_output
 from pushd.client.shapes import BuildShape
 from pushd.errors import NotFound
 
@@ -65,7 +65,8 @@ def info(here: Here, build: str | None, as_json: bool) -> None:
 @click.command("builds:output")
 @click.argument("build", metavar="[BUILD]", required=False)
 @on_app
-def output(here: Here, build: str | None) -> None:
+@json_option
+def output(here: Here, build: str | None, as_json: bool) -> None:
     """Show what a build printed.
 
     Live while it runs. Without its id the newest.
@@ -74,7 +75,7 @@ def output(here: Here, build: str | None) -> None:
     Example:
         pushd builds:output
     """
-    stream_to_stdout(here, _find(here, build)["output_stream_url"])
+    show_output(here, _find(here, build)["output_stream_url"], as_json=as_json)
 
 
 def _find(here: Here, build: str | None) -> BuildShape:

@@ -86,14 +86,17 @@ def set_vars(here: Here, pairs: tuple[str, ...], no_wait: bool, as_json: bool) -
 @click.argument("keys", metavar="KEY...", nargs=-1, required=True)
 @on_app
 @no_wait_option
-def unset(here: Here, keys: tuple[str, ...], no_wait: bool) -> None:
+@json_option
+def unset(here: Here, keys: tuple[str, ...], no_wait: bool, as_json: bool) -> None:
     """Unset config vars, and restart the app without them.
 
     \b
     Example:
         pushd config:unset GREETING
     """
-    change_vars(here, dict.fromkeys(keys, None), f"Unsetting {_listed(keys)}", no_wait=no_wait)
+    after = change_vars(here, dict.fromkeys(keys, None), f"Unsetting {_listed(keys)}", no_wait=no_wait)
+    if as_json:
+        render.json({key: after.get(key) for key in keys})
 
 
 def change_vars(here: Here, changes: Mapping[str, str | None], doing: str, *, no_wait: bool) -> dict[str, str]:

@@ -7,8 +7,9 @@ import sys
 import click
 
 from pushd.cli import render
-from pushd.cli.options import discover, host_option, place
+from pushd.cli.options import discover, host_option, json_option, place
 from pushd.client.gitconfig import GitTrouble
+from pushd.client.server import app_url
 from pushd.client.tokens import answer_git
 
 
@@ -16,7 +17,8 @@ from pushd.client.tokens import answer_git
 @click.option("-a", "--app", metavar="APP", help="The app. [PUSHD_APP, this folder's git remote]")
 @click.option("-r", "--remote", metavar="NAME", default="pushd", show_default=True, help="Name of the git remote.")
 @host_option
-def remote(app: str | None, remote: str, host: str | None) -> None:
+@json_option
+def remote(app: str | None, remote: str, host: str | None, as_json: bool) -> None:
     """Point a git remote of this folder at an app.
 
     A remote of that name is made, or changed. It is marked as ours, so that commands know this folder's app and server.
@@ -33,7 +35,10 @@ def remote(app: str | None, remote: str, host: str | None) -> None:
     if where.server.startswith("unix:"):
         raise GitTrouble("git cannot push to a unix socket.", remedy="Let the API listen on host:port too.")
     where.git.point_remote(remote, where.server, found)
-    render.out(f"set git remote {remote} to {where.server}/{found}.git")
+    url = app_url(where.server, found)
+    if as_json:
+        return render.json({"remote": remote, "app": found, "url": url})
+    render.out(f"set git remote {remote} to {url}")
 
 
 @click.command("git:credentials")

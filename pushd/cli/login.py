@@ -15,7 +15,8 @@ from pushd.errors import PushdError, Unauthorized
 @click.command("login")
 @click.option("-i", "--interactive", is_flag=True, help="Ask for the e-mail address too, and check that the token is its own.")
 @host_option
-def login(interactive: bool, host: str | None) -> None:
+@json_option
+def login(interactive: bool, host: str | None, as_json: bool) -> None:
     """Log in to a server with a token.
 
     The token is asked for, or read from a pipe, and kept in ~/.netrc for our commands, git and curl. The operator's stands
@@ -37,12 +38,15 @@ def login(interactive: bool, host: str | None) -> None:
     if email not in (None, account["email"]):
         raise Unauthorized(f"That token belongs to {account['email']}.", remedy="Log in with your own.")
     where.netrc.save(server, login=account["email"], token=token)
+    if as_json:
+        return render.json(account)
     render.out(f"Logged in to {server} as {account['email']}")
 
 
 @click.command("logout")
 @host_option
-def logout(host: str | None) -> None:
+@json_option
+def logout(host: str | None, as_json: bool) -> None:
     """Forget the token of a server.
 
     It leaves ~/.netrc and stays valid elsewhere.
@@ -52,7 +56,10 @@ def logout(host: str | None) -> None:
         pushd logout --host http://myserver:5000
     """
     where = discover(host=host)
-    if where.netrc.remove(where.server):
+    removed = where.netrc.remove(where.server)
+    if as_json:
+        return render.json({"server": where.server, "removed": removed})
+    if removed:
         render.out(f"Logged out of {where.server}")
     else:
         render.hint(f"{where.netrc.path} holds no token of {where.server}.")

@@ -26,7 +26,8 @@ def show(here: Here, as_json: bool) -> None:
 
 @click.command("maintenance:on")
 @on_app
-def turn_on(here: Here) -> None:
+@json_option
+def turn_on(here: Here, as_json: bool) -> None:
     """Show visitors a maintenance page instead of the app.
 
     Ends when they see it, with status 503. Dynos keep running.
@@ -35,12 +36,13 @@ def turn_on(here: Here) -> None:
     Example:
         pushd maintenance:on --app myapp
     """
-    _turn(here, True)
+    _turn(here, True, as_json=as_json)
 
 
 @click.command("maintenance:off")
 @on_app
-def turn_off(here: Here) -> None:
+@json_option
+def turn_off(here: Here, as_json: bool) -> None:
     """Let visitors reach the app again.
 
     Ends when they do.
@@ -49,9 +51,11 @@ def turn_off(here: Here) -> None:
     Example:
         pushd maintenance:off --app myapp
     """
-    _turn(here, False)
+    _turn(here, False, as_json=as_json)
 
 
-def _turn(here: Here, on: bool) -> None:
+def _turn(here: Here, on: bool, *, as_json: bool) -> None:
     with render.doing(f"{'Enabling' if on else 'Disabling'} maintenance mode for {here.app}"):
-        here.client.set_maintenance(here.app, on)
+        changed = here.client.set_maintenance(here.app, on)
+    if as_json:
+        render.json({"maintenance": changed["maintenance"]})

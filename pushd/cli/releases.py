@@ -76,7 +76,8 @@ def info(here: Here, release: str | None, shell: bool, as_json: bool) -> None:
 @click.command("releases:output")
 @click.argument("release", metavar="[vN]", required=False)
 @on_app
-def output(here: Here, release: str | None) -> None:
+@json_option
+def output(here: Here, release: str | None, as_json: bool) -> None:
     """Show what a release phase printed.
 
     Live while it runs. Without a number the newest.
@@ -87,9 +88,11 @@ def output(here: Here, release: str | None) -> None:
     """
     found = _find(here, release)
     url = found["output_stream_url"]
-    if not url:
-        return render.hint(f"Release v{found['version']} has no output: no release phase ran.")
-    stream_to_stdout(here, url)
+    if url:
+        return show_output(here, url, as_json=as_json)
+    if as_json:
+        return render.json({"output": None})
+    render.hint(f"Release v{found['version']} has no output: no release phase ran.")
 
 
 @click.command("releases:rollback")
@@ -122,9 +125,12 @@ def rollback(here: Here, release: str | None, no_wait: bool, as_json: bool) -> N
         render.hint(f"To undo: pushd releases:rollback v{current} --app {here.app}")
 
 
-def stream_to_stdout(here: Here, url: str) -> None:
-    """Copy an output stream as it comes."""
-    for data in here.client.output(url):
+def show_output(here: Here, url: str, *, as_json: bool) -> None:
+    """Copy an output stream as it comes; as JSON, whole when it has ended."""
+    pieces = here.client.output(url)
+    if as_json:
+        return render.json({"output": b"".join(pieces).decode(errors="replace")})
+    for data in pieces:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 

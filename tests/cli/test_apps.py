@@ -124,6 +124,7 @@ def test_destroy_asks_on_a_terminal(shop: Cli, typed: str, code: int) -> None:
 def test_open_prints_the_url_in_a_pipe(shop: Cli) -> None:
     assert shop.ok("open") == "http://shop.localhost:8080/\n"
     assert shop.ok("apps:open", "/about?x=1") == "http://shop.localhost:8080/about?x=1\n"
+    assert json.loads(shop.ok("open", "about", "--json")) == {"url": "http://shop.localhost:8080/about"}
 
 
 def test_maintenance(shop: Cli) -> None:
@@ -131,5 +132,6 @@ def test_maintenance(shop: Cli) -> None:
     assert "Enabling maintenance mode for shop... done" in shop("maintenance:on").err
     assert shop.ok("maintenance") == "on\n"
     assert json.loads(shop.ok("maintenance", "--json")) == {"maintenance": True}
-    shop.ok("maintenance:off")
+    assert json.loads(shop.ok("maintenance:on", "--json")) == {"maintenance": True}
+    assert json.loads(shop.ok("maintenance:off", "--json")) == {"maintenance": False}
     assert shop.ok("maintenance") == "off\n"

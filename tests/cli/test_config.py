@@ -89,6 +89,7 @@ def test_no_wait_does_not_ask(shop: Cli) -> None:
 def test_unset(shop: Cli) -> None:
     shop.api.config["shop"] = {"A": "1", "B": "2"}
     assert "Unsetting A, GONE and restarting shop... done, v2" in shop("config:unset", "A", "GONE").err
+    assert json.loads(shop.ok("config:unset", "A", "--json")) == {"A": None}
     assert shop.api.config["shop"] == {"B": "2"}
 
 

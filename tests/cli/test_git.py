@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,9 @@ def test_remote_is_made_and_changed(shop: Cli) -> None:
 
     assert shop.ok("git:remote", "-a", "shop") == f"set git remote pushd to {shop.api.url}/shop.git\n"
     assert shop.git("remote", "get-url", "pushd") == f"{shop.api.url}/shop.git"
-    shop.ok("git:remote", "-a", "shop", "-r", "myserver")
+    url = f"{shop.api.url}/shop.git"
+    asked = shop.ok("git:remote", "-a", "shop", "-r", "myserver", "--json")
+    assert json.loads(asked) == {"remote": "myserver", "app": "shop", "url": url}
     assert shop.git("config", "remote.myserver.pushd") == shop.api.url
 
 

@@ -72,5 +72,12 @@ def test_logout(stranger: Cli) -> None:
     assert (stranger.home / ".netrc").read_text() == ""
 
 
+def test_login_and_logout_as_json(stranger: Cli) -> None:
+    server = stranger.api.url
+    assert json.loads(stranger.ok("login", "--json", stdin=TOKEN + "\n"))["email"] == "ada@example.com"
+    assert json.loads(stranger.ok("logout", "--json")) == {"server": server, "removed": True}
+    assert json.loads(stranger.ok("logout", "--json")) == {"server": server, "removed": False}
+
+
 def test_whoami(cli: Cli) -> None:
     assert json.loads(cli.ok("whoami", "--json"))["email"] == "ada@example.com"

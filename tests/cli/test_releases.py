@@ -47,9 +47,11 @@ def test_info(history: Cli) -> None:
 
 def test_output(history: Cli) -> None:
     assert "no output" in history("releases:output").err
+    assert json.loads(history.ok("releases:output", "--json")) == {"output": None}
     history.api.releases["shop"][2]["output_stream_url"] = f"{history.api.url}/out/v3?sig=1"
     history.api.outputs["/out/v3"] = "migrating\nmigrated\n"
     assert history.ok("releases:output", "v3") == "migrating\nmigrated\n"
+    assert json.loads(history.ok("releases:output", "v3", "--json")) == {"output": "migrating\nmigrated\n"}
 
 
 def test_rollback_without_a_number_goes_before_the_current_one(history: Cli) -> None:
@@ -102,6 +104,7 @@ def test_builds(shop: Cli) -> None:
     rows = [line.split()[:3] for line in shop.ok("builds").splitlines()[3:]]
     assert rows == [["b2", "22222222", "failed"], ["b1", "11111111", "succeeded"]]
     assert shop.ok("builds:output") == "-----> build 2\n"
+    assert json.loads(shop.ok("builds:output", "--json")) == {"output": "-----> build 2\n"}
     assert shop.ok("builds:output", "b1") == "-----> build 1\n"
     assert "Status:  failed\n" in shop.ok("builds:info")
     assert "Reason:  no Procfile\n" in shop.ok("builds:info")
