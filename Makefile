@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
+unexport PYTHONDONTWRITEBYTECODE  # tests start our programs many times; each would compile everything anew
 
 .PHONY: demo test test-quick test-e2e test-long lint bench clean system-packages
 
@@ -22,7 +23,7 @@ test-e2e: .venv/installed-for-tests
 	$(BIN)/pytest -q -n $(WORKERS) -m "e2e and not long"
 
 test-long: system-packages .venv/installed-for-tests
-	$(BIN)/pytest -q -m long
+	$(BIN)/pytest -q -m "long or hypothesis" --hypothesis-profile=long
 
 bench: .venv/installed-for-tests
 	$(BIN)/python -m tests.bench $(ONLY)

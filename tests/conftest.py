@@ -1,4 +1,7 @@
-"""What every test gets: it fails if it leaves a task, a child process or a thread of the store behind."""
+"""What every test gets: it fails if it leaves a task, a child process or a thread of the store behind.
+
+Hypothesis tries few examples here, the same ones in each run; `make test-long` tries many, and other ones each time.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,21 @@ import asyncio
 import contextlib
 import inspect
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fakes import FakeClock
+
+# A busy machine is no failure: no deadline per example, and no complaint about slow ones.
+settings.register_profile(
+    "quick", max_examples=25, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("long", max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("quick")  # --hypothesis-profile=long takes the other one
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +68,12 @@ async def no_task_left_behind() -> AsyncIterator[None]:
 def clock() -> FakeClock:
     """Time that moves only when told."""
     return FakeClock()
+
+
+@pytest.fixture
+async def skip(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Puts the loop's clock forward: a deadline comes once a program is ready for it, however slow the machine."""
+    loop = asyncio.get_running_loop()
+    now, skipped = loop.time, [0.0]
+    monkeypatch.setattr(loop, "time", lambda: now() + sum(skipped))
+    return skipped.append

@@ -103,8 +103,16 @@ def test_without_systemd_there_is_nothing_to_inherit() -> None:
 class Echo(asyncio.Protocol):
     """Says by which way a connection came, and what it said."""
 
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+        self.closed.set()  # if there is no connection: a handshake may fail
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self.closed.clear()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
 
     def data_received(self, data: bytes) -> None:
         way = b"tls" if self.transport.get_extra_info("sslcontext") else b"plain"
@@ -122,12 +130,20 @@ def tls_context(folder: Path) -> Iterator[ssl.SSLContext]:
 @asynccontextmanager
 async def listening(tls: ssl.SSLContext | None = None, **options: float) -> AsyncIterator[int]:
     taken = bind("127.0.0.1:0")
-    listener = Listener(Echo, tls=tls, **options)  # type: ignore[arg-type]
+    echoes: list[Echo] = []
+
+    def answer() -> Echo:
+        echoes.append(Echo())
+        return echoes[-1]
+
+    listener = Listener(answer, tls=tls, **options)  # type: ignore[arg-type]
     listener.listen(taken)
     try:
         yield taken.getsockname()[1]
     finally:
         await listener.close()
+        for echo in echoes:  # a TLS connection takes its time to close
+            await echo.closed.wait()
 
 
 async def ask(port: int, data: bytes, tls: ssl.SSLContext | None = None) -> bytes:
@@ -138,10 +154,15 @@ async def ask(port: int, data: bytes, tls: ssl.SSLContext | None = None) -> byte
         answer = await reader.read()
     except ConnectionResetError:  # closed with what we sent unread
         answer = b""
+    await closed(writer)
+    return answer
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, and know that it is."""
     writer.close()
     with contextlib.suppress(ConnectionError, ssl.SSLError):
         await writer.wait_closed()
-    return answer
 
 
 async def plain_and_tls_side_by_side(folder: Path) -> None:
@@ -153,7 +174,7 @@ async def plain_and_tls_side_by_side(folder: Path) -> None:
             assert answers == [b"tls hello" if n % 2 else b"plain hello" for n in range(20)]
         for reader, writer in silent:  # closing drops those who have said nothing
             assert await reader.read() == b""
-            writer.close()
+            await closed(writer)
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
@@ -171,7 +192,7 @@ async def test_a_client_that_says_nothing_is_closed_in_time() -> None:
     async with listening(first_byte_seconds=0.01) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         assert await reader.read() == b""
-        writer.close()
+        await closed(writer)
 
 
 async def test_of_too_many_silent_clients_the_oldest_goes() -> None:
@@ -181,13 +202,13 @@ async def test_of_too_many_silent_clients_the_oldest_goes() -> None:
         clients[2][1].write(b"hi")
         assert await clients[2][0].read() == b"plain hi"
         for _, writer in clients:
-            writer.close()
+            await closed(writer)
 
 
 async def test_a_client_that_goes_away_or_breaks_its_handshake_disturbs_nobody(tmp_path: Path) -> None:
     with tls_context(tmp_path) as context:
         async with listening(context) as port:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
+            await closed(writer)
             assert b"plain" not in await ask(port, b"\x16\x03\x01\x00\x05hello-no-handshake")
             assert await ask(port, b"hi") == b"plain hi"
