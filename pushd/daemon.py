@@ -10,6 +10,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -31,13 +32,14 @@ from pushd.builder.tools import Tools
 from pushd.changes import Changes
 from pushd.deploy import Deploys
 from pushd.disk import DiskReserve
-from pushd.endpoints import Endpoints, listen, named, port_of, url_of, web_url
-from pushd.errors import PushdError
+from pushd.endpoints import Endpoints, named, web_url
+from pushd.errors import CannotListen, PushdError
 from pushd.golive import GoLive
 from pushd.kit import sdnotify
 from pushd.kit.aio import Nursery
 from pushd.kit.atomic import write_atomically
 from pushd.kit.clock import Clock, SystemClock
+from pushd.kit.door import Door, door_of, open_door
 from pushd.kit.fetch import Pages
 from pushd.kit.listen import inherited_sockets
 from pushd.kit.logfmt import LogfmtFormatter
@@ -290,7 +292,7 @@ async def _start(parts: _Parts, settings: Settings, layout: Layout, environ: Map
     """Settle the past, take the ports, serve; apps boot afterwards while the router holds their visitors."""
     meta = parts.store.meta
     handed_over = dict(named(inherited_sockets(environ, pid=os.getpid())))
-    api = handed_over.get("api") or listen(settings.api_listen, last_port=await meta.get("api_port"))
+    api = _api_door(settings.api_listen, handed_over.get("api"), last_port=await meta.get("api_port"))
     await parts.router.start(
         settings.router_listen, last_port=await meta.get("router_port"), inherited=handed_over.get("router")
     )
@@ -301,15 +303,25 @@ async def _start(parts: _Parts, settings: Settings, layout: Layout, environ: Map
     await parts.apps.sweep()
     await parts.receiver.sweep()
     await parts.builder.sweep()
-    await parts.api.start([api])
+    await parts.api.start([api.socket])
     await parts.hooks.start()
-    endpoints = Endpoints(api=url_of(api), router=parts.router.url, ssh=None, domain=settings.domain, pid=os.getpid())
-    if endpoints.api.startswith("http"):
-        await meta.set("api_port", str(port_of(endpoints.api)))
-    await meta.set("router_port", str(port_of(endpoints.router)))
+    endpoints = Endpoints(api=api.url, router=parts.router.url, ssh=None, domain=settings.domain, pid=os.getpid())
+    for name, port in (("api_port", api.port), ("router_port", parts.router.port)):
+        if port:
+            await meta.set(name, port)
     endpoints.write(layout.endpoints)
     log.info("ready", extra=endpoints.as_json())
     return endpoints
+
+
+def _api_door(address: str, inherited: socket.socket | None, *, last_port: str | None) -> Door:
+    """systemd's socket, else one bound now. Raises: CannotListen."""
+    if inherited is not None:
+        return door_of(inherited)
+    try:
+        return open_door(address, last_port=last_port)
+    except (ValueError, OSError) as error:
+        raise CannotListen(address, error, flag="--api-listen") from error
 
 
 async def _stop(parts: _Parts, *, everything: bool) -> None:

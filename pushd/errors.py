@@ -83,6 +83,19 @@ class Unavailable(PushdError):
     id, status = "unavailable", 503
 
 
+class CannotListen(PushdError):
+    """An address cannot be bound; `serve` ends."""
+
+    id, status = "cannot_listen", 500
+
+    def __init__(self, address: str, error: ValueError | OSError, *, flag: str) -> None:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        super().__init__(
+            f"cannot listen on {address}: {reason}",
+            remedy=f"Stop what has this address, or give another with {flag} (port 0 takes a free one).",
+        )
+
+
 class BuildFailed(PushdError):
     """The build ended without a slug; the old version serves on (push rejected, exit 1).
 

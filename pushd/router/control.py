@@ -22,10 +22,11 @@ import pushd
 from pushd.errors import PushdError
 from pushd.kit.aio import Nursery
 from pushd.kit.clock import Clock
+from pushd.kit.door import Door
 from pushd.layout import Layout
 from pushd.model.routing import Route, Table, Target, WebState
 from pushd.router.link import Link, RouterFailed, ended_unless_used, start_router
-from pushd.router.listening import Door, choose_doors
+from pushd.router.listening import choose_doors
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +137,11 @@ class Router:
     def url(self) -> str:
         """Where visitors on this machine reach it."""
         return self._doors[0].url
+
+    @property
+    def port(self) -> str | None:
+        """Of its first address, for `last_port` of the next start; None for a Unix socket."""
+        return self._doors[0].port
 
     # -- changes
 

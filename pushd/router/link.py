@@ -14,10 +14,10 @@ from pathlib import Path
 
 from pushd.errors import PushdError
 from pushd.kit import proc, procfs
+from pushd.kit.door import Door
 from pushd.kit.listen import short_path
 from pushd.model.routing import Table, table_to_dict
 from pushd.router.frames import Channel, Message
-from pushd.router.listening import Door
 
 log = logging.getLogger(__name__)
 

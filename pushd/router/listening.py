@@ -4,39 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from pushd.errors import PushdError
-from pushd.kit.listen import bind, parse_address, shown_address
-
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-
-
-class CannotListen(PushdError):
-    """The router's address cannot be bound."""
-
-    id, status = "cannot_listen", 500
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """A listening socket and its address, "127.0.0.1:8080" or "unix:/path" (a Unix socket cannot tell its own)."""
-
-    address: str
-    socket: socket.socket
-
-    @property
-    def host_and_port(self) -> tuple[str, int]:
-        """("unix:/path", 0) for a Unix socket."""
-        where = parse_address(self.address)
-        return (self.address, 0) if isinstance(where, Path) else where
-
-    @property
-    def url(self) -> str:
-        """`http://host:port` as one reaches it from this machine, or `unix:/path`."""
-        host, port = self.host_and_port
-        return self.address if self.address.startswith("unix:") else f"http://{in_url(_EVERYWHERE.get(host, host))}:{port}"
+from pushd.errors import CannotListen
+from pushd.kit.door import Door, door_of, open_door
+from pushd.kit.listen import parse_address
 
 
 def choose_doors(
@@ -47,36 +19,14 @@ def choose_doors(
     Port 0 fits any port of that host; else it becomes `last_port` if that is free, else a free one. Raises: CannotListen.
     """
     if inherited is not None:
-        return [Door(address if inherited.family == socket.AF_UNIX else shown_address(inherited), inherited)]
+        return [door_of(inherited)]
     try:
         where = parse_address(address)
         if fitting := [door for door in running if _fits(door, where)]:
             return [Door(door.address, door.socket.dup()) for door in fitting]
-        if isinstance(where, Path):
-            return [Door(address, bind(address, unix_mode=0o666))]
-        listening = _bind_last(where[0], last_port) if where[1] == 0 and last_port else None
-        listening = listening or bind(address)
-        return [Door(shown_address(listening), listening)]
-    except ValueError as error:
-        raise CannotListen(f"cannot listen: {error}", remedy="Give host:port or unix:/path.") from None
-    except OSError as error:
-        raise CannotListen(
-            f"cannot listen on {address}: {error.strerror or error}",
-            remedy="Stop what has this address, or give another with --router-listen (port 0 takes a free one).",
-        ) from error
-
-
-def in_url(host: str) -> str:
-    """A host as it stands before a port."""
-    return f"[{host}]" if ":" in host else host
-
-
-def _bind_last(host: str, port: str) -> socket.socket | None:
-    """None if somebody else has that port now: any free one will do."""
-    try:
-        return bind(f"{in_url(host)}:{port}")
-    except OSError:
-        return None
+        return [open_door(address, last_port=last_port, unix_mode=0o666)]  # the web server in front may be any user
+    except (ValueError, OSError) as error:
+        raise CannotListen(address, error, flag="--router-listen") from error
 
 
 def _fits(door: Door, wanted: tuple[str, int] | Path) -> bool:

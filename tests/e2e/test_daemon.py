@@ -201,3 +201,20 @@ def test_a_token_file_without_a_token_opens_no_door(tmp_path: Path) -> None:
         (tmp_path / "data" / "admin.token").write_bytes(content)
 
         assert "admin.token holds no token" in _start_in_vain(tmp_path / "data", tmp_path / "home")
+
+
+def test_api_and_router_on_unix_sockets(tmp_path: Path) -> None:
+    folder = tmp_path / ("deep" * 30)
+    folder.mkdir()
+    api, router = f"unix:{folder}/api.sock", f"unix:{folder}/router.sock"
+    with running(Server(tmp_path / "data", tmp_path / "home"), "--api-listen", api, "--router-listen", router) as server:
+        assert server.ready.startswith(f"ready api={api} router={router} ")
+        assert (server.endpoints["api"], server.endpoints["router"]) == (api, router)
+
+        server.ok("create", "behind-a-socket", "--no-remote")
+        assert "behind-a-socket" in server.ok("apps")
+        assert (
+            json.loads(server.ok("info", "-a", "behind-a-socket", "--json"))["web_url"] == "http://behind-a-socket.localhost/"
+        )
+        server.stop(signal.SIGTERM)
+        server.start("--api-listen", api, "--router-listen", router)  # takes the router and its socket over

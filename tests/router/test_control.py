@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import pytest
 
 import pushd
-from pushd.errors import NotFound
+from pushd.errors import CannotListen, NotFound
 from pushd.kit import proc, procfs
 from pushd.kit.aio import in_thread
 from pushd.kit.clock import SystemClock
@@ -23,7 +23,6 @@ from pushd.layout import Layout
 from pushd.model.routing import Route, Target, WebState
 from pushd.router.control import Router
 from pushd.router.link import Link, RouterFailed
-from pushd.router.listening import CannotListen
 from tests.router.web import App, get
 
 LIMITS = ("tick_seconds=0.02", "queue_seconds=20")
