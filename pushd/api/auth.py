@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from pushd.access.access import Access
 from pushd.access.actions import Action
+from pushd.access.tokens import maybe_token
 from pushd.api.needs import ACCESS, APP, STORE, USER
 from pushd.errors import Unauthorized
 from pushd.model.user import User
@@ -35,22 +34,8 @@ def guarded(handler: Handler, action: Action) -> Handler:
     return enter
 
 
-def find_token(header: str) -> str | None:
-    """The token in an Authorization header: `Bearer T`, or Basic with T as the password (any user name, or none)."""
-    scheme, _, value = header.strip().partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip() or None
-    if scheme.lower() != "basic":
-        return None
-    try:
-        _, colon, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return password if colon and password else None
-
-
 async def _find_user(request: web.Request, access: Access) -> User:
-    token = find_token(request.headers.get("Authorization", ""))
+    token = maybe_token(request.headers.get("Authorization"))
     user = None if token is None else await access.authenticate(token)
     if user is None:
         raise Unauthorized(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import logging
 import zlib
 from collections.abc import Awaitable, Callable
@@ -13,6 +11,7 @@ from contextlib import aclosing
 from aiohttp import web
 
 from pushd.access.actions import Action
+from pushd.access.tokens import maybe_token
 from pushd.errors import BadRequest, DiskFull, NotFound, PushdError, Unauthorized
 from pushd.model.app import App
 from pushd.model.user import User
@@ -155,7 +154,7 @@ class _Body:
 async def _enter(request: web.Request, service: str) -> tuple[App, User]:
     """Who asks, for which app. Raises: Unauthorized, NotFound, Forbidden."""
     receiver = request.app[RECEIVER]
-    token = _find_token(request.headers.get("Authorization", ""))
+    token = maybe_token(request.headers.get("Authorization"))
     user = await receiver.access.authenticate(token)
     if user is None:
         if token:
@@ -167,19 +166,6 @@ async def _enter(request: web.Request, service: str) -> tuple[App, User]:
     except NotFound as error:
         raise NotFound("Couldn't find that app.", remedy="`pushd apps` lists yours; `pushd create` makes one.") from error
     return app, user
-
-
-def _find_token(header: str) -> str:
-    """The password of Basic authentication, or a Bearer token; "" without."""
-    scheme, _, value = header.strip().partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip()
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        return base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
 
 
 def _answer(service: str) -> web.StreamResponse:

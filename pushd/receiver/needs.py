@@ -62,7 +62,7 @@ class Users(Protocol):
 class Access(Protocol):
     """Who may do what."""
 
-    async def authenticate(self, token: str) -> User | None: ...
+    async def authenticate(self, token: str | None) -> User | None: ...
 
     def check(self, user: User | None, action: Action, app: App | None) -> None:
         """Raises: Forbidden, NotFound."""

@@ -8,7 +8,6 @@ import re
 import pytest
 
 from pushd.access.actions import Action
-from pushd.api.auth import find_token
 from pushd.api.routes import ROUTES, Route
 from tests.api.conftest import TOKEN, Api
 
@@ -78,10 +77,6 @@ async def test_anything_else_is_refused(shared: Api, header: str) -> None:
 
     assert answer.status == 401
     assert "pushd login" in answer.json["message"]
-
-
-def test_a_password_may_hold_colons() -> None:
-    assert find_token(basic("me:a:b")) == "a:b"
 
 
 async def test_a_login_makes_a_token_that_works_until_it_is_revoked(api: Api) -> None:
