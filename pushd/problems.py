@@ -1,4 +1,4 @@
-"""The one place that makes HTTP of errors, in the Platform API's shape: {"id", "message"} and the right status."""
+"""The one place that makes HTTP of errors: {"id", "message"} as the Platform API has it, and plain text for git."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ log = logging.getLogger(__name__)
 
 NO_ENDPOINT = "The requested API endpoint was not found."
 REQUEST_ID = web.RequestKey("request_id", str)
-_REALM = 'Bearer realm="pushd"'  # RFC 9110 section 11.6.1: a 401 names a challenge; Basic would open browser dialogues
+_API_REALM = 'Bearer realm="pushd"'  # RFC 9110 section 11.6.1: a 401 names a challenge; Basic would open browser dialogues
+_GIT_REALM = 'Basic realm="pushd", charset="UTF-8"'  # the one that git answers
 
 
 def problem_json(error: PushdError) -> dict[str, str]:
@@ -29,7 +30,15 @@ def answer_of(error: PushdError) -> web.Response:
     """The response to a request that was refused."""
     response = web.json_response(problem_json(error), status=error.status)
     if isinstance(error, Unauthorized):
-        response.headers["WWW-Authenticate"] = _REALM
+        response.headers["WWW-Authenticate"] = _API_REALM
+    return response
+
+
+def answer_to_git(error: PushdError) -> web.Response:
+    """The same for git, which shows plain text to the person as `remote:` lines."""
+    response = web.Response(text=f"{error.text}\n", status=error.status, headers={"Cache-Control": "no-cache"})
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = _GIT_REALM
     return response
 
 

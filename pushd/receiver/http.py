@@ -15,6 +15,7 @@ from pushd.access.tokens import maybe_token
 from pushd.errors import BadRequest, DiskFull, NotFound, PushdError, Unauthorized
 from pushd.model.app import App
 from pushd.model.user import User
+from pushd.problems import answer_to_git
 from pushd.receiver.commands import LINES_LIMIT_BYTES, read_push
 from pushd.receiver.pktline import FLUSH, PktReader, pkt
 from pushd.receiver.receiver import Receiver, refusal
@@ -184,10 +185,7 @@ def _explained(handler: Handler) -> Handler:
             with explaining_full_disk():
                 return await handler(request)
         except PushdError as error:
-            response = web.Response(text=f"{error.text}\n", status=error.status, headers=_NOT_CACHED)
-            if isinstance(error, Unauthorized):
-                response.headers["WWW-Authenticate"] = 'Basic realm="pushd", charset="UTF-8"'
-            return response
+            return answer_to_git(error)
         except ConnectionError:
             log.info("git is gone", extra={"path": request.path})
             return web.Response(status=CLIENT_GONE)
