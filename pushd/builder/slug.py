@@ -61,12 +61,6 @@ def measure_content(tree: Path) -> Content:
     return Content(digest.hexdigest(), size)
 
 
-def size_of(tree: Path) -> int:
-    """Bytes of all regular files."""
-    statuses = (os.lstat(path) for path, _ in _walk(tree, b""))
-    return sum(status.st_size for status in statuses if stat.S_ISREG(status.st_mode))
-
-
 def shelve(tree: Path, place: Path) -> None:
     """Move a finished build folder to its place; if the same content stands there already, that stays.
 

@@ -13,7 +13,6 @@ from pushd.client.client import Client
 from pushd.client.discovery import Discovery
 
 P = ParamSpec("P")
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Here:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _TOKEN = re.compile(r'#[^\n]*|"(?:\\.|[^"\\])*"|\S+')
-_KEYWORDS = frozenset({"machine", "default", "macdef"})
 
 
 class NetrcTrouble(PushdError):

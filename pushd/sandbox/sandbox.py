@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -86,11 +86,6 @@ class Sandbox:
     def confines(self) -> bool:
         """Whether programs are behind bubblewrap; else they run plainly."""
         return self.way.bubblewrap is not None
-
-    def without_overlay(self) -> Sandbox:
-        """The same way with a copy of the slug for each dyno, as on machines that refuse overlays."""
-        way = replace(self.way, overlay=False)
-        return Sandbox(way, _protections(way, "no overlay asked for"), hidden=self._hidden)
 
     def confine(self, view: View) -> Confined:
         """Make ready to start one program with this view. Raises: OSError when the machine has no memory for it."""

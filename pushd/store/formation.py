@@ -51,11 +51,6 @@ class Formation:
 
         await self._database.transact(work)
 
-    async def ensure(self, app: App, quantities: Mapping[str, int]) -> None:
-        """Only types that have no quantity yet get one. Raises: NotFound when the app is gone."""
-        now = self._clock.now()
-        await self._database.transact(lambda connection: insert_missing(connection, app, quantities, now))
-
 
 def insert_missing(connection: sqlite3.Connection, app: App, quantities: Mapping[str, int], now: datetime) -> None:
     """Give a quantity to the types that have none."""

@@ -47,11 +47,6 @@ class Slugs:
             raise not_found("slug", remedy="It may no longer be kept; push its commit again.")
         return found[0]
 
-    async def maybe_by_checksum(self, app: App, checksum: str) -> Slug | None:
-        """The newest with this content."""
-        found = await self._by_checksum(app, checksum)
-        return found[0] if found else None
-
     async def delete(self, slug: Slug) -> None:
         """Forget it; releases that had it keep their place and can no longer be rolled back to. Fine if it is gone.
 

@@ -50,7 +50,7 @@ async def sandbox(request: pytest.FixtureRequest, layout: Layout) -> Sandbox:
     if request.param == "copy":
         if not best.confines:
             pytest.skip("no bubblewrap here")
-        return best.without_overlay()
+        return Sandbox(replace(best.way, overlay=False), best.protections, hidden=layout.data)
     return best
 
 

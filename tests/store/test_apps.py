@@ -130,7 +130,7 @@ async def test_whatever_comes_too_late_for_a_destroyed_app_is_refused(store: Sto
         store.releases.latest(app), store.releases.config_vars(release), store.config.of(app),
         store.releases.set_phase_passed(release), store.slugs.create(slug), store.settings.set(app, {"probe": "port"}),
         store.builds.create(app, user=operator, commit="a" * 40, branch="main"), store.changes.create(app, 1),
-        store.formation.set(app, {"web": 1}), store.formation.ensure(app, {"web": 1}),
+        store.formation.set(app, {"web": 1}),
     ]  # fmt: skip
     for result in await asyncio.gather(*late, return_exceptions=True):
         assert isinstance(result, NotFound), result

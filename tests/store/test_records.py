@@ -64,12 +64,11 @@ async def test_only_old_and_ended_builds_are_forgotten(store: Store, app: App, o
 
 
 async def test_quantities_are_set_for_the_types_named(store: Store, app: App, clock: FakeClock) -> None:
-    await store.formation.ensure(app, {"web": 1, "clock": 0})
+    await store.formation.set(app, {"web": 1, "clock": 0})
     before = {row.type: row for row in await store.formation.of(app)}
     clock.tick()
 
     await store.formation.set(app, {"web": 2, "worker": 3})
-    await store.formation.ensure(app, {"web": 9})
 
     rows = await store.formation.of(app)
     assert [(row.type, row.quantity) for row in rows] == [("clock", 0), ("web", 2), ("worker", 3)]
