@@ -121,7 +121,7 @@ class Fleet:
             return
         await self.until(lambda: self._has_failed(fallen[0]))
         failed = fallen[0]
-        if failed.last_lines:
+        if any(line.strip() for line in failed.last_lines):
             say(f"       Last output of {failed.part.name}:")
             for line in failed.last_lines:
                 say(f"       {line}")

@@ -88,6 +88,13 @@ async def test_a_failed_boot_leaves_the_old_dynos_alone(room: Room) -> None:
     assert room.scheduler.running == ["web.1"]
 
 
+async def test_a_failed_boot_that_printed_nothing_has_no_last_output(room: Room) -> None:
+    with pytest.raises(BootFailed):
+        await room.deploy(room.launch(web="echo; exit 3"))
+
+    assert not [line for line in room.said if "Last output" in line or not line.strip()]
+
+
 async def test_one_failing_dyno_ends_all_of_its_boot(room: Room) -> None:
     web = f"case $DYNO in web.2) echo no; exit 1;; *) {SERVE};; esac"
 
