@@ -96,7 +96,10 @@ def how_to_deploy(command: Command, settings: AppSettings, *, head: str) -> str:
     if command.is_delete:
         return f"-----> {command.branch or command.ref} is deleted."
     if command.branch in deploy_branches(settings):
-        return f"-----> {command.branch} is stored and not deployed. The next push without `-o {NO_DEPLOY}` deploys it."
+        return (  # git sends nothing when the server has the commit already: it takes a new one
+            f"-----> {command.branch} is stored and not deployed. The next commit that is pushed deploys it. To deploy now:\n"
+            f"       git commit --allow-empty -m deploy && git push <remote> {command.branch}"
+        )
     if command.branch is not None:
         return (
             f"-----> {command.branch} is stored and not deployed.\n"

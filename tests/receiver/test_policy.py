@@ -114,7 +114,7 @@ def test_refs_outside_of_refs(ref: str) -> None:
         (create("refs/heads/feature"), "", "gone", "git push <remote> feature:master"),
         (create("refs/heads/feature"), "live", "main", "git push <remote> feature:live"),
         (create("refs/tags/v1"), "", "main", "git push <remote> v1^{}:refs/heads/main"),
-        (create("refs/heads/main"), "", "main", "without `-o no-deploy`"),
+        (create("refs/heads/main"), "", "main", "git commit --allow-empty -m deploy && git push <remote> main"),
         (delete("refs/heads/feature"), "", "main", "feature is deleted"),
     ],
 )
