@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
-import re
 import resource
 import shutil
 import signal
@@ -17,7 +15,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import uvloop
 
@@ -33,11 +30,11 @@ from pushd.changes import Changes
 from pushd.deploy import Deploys
 from pushd.disk import DiskReserve
 from pushd.endpoints import Endpoints, named, web_url
-from pushd.errors import CannotListen, PushdError
+from pushd.errors import CannotListen
+from pushd.folder import locked, make_operator
 from pushd.golive import GoLive
 from pushd.kit import sdnotify
 from pushd.kit.aio import Nursery
-from pushd.kit.atomic import write_atomically
 from pushd.kit.clock import Clock, SystemClock
 from pushd.kit.door import Door, door_of, open_door
 from pushd.kit.fetch import Pages
@@ -62,27 +59,11 @@ from pushd.sandbox.sandbox import Sandbox
 from pushd.settings import SETTINGS, Effective, Settings, build_passthrough
 from pushd.shipped import shipped
 from pushd.store.store import Store
-from pushd.store.users import new_token
 from pushd.turns import BootTurns
 from pushd.verdicts import Verdicts
 from pushd.visitors import Visitors
 
 log = logging.getLogger(__name__)
-
-
-_TOKEN = re.compile(r"[!-~]{16,}")  # ours, or one that the operator put there
-
-
-class CannotUseFolder(PushdError):
-    """The data folder, or a file in it, cannot be used."""
-
-    id, status = "cannot_use_folder", 500
-
-
-class AlreadyRunning(PushdError):
-    """Another daemon holds this data folder."""
-
-    id, status = "already_running", 500
 
 
 def serve(effective: Effective, *, environ: Mapping[str, str]) -> int:
@@ -92,14 +73,7 @@ def serve(effective: Effective, *, environ: Mapping[str, str]) -> int:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a pipe per dyno, a connection per push and tail
     layout = Layout(settings.data_dir)
-    with _open_lock(layout) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(
-                f"another daemon runs in {settings.data_dir}",
-                remedy="Stop it first, or give this one another --data-dir.",
-            ) from None
+    with locked(layout):
         uvloop.run(_serve(settings, layout, environ))
     return 0
 
@@ -125,39 +99,60 @@ async def _serve(settings: Settings, layout: Layout, environ: Mapping[str, str])
         asyncio.get_running_loop().add_signal_handler(number, _asked, how_to_stop, number)
     notify = environ.get("NOTIFY_SOCKET")
     async with AsyncExitStack() as stack:
-        parts = await _build(stack, settings, layout, environ)
-        endpoints = await _start(parts, settings, layout, environ)
+        rooms = await _build_rooms(stack, settings, layout, environ)
+        story = _build_story(rooms)
+        doors = await _build_doors(rooms, story)
+        endpoints = await _start(stack, how_to_stop, rooms, story, doors, environ)
         print(endpoints.ready_line(), flush=True)
         sdnotify.notify(notify, "READY=1")
-        parts.nursery.start(parts.resume.boot_all(), name="boot all apps")
+        rooms.nursery.start(story.resume.boot_all(), name="boot all apps")
         asked = await how_to_stop
         log.info("stopping", extra={"signal": asked.name})
         sdnotify.notify(notify, "STOPPING=1")
-        await _stop(parts, everything=asked is signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    """What start and stop act upon."""
+class _Rooms:
+    """Who does the work; none knows another but through what it was given."""
 
+    settings: Settings
+    layout: Layout
+    clock: Clock
     store: Store
-    apps: Apps
-    runner: Runner
+    logplex: Logplex
+    nursery: Nursery
     router: Router
+    runner: Runner
+    builder: Builder
+    disk: DiskReserve
+    outputs: Outputs
+    repositories: Repositories
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Story:
+    """What tells the rooms in which order to work."""
+
+    deploys: Deploys
+    apps: Apps
+    resume: Resume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Doors:
+    """Where pushes and commands come in."""
+
     receiver: Receiver
     hooks: HookServer
-    builder: Builder
     api: ApiServer
-    resume: Resume
-    nursery: Nursery
 
 
-async def _build(stack: AsyncExitStack, settings: Settings, layout: Layout, environ: Mapping[str, str]) -> _Parts:
-    """Every part, knowing each other and doing nothing yet; the stack closes them in the opposite order."""
+async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout, environ: Mapping[str, str]) -> _Rooms:
+    """The rooms, doing nothing yet; the stack closes them in the opposite order."""
     clock: Clock = SystemClock()
     store = await Store.open(layout.store, layout.secret_key, clock)
     stack.push_async_callback(store.close)
-    await _make_operator(store, layout, settings.domain)
+    await make_operator(store, layout, settings.domain)
     sandbox = await Sandbox.probe(layout.run, settings.sandbox, data=layout.data)
     for protection in sandbox.protections:
         if not protection.on:
@@ -194,124 +189,166 @@ async def _build(stack: AsyncExitStack, settings: Settings, layout: Layout, envi
         passthrough=build_passthrough(environ),
         timeout_seconds=settings.build_timeout_seconds,
     )
-    disk = DiskReserve(layout.data, settings.disk_reserve_bytes)
-    outputs = Outputs(layout)
-    turns = BootTurns()
-    verdicts = Verdicts(nursery, clock)
-    changes = Changes(store, verdicts)
-    releaser = Releaser(store, domain=settings.domain)
-    phase = ReleasePhase(store, runner, outputs, timeout_seconds=settings.release_phase_timeout_seconds)
-    live = GoLive(
+    return _Rooms(
+        settings=settings,
+        layout=layout,
+        clock=clock,
         store=store,
+        logplex=logplex,
+        nursery=nursery,
+        router=router,
+        runner=runner,
+        builder=builder,
+        disk=DiskReserve(layout.data, settings.disk_reserve_bytes),
+        outputs=Outputs(layout),
+        repositories=Repositories(layout),
+    )
+
+
+def _build_story(rooms: _Rooms) -> _Story:
+    """Deploys, and all that enters the same story later on."""
+    settings = rooms.settings
+    turns = BootTurns()
+    verdicts = Verdicts(rooms.nursery, rooms.clock)
+    changes = Changes(rooms.store, verdicts)
+    releaser = Releaser(rooms.store, domain=settings.domain)
+    phase = ReleasePhase(rooms.store, rooms.runner, rooms.outputs, timeout_seconds=settings.release_phase_timeout_seconds)
+    live = GoLive(
+        store=rooms.store,
         releaser=releaser,
         phase=phase,
-        runner=runner,
-        app_log=logplex,
+        runner=rooms.runner,
+        app_log=rooms.logplex,
         turns=turns,
         verdicts=verdicts,
     )
     retention = Retention(
-        store=store,
-        builder=builder,
-        outputs=outputs,
+        store=rooms.store,
+        builder=rooms.builder,
+        outputs=rooms.outputs,
         live=live,
         slugs_kept=settings.slugs_kept,
         builds_kept=settings.builds_kept,
     )
     deploys = Deploys(
-        store=store,
-        builder=builder,
+        store=rooms.store,
+        builder=rooms.builder,
         releaser=releaser,
         live=live,
         retention=retention,
         changes=changes,
-        runner=runner,
-        app_log=logplex,
-        outputs=outputs,
-        disk=disk,
+        runner=rooms.runner,
+        app_log=rooms.logplex,
+        outputs=rooms.outputs,
+        disk=rooms.disk,
         verdicts=verdicts,
-        nursery=nursery,
-        address_of=lambda app: web_url(app.name, settings.domain, router.url),
+        nursery=rooms.nursery,
+        address_of=lambda app: web_url(app.name, settings.domain, rooms.router.url),
     )
-    repositories = Repositories(layout)
     apps = Apps(
-        store=store,
-        layout=layout,
-        runner=runner,
-        router=router,
-        builder=builder,
-        repositories=repositories,
-        app_log=logplex,
+        store=rooms.store,
+        layout=rooms.layout,
+        runner=rooms.runner,
+        router=rooms.router,
+        builder=rooms.builder,
+        repositories=rooms.repositories,
+        app_log=rooms.logplex,
         turns=turns,
-        disk=disk,
-        nursery=nursery,
+        disk=rooms.disk,
+        nursery=rooms.nursery,
     )
-    access = Access(store.users)
+    resume = Resume(store=rooms.store, deploys=deploys, live=live, changes=changes, router=rooms.router)
+    return _Story(deploys=deploys, apps=apps, resume=resume)
+
+
+async def _build_doors(rooms: _Rooms, story: _Story) -> _Doors:
+    """What listens, once it is started."""
+    settings, layout = rooms.settings, rooms.layout
+    access = Access(rooms.store.users)
     receiver = Receiver(
         layout=layout,
-        repositories=repositories,
-        apps=store.apps,
-        app_settings=store.settings,
+        repositories=rooms.repositories,
+        apps=rooms.store.apps,
+        app_settings=rooms.store.settings,
         access=access,
-        deploys=deploys,
+        deploys=story.deploys,
         settings=settings,
-        nursery=nursery,
+        nursery=rooms.nursery,
     )
     application = await make_application(
-        store=store,
+        store=rooms.store,
         access=access,
-        deploys=deploys,
-        apps=apps,
-        outputs=outputs,
-        tails=logplex,
-        clock=clock,
+        deploys=story.deploys,
+        apps=story.apps,
+        outputs=rooms.outputs,
+        tails=rooms.logplex,
+        clock=rooms.clock,
         site=Site(
             version=__version__,
             domain=settings.domain,
-            web_url_of=lambda app: web_url(app.name, settings.domain, router.url),
+            web_url_of=lambda app: web_url(app.name, settings.domain, rooms.router.url),
             body_limit_bytes=settings.body_limit_bytes,
-            started_at=clock.now(),
+            started_at=rooms.clock.now(),
         ),
     )
     add_routes(application, receiver)
-    return _Parts(
-        store=store,
-        apps=apps,
-        runner=runner,
-        router=router,
+    return _Doors(
         receiver=receiver,
-        hooks=HookServer(layout=layout, receiver=receiver, users=store.users),
-        builder=builder,
-        api=ApiServer(application, certificate=Certificate(layout.tls, settings.domain), clock=clock),
-        resume=Resume(store=store, deploys=deploys, live=live, changes=changes, router=router),
-        nursery=nursery,
+        hooks=HookServer(layout=layout, receiver=receiver, users=rooms.store.users),
+        api=ApiServer(application, certificate=Certificate(layout.tls, settings.domain), clock=rooms.clock),
     )
 
 
-async def _start(parts: _Parts, settings: Settings, layout: Layout, environ: Mapping[str, str]) -> Endpoints:
-    """Settle the past, take the ports, serve; apps boot afterwards while the router holds their visitors."""
-    meta = parts.store.meta
-    handed_over = dict(named(inherited_sockets(environ, pid=os.getpid())))
+async def _start(
+    stack: AsyncExitStack,
+    how_to_stop: asyncio.Future[signal.Signals],
+    rooms: _Rooms,
+    story: _Story,
+    doors: _Doors,
+    environ: Mapping[str, str],
+) -> Endpoints:
+    """Settle the past, take the ports, serve; apps boot afterwards while the router holds their visitors.
+
+    The stack ends what was started, also when something later fails.
+    """
+    settings, meta = rooms.settings, rooms.store.meta
+    handed_over = named(inherited_sockets(environ, pid=os.getpid()))
     api = _api_door(settings.api_listen, handed_over.get("api"), last_port=await meta.get("api_port"))
-    await parts.router.start(
+    stack.callback(api.socket.close)
+    await rooms.router.start(
         settings.router_listen, last_port=await meta.get("router_port"), inherited=handed_over.get("router")
     )
-    await parts.apps.limit_logs()
-    await parts.resume.settle()
-    await parts.resume.announce()  # from here on visitors wait for what boots
-    await parts.runner.end_leftovers()
-    await parts.apps.sweep()
-    await parts.receiver.sweep()
-    await parts.builder.sweep()
-    await parts.api.start([api.socket])
-    await parts.hooks.start()
-    endpoints = Endpoints(api=api.url, router=parts.router.url, ssh=None, domain=settings.domain, pid=os.getpid())
-    for name, port in (("api_port", api.port), ("router_port", parts.router.port)):
+    stack.push_async_callback(_end_apps, rooms, how_to_stop)
+    await story.apps.limit_logs()
+    await story.resume.settle()
+    await story.resume.announce()  # from here on visitors wait for what boots
+    await rooms.runner.end_leftovers()
+    await story.apps.sweep()
+    await doors.receiver.sweep()
+    await rooms.builder.sweep()
+    stack.push_async_callback(doors.api.stop)
+    await doors.api.start([api.socket])
+    stack.push_async_callback(doors.hooks.close)
+    await doors.hooks.start()
+    endpoints = Endpoints(api=api.url, router=rooms.router.url, ssh=None, domain=settings.domain, pid=os.getpid())
+    for name, port in (("api_port", api.port), ("router_port", rooms.router.port)):
         if port:
             await meta.set(name, port)
-    endpoints.write(layout.endpoints)
+    endpoints.write(rooms.layout.endpoints)
     log.info("ready", extra=endpoints.as_json())
     return endpoints
+
+
+async def _end_apps(rooms: _Rooms, how_to_stop: asyncio.Future[signal.Signals]) -> None:
+    """SIGINT ends dynos and router; SIGTERM leaves them to the next daemon; a start that failed ends the router it began."""
+    await rooms.nursery.close()  # first: to a deploy under way the end of its dynos would be a failed boot
+    asked = how_to_stop.result() if how_to_stop.done() else None
+    if asked is signal.SIGINT:
+        await rooms.runner.stop_all()
+    if asked is signal.SIGINT or (asked is None and not rooms.router.was_running):
+        await rooms.router.stop()
+    else:
+        await rooms.router.leave()
 
 
 def _api_door(address: str, inherited: socket.socket | None, *, last_port: str | None) -> Door:
@@ -322,40 +359,6 @@ def _api_door(address: str, inherited: socket.socket | None, *, last_port: str |
         return open_door(address, last_port=last_port)
     except (ValueError, OSError) as error:
         raise CannotListen(address, error, flag="--api-listen") from error
-
-
-async def _stop(parts: _Parts, *, everything: bool) -> None:
-    """Take no more work; then end dynos and router too, or leave them to the next daemon."""
-    await parts.hooks.close()
-    await parts.api.stop()
-    await parts.nursery.close()  # first: to a deploy under way the end of its dynos would be a failed boot
-    if everything:
-        await parts.runner.stop_all()
-    await (parts.router.stop() if everything else parts.router.leave())
-
-
-def _open_lock(layout: Layout) -> TextIO:
-    """The file that the daemon of this data folder locks; the folder is made if need be. Raises: CannotUseFolder."""
-    try:
-        layout.make()
-        return open(layout.daemon_lock, "w")
-    except OSError as error:
-        raise CannotUseFolder(
-            f"cannot use the data folder {layout.data}: {error.strerror} ({error.filename})",
-            remedy="Give a folder that this user may write as --data-dir or PUSHD_DATA_DIR.",
-        ) from error
-
-
-async def _make_operator(store: Store, layout: Layout, domain: str) -> None:
-    """At the first start: the operator's account, and its token in a file that only this user may read."""
-    if not layout.admin_token.exists():
-        write_atomically(layout.admin_token, new_token().encode() + b"\n", mode=0o600)
-    token = layout.admin_token.read_text("ascii", "replace").strip()
-    if not _TOKEN.fullmatch(token):
-        raise CannotUseFolder(
-            f"{layout.admin_token} holds no token", remedy="Remove that file: this command makes a new one at its next start."
-        )
-    await store.users.create_operator(f"admin@{domain}", token)
 
 
 def _asked(how_to_stop: asyncio.Future[signal.Signals], number: signal.Signals) -> None:

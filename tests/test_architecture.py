@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "problems": {"errors", "kit"},
     "shipped": {"errors", "kit"},
     "endpoints": GROUND,
+    "folder": GROUND | {"store"},
     "receiver": A_ROOM | {"problems"},
     "builder": A_ROOM,
     "releaser": A_ROOM,

@@ -76,6 +76,7 @@ class Router:
         self._routes: dict[UUID, Route] = {}
         self._targets: dict[UUID, tuple[tuple[Target, ...], WebState]] = {}
         self._retiring = False  # the old one was told to
+        self.was_running = False  # a predecessor's router had been there when we started
         self._reads: dict[UUID, asyncio.Lock] = {}  # one read of an app's route at a time: an older one must not win
         self._number = 0  # of the last table
         self._version = 0  # grows with each change
@@ -93,6 +94,7 @@ class Router:
         first table, then finishes. Raises: CannotListen, RouterFailed; nothing has changed then.
         """
         found = await self._maybe_running()
+        self.was_running = found is not None
         running = found.doors if found else []
         try:
             self._doors = choose_doors(address, running, last_port=last_port, inherited=inherited)

@@ -218,3 +218,29 @@ def test_api_and_router_on_unix_sockets(tmp_path: Path) -> None:
         )
         server.stop(signal.SIGTERM)
         server.start("--api-listen", api, "--router-listen", router)  # takes the router and its socket over
+
+
+def test_a_start_that_fails_late_leaves_nothing_behind(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", tmp_path / "home")
+    (tmp_path / "data" / "run").mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as stranger:  # the hooks' socket is opened last
+        stranger.bind(str(tmp_path / "data" / "run" / "hook.sock"))
+        stranger.listen()
+        done = run([str(BIN / "pushd"), "serve", "--data-dir", str(server.data), "--api-listen", "127.0.0.1:0",
+                    "--router-listen", "127.0.0.1:0"], cwd=tmp_path, env=server.daemon_environ())  # fmt: skip
+
+    assert done.exit_code == 1
+    assert "another process listens there" in done.stderr
+    assert server.processes() == []
+
+
+def test_the_clients_variables_reach_no_child(tmp_path: Path) -> None:
+    theirs = {"PUSHD_HOST": "http://not-ours:1", "PUSHD_API_KEY": "a-token-of-the-client", "PUSHD_APP": "not-this-app"}
+    with running(Server(tmp_path / "data", tmp_path / "home", environ=theirs)) as server:
+        project = server.project(tmp_path / "app", "clean")
+        project.deploy()
+        children = [pid for pid in server.processes() if server.process and pid != server.process.pid]
+        environs = [Path(f"/proc/{pid}/environ").read_bytes() for pid in children]
+
+    assert len(environs) > 1
+    assert not [each for each in environs for value in theirs.values() if value.encode() in each]
