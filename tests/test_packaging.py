@@ -35,12 +35,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return package
 
 
+@pytest.mark.long  # two builds, with a download of the build tool
 def test_every_file_is_in_the_wheel_with_its_exec_bit(installed: Path) -> None:
     for name in ("buildpacks", "hooks", "systemd", "examples"):
         ours, theirs = _files(CHECKOUT / name), _files(installed / "_shipped" / name)
         assert theirs == ours
 
 
+@pytest.mark.long
 def test_data_beside_the_code_is_in_the_wheel(installed: Path) -> None:
     ours = {name for name in _files(CHECKOUT / "pushd") if not name.endswith((".py", ".pyc"))}
 
@@ -48,6 +50,7 @@ def test_data_beside_the_code_is_in_the_wheel(installed: Path) -> None:
     assert ours <= set(_files(installed))
 
 
+@pytest.mark.long
 def test_the_installed_package_finds_them(installed: Path) -> None:
     python = installed.parents[3] / "bin" / "python"
     question = "from pushd.shipped import shipped; print(shipped('buildpacks'))"
