@@ -96,7 +96,7 @@ def _folders_once_settled(server: Server, app_id: str) -> list[Path]:
     return list(server.data.glob(f"*/{app_id}*"))
 
 
-def test_git_remote_and_open(deployed: Project, tmp_path: Path) -> None:
+def test_git_remote_leads_another_folder_to_the_app(deployed: Project, tmp_path: Path) -> None:
     clone = Project(deployed.server, tmp_path / "elsewhere", deployed.app)
     clone.folder.mkdir()
     clone.git("init", "-q")
