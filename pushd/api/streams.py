@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -75,7 +76,8 @@ class Streams:
             if request.transport is not None:
                 request.transport.abort()
             return response
-        await response.write_eof()
+        with suppress(ConnectionResetError):  # the client went away
+            await response.write_eof()
         return response
 
     def _start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:

@@ -77,7 +77,7 @@ async def test_a_tail_sends_each_line_as_it_comes_and_ends_properly_when_the_ser
     assert api.tails.ended == 1
 
 
-async def test_a_client_that_leaves_ends_its_tail(api: Api) -> None:
+async def test_a_client_that_leaves_ends_its_tail_and_nobody_logs_that(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     url = await session_url(api, tail=True)
 
     async with aiohttp.ClientSession() as other, other.get(url) as response:
@@ -86,6 +86,8 @@ async def test_a_client_that_leaves_ends_its_tail(api: Api) -> None:
     while not api.tails.ended:
         await api.tails.live.put(None)
         await asyncio.sleep(0)
+    await api.server.stop()
+    assert "Error handling request" not in caplog.text
 
 
 async def test_a_tail_that_breaks_is_cut_and_not_ended_properly(api: Api) -> None:
