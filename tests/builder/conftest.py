@@ -191,9 +191,27 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     return asyncio.run(Sandbox.probe(tmp_path_factory.mktemp("probe")))
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox, package_index: str) -> Workplace:
+    """One that has built an app: what uv and the buildpack found out about this machine is in its caches."""
+    workplace = make_workplace(tmp_path_factory.mktemp("warm"), sandbox, package_index)
+    asyncio.run(workplace.build(Files(files={"requirements.txt": "greeter==1.0\n", "Procfile": "web: greeter\n"})))
+    return workplace
+
+
 @pytest.fixture
-def workplace(tmp_path: Path, sandbox: Sandbox, package_index: str) -> Workplace:
-    layout = Layout(tmp_path / "data")
+def workplace(tmp_path: Path, sandbox: Sandbox, package_index: str, warm: Workplace) -> Workplace:
+    """One whose apps have built nothing; each build would try all interpreters first, so copies of warm caches are there."""
+    workplace = make_workplace(tmp_path / "data", sandbox, package_index)
+    for app in (make_app(), make_app(2)):
+        shutil.copytree(warm.layout.cache(warm.app.id), workplace.layout.cache(app.id))
+        cache = workplace.layout.environments(app.id) / ".cache"
+        shutil.copytree(warm.layout.environments(warm.app.id) / ".cache", cache, symlinks=True)
+    return workplace
+
+
+def make_workplace(data: Path, sandbox: Sandbox, package_index: str) -> Workplace:
+    layout = Layout(data)
     layout.make()
     return Workplace(
         layout=layout,
