@@ -19,7 +19,7 @@ from typing import Protocol
 from uuid import UUID
 
 import pushd
-from pushd.errors import PushdError
+from pushd.errors import PushdError, Unavailable
 from pushd.kit.aio import Nursery
 from pushd.kit.clock import Clock
 from pushd.kit.door import Door
@@ -34,6 +34,7 @@ ROUTER_UID = 64_918  # of nobody else: between the system's and the users' range
 _ACK_SECONDS = 10.0
 _OLD_ROUTER_SECONDS = 30.0  # for the requests of a router that is replaced
 _STOP_SECONDS = 5.0
+_PUBLISH_SECONDS = 30.0  # somebody waits; a router that is started again needs a small part of it
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.05, 5.0  # between starts of a router that dies at once
 
 
@@ -46,6 +47,8 @@ class RouteSource(Protocol):
 
 class Router:
     """Visitors' way to apps. Every change returns once the router has acknowledged a table that holds it.
+
+    Raises: Unavailable when that takes too long; the change is kept, and in force once a router runs again.
 
     A router that dies is started again at once: we hold copies of its listening sockets, so nobody is refused meanwhile.
     """
@@ -60,6 +63,7 @@ class Router:
         on_log: Callable[[UUID, str], None] = lambda app_id, line: None,
         user_id: int | None = None,
         limits: Sequence[str] = (),
+        publish_seconds: float = _PUBLISH_SECONDS,
     ) -> None:
         """`user_id`: the router's own uid, only as root; `limits`: as in router/limits.py, for tests."""
         self._layout = layout
@@ -69,6 +73,7 @@ class Router:
         self._on_log = on_log
         self._user_id = (ROUTER_UID if user_id is None else user_id) if os.geteuid() == 0 else None
         self._limits = limits
+        self._publish_seconds = publish_seconds
         self._nursery = Nursery("router")
         self._doors: list[Door] = []
         self._link: Link | None = None
@@ -279,7 +284,14 @@ class Router:
         self._version += 1
         mine = self._version
         self._news.set()
-        await self._until(lambda: self._in_force >= mine)
+        try:
+            async with asyncio.timeout(self._publish_seconds):
+                await self._until(lambda: self._in_force >= mine)
+        except TimeoutError:
+            raise Unavailable(
+                "The change is stored, but the router does not answer: visitors see the change once it runs again.",
+                remedy="The daemon keeps starting it; its log says why that fails.",
+            ) from None
 
     async def _read(self, app_id: UUID) -> None:
         async with self._reads.setdefault(app_id, asyncio.Lock()):

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import pytest
 
 import pushd
-from pushd.errors import CannotListen, NotFound
+from pushd.errors import CannotListen, NotFound, Unavailable
 from pushd.kit import proc, procfs
 from pushd.kit.aio import in_thread
 from pushd.kit.clock import SystemClock
@@ -56,9 +56,9 @@ class World:
         self.lines: list[tuple[UUID, str]] = []
         self.logged = asyncio.Event()
 
-    def router(self, *, default_app: str = "") -> Router:
+    def router(self, *, default_app: str = "", **more: float) -> Router:
         return Router(layout=self.layout, routes=self.routes, clock=SystemClock(), default_app=default_app,
-                      on_log=self.on_log, limits=LIMITS)  # fmt: skip
+                      on_log=self.on_log, limits=LIMITS, **more)  # fmt: skip
 
     def on_log(self, app_id: UUID, line: str) -> None:
         self.lines.append((app_id, line))
@@ -413,3 +413,24 @@ async def test_term_ends_a_router_gracefully(world: World) -> None:
         assert (await held).status == 200
         await proc.ended(who)
         proc.reap(who.pid)
+
+
+async def test_a_change_is_kept_while_no_router_can_be_started(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    app_id = world.routes.add("shop")
+    can_start = asyncio.Event()
+
+    async def starts_late(self: Router) -> Link:
+        if not can_start.is_set():
+            raise RouterFailed("cannot start the router: there is no memory")
+        return await start(self)
+
+    start = Router._started
+    async with App() as app, started(world.router(publish_seconds=0.2)) as router:
+        monkeypatch.setattr(Router, "_started", starts_late)
+        await in_thread(os.kill, pid_of(router), signal.SIGKILL)
+        with pytest.raises(Unavailable, match="is stored"):
+            await router.route(app_id, [target(app)], WebState.SERVING)
+
+        can_start.set()
+
+        assert (await get(router.url, "shop.localhost", "/")).status == 200
