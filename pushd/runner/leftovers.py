@@ -9,19 +9,21 @@ from pushd.kit.aio import first
 from pushd.kit.clock import Clock
 from pushd.model.dyno import DynoRow
 from pushd.model.logline import PLATFORM
-from pushd.runner.needs import DynoStore, LogPipes
+from pushd.runner.needs import DynoStore, LogPipes, Traffic
 from pushd.runner.schedulers import Handle, Scheduler
 
 log = logging.getLogger(__name__)
+DRAIN_SECONDS = 30.0  # for requests that the predecessor's router still carries: new ones wait meanwhile
 GRACE_SECONDS = 5.0  # between TERM and KILL: the apps wait for us to boot them anew
 
 
 class Leftovers:
     """Ends them, each on its own: one that fails keeps no other from being ended."""
 
-    def __init__(self, scheduler: Scheduler, pipes: LogPipes, rows: DynoStore, clock: Clock) -> None:
+    def __init__(self, scheduler: Scheduler, pipes: LogPipes, traffic: Traffic, rows: DynoStore, clock: Clock) -> None:
         self._scheduler = scheduler
         self._pipes = pipes
+        self._traffic = traffic
         self._rows = rows
         self._clock = clock
 
@@ -46,6 +48,7 @@ class Leftovers:
 
     async def _end(self, handle: Handle, row: DynoRow) -> None:
         pipe = self._pipes.open(row.app_id, row.name, row.id, handle.fifo)
+        await self._await_visitors(handle, row)
         self._pipes.say(row.app_id, PLATFORM, row.name, "Stopping all processes with SIGTERM")
         handle.terminate()
         if await first(handle.wait(), self._clock.sleep(GRACE_SECONDS)) == 1:
@@ -56,3 +59,10 @@ class Leftovers:
         self._pipes.say(row.app_id, PLATFORM, row.name, f"Process exited with status {status}")
         await handle.release()
         await self._rows.remove(row.id)
+
+    async def _await_visitors(self, handle: Handle, row: DynoRow) -> None:
+        """What it answers just now may end first; it gets no new requests."""
+        try:
+            await first(self._traffic.drained(row.id), handle.wait(), self._clock.sleep(DRAIN_SECONDS))
+        except Exception:
+            log.exception("cannot learn whether a dyno is drained", extra={"dyno": row.name})

@@ -63,7 +63,7 @@ class Runner:
         self._chance = chance or random.Random()
         cores = len(os.sched_getaffinity(0))
         self._processes = Processes(scheduler, pipes, dynos, Ports(self._chance), layout, clock, cores=cores)
-        self._leftovers = Leftovers(scheduler, pipes, dynos, clock)
+        self._leftovers = Leftovers(scheduler, pipes, traffic, dynos, clock)
         self._fleets: dict[UUID, Fleet] = {}
         self._memory = MemoryWatch(lambda: [life for fleet in self._fleets.values() for life in fleet.lives], clock)
         self._watching: asyncio.Task[None] | None = None

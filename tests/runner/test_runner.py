@@ -360,6 +360,23 @@ async def test_a_daemon_that_goes_leaves_its_dynos_running_and_the_next_one_ends
     assert room.rows.rows == {}
 
 
+async def test_a_leftover_finishes_its_requests_before_it_is_ended(room: Room) -> None:
+    await room.deploy(room.launch())
+    web = room.scheduler.named("web.1")
+    await room.runner.leave()
+    room.traffic.holds_drains = True
+
+    ending = asyncio.ensure_future(room.another_runner().end_leftovers())
+    await room.happened.has(f"draining {web.dyno_id}")
+    assert web.alive
+    room.traffic.drains[web.dyno_id].set()
+    await ending
+
+    order = [f"drained {web.dyno_id}", "heroku[web.1]: Stopping all processes with SIGTERM"]
+    assert [item for item in room.happened.items if item in order] == order
+    assert not web.alive
+
+
 async def test_what_a_dyno_wrote_while_no_daemon_ran_reaches_the_log(room: Room) -> None:
     script = "trap 'echo bye; exit 4' TERM; echo hello; while :; do sleep 0.01; done"
     await room.deploy(room.launch({"clock": 1, "web": 0}, clock=script))
