@@ -1,12 +1,8 @@
-"""Tell systemd how we are (sd_notify), and take sockets that it hands over (LISTEN_FDS)."""
+"""Tell systemd how we are; the sockets that it hands over are taken by `kit/listen.py`."""
 
 from __future__ import annotations
 
-import os
 import socket
-from collections.abc import Mapping
-
-FIRST_LISTEN_FD = 3  # sd_listen_fds(3): SD_LISTEN_FDS_START
 
 
 def notify(address: str | None, state: str) -> None:
@@ -23,21 +19,3 @@ def notify(address: str | None, state: str) -> None:
             notifier.sendall(state.encode())
         except OSError:
             return  # a manager that went away must not keep us from serving
-
-
-def take_sockets(environ: Mapping[str, str], pid: int) -> dict[str, list[socket.socket]]:
-    """Sockets handed over by systemd, by their FileDescriptorName ("api", "router", ...).
-
-    Empty when LISTEN_PID names another process. Source: sd_listen_fds(3), sd_listen_fds_with_names(3).
-    """
-    if environ.get("LISTEN_PID") != str(pid):
-        return {}
-    count = int(environ.get("LISTEN_FDS", "0"))
-    names = environ.get("LISTEN_FDNAMES", "").split(":")
-    found: dict[str, list[socket.socket]] = {}
-    for index in range(count):
-        descriptor = FIRST_LISTEN_FD + index
-        os.set_inheritable(descriptor, False)
-        name = names[index] if index < len(names) else ""
-        found.setdefault(name, []).append(socket.socket(fileno=descriptor))
-    return found
