@@ -37,19 +37,24 @@ class Changes:
             self._unstored.pop(change_id, None)
             return change
 
-        if await self._verdicts.store(write, what=f"change {change_id}") is None:
-            pending = await self._store.changes.find(change_id)
-            number = pending.release_number if release_number is None else release_number
-            self._unstored[change_id] = replace(pending, state=state, reason=reason or "", release_number=number)
-        event = self._settled.pop(change_id, None)
-        if event is not None:
-            event.set()
+        try:
+            if await self._verdicts.store(write, what=f"change {change_id}") is None:
+                pending = await self._store.changes.find(change_id)
+                number = pending.release_number if release_number is None else release_number
+                self._unstored[change_id] = replace(pending, state=state, reason=reason or "", release_number=number)
+        finally:  # also when it is gone with its app
+            if change_id in self._settled:
+                self._settled.pop(change_id).set()
 
     async def wait(self, change_id: UUID, *, within: float) -> Change:
         """The change once it is settled, or as it is after `within` seconds. Raises: NotFound."""
         change = await self._find(change_id)
-        event = self._settled.get(change_id)
-        if change.state is not ChangeState.PENDING or event is None or within <= 0:
+        if change.state is not ChangeState.PENDING or within <= 0:
+            return change
+        event = self._settled.setdefault(change_id, asyncio.Event())  # a predecessor's change has none yet
+        change = await self._find(change_id)
+        if change.state is not ChangeState.PENDING:  # settled before there was the event
+            self._settled.pop(change_id, None)
             return change
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(event.wait(), within)

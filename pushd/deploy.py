@@ -136,12 +136,11 @@ class Deploys:
     async def set_config(self, app: App, changes: Mapping[str, str | None], user: User) -> tuple[Environ, Change | None]:
         """Store new config vars as a release and follow it. Raises: InvalidParams, DiskFull; nothing is changed then."""
         self._disk.check()
-        release = await self._releaser.of_config(app, changes, user)
-        change = None
-        if release is not None:
-            self._tell(app, f"{release.description} by user {user.email}")
-            change = await self._follow(app, release, user, replaceable=True)
-        return await self._store.config.of(app), change
+        made = await self._releaser.of_config(app, changes, user)
+        if isinstance(made, Release):
+            self._tell(app, f"{made.description} by user {user.email}")
+            made = await self._follow(app, made, user, replaceable=True)
+        return await self._store.config.of(app), made
 
     async def rollback(self, app: App, to: str | None, user: User) -> tuple[Release, Change | None]:
         """Release the slug and config vars of an older release again, without a build."""

@@ -9,6 +9,7 @@ from uuid import UUID
 from pushd.errors import Conflict, InvalidParams, NotFound
 from pushd.model import config_vars, formation
 from pushd.model.app import App
+from pushd.model.change import Change
 from pushd.model.launch import Launch
 from pushd.model.release import (
     Release,
@@ -44,18 +45,25 @@ class Releaser:
             formation=formation.first_formation(slug.process_types),
         )
 
-    async def of_config(self, app: App, changes: Mapping[str, str | None], user: User) -> Release | None:
+    async def of_config(self, app: App, changes: Mapping[str, str | None], user: User) -> Release | Change | None:
         """A release of the config vars after `changes`, with the slug that runs; None if they change nothing.
 
+        The same values again are made a release again when theirs failed, and give its change while it is under way.
         Raises: InvalidParams for a name or value that cannot be one.
         """
         async with self._storing:
             current = await self._store.config.of(app)
             wanted = config_vars.changed(current, changes)
+            releases = await self._store.releases.list(app)
             if dict(wanted) == dict(current):
-                return None
-            slug_id = base_slug(await self._store.releases.list(app))
-            return await self._again(app, slug_id, config=wanted, user=user, description=_describe(current, changes))
+                if not changes or releases[0].status is ReleaseStatus.SUCCEEDED:
+                    return None
+                under_way = [each for each in await self._store.changes.pending() if each.app_id == app.id]
+                if found := [each for each in under_way if each.release_number == releases[0].number]:
+                    return found[0]
+            return await self._again(
+                app, base_slug(releases), config=wanted, user=user, description=_describe(current, changes)
+            )
 
     async def replacement_of(self, app: App, release: Release, user: User) -> Release | None:
         """A config release whose slug failed while it waited, made again on the slug that still runs; else None."""
@@ -164,8 +172,9 @@ def base_slug(releases: Sequence[Release]) -> UUID | None:
 
 
 def _describe(current: Mapping[str, str], changes: Mapping[str, str | None]) -> str:
-    """ "Set A, B config vars", as Heroku words it; names only."""
-    put = [name for name, value in changes.items() if value is not None and current.get(name) != value]
-    removed = [name for name, value in changes.items() if value is None and name in current]
+    """ "Set A, B config vars", as Heroku words it; names only. If none of them changes, all of them."""
+    new = {name: value for name, value in changes.items() if current.get(name) != value} or changes
+    put = [name for name, value in new.items() if value is not None]
+    removed = [name for name, value in new.items() if value is None]
     parts = [f"{verb} {', '.join(sorted(names))}" for verb, names in (("Set", put), ("Unset", removed)) if names]
     return " and ".join(parts) + " config vars"

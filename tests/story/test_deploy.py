@@ -106,6 +106,46 @@ async def test_setting_what_is_set_makes_no_release(story: Story, app: App) -> N
     assert list(await story.statuses(app)) == ["v1", "v2"]
 
 
+async def test_setting_again_what_did_not_come_up_tries_again(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    story.runner.failing = {3, 4}
+    for number in (3, 4):
+        _, change = await story.deploys.set_config(app, {"DIE": "1"}, story.user)
+        end = await settled(story, change)
+        assert (end.state, end.release_number) == (ChangeState.FAILED, number)
+        assert (await story.statuses(app))[f"v{number}"] == "failed"
+    story.runner.failing = set()
+    _, change = await story.deploys.set_config(app, {"DIE": "1", "NOT": None}, story.user)
+
+    assert (await settled(story, change)).state is ChangeState.SUCCEEDED
+    assert (await story.store.releases.latest(app)).description == "Set DIE and Unset NOT config vars"
+
+
+async def test_setting_again_what_is_under_way_waits_for_it(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    story.runner.gate = gate
+    changes = [(await story.deploys.set_config(app, {"A": "1"}, story.user))[1] for _ in range(2)]
+    gate.set_result(None)
+
+    assert (await settled(story, changes[0])).state is ChangeState.SUCCEEDED
+    assert changes[1] is not None
+    assert changes[0] is not None
+    assert changes[0].id == changes[1].id
+    assert list(await story.statuses(app)) == ["v1", "v2", "v3"]
+
+
+async def test_who_asks_a_new_daemon_for_an_old_change_waits_for_it(story: Story, app: App) -> None:
+    change = await story.store.changes.create(app, None)  # the predecessor's
+    waiting = story.nursery.start(story.deploys.wait_change(change.id, 50), name="wait")
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    await story.changes.settle(change.id, None)
+
+    assert (await waiting).state is ChangeState.SUCCEEDED
+
+
 async def test_config_changes_at_the_same_time_lose_nothing(story: Story, app: App) -> None:
     await asyncio.gather(*(story.deploys.set_config(app, {f"K{n}": str(n)}, story.user) for n in range(8)))
 
