@@ -31,14 +31,17 @@ class Nursery:
     ) -> None:
         await self.close()
 
-    def start(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-        """Run `work` until it ends or the nursery closes; its failure is logged, and raised to whoever awaits the task."""
+    def start(self, work: Coroutine[Any, Any, T], *, name: str, expected: type[Exception] | tuple[()] = ()) -> asyncio.Task[T]:
+        """Run `work` until it ends or the nursery closes; its failure is logged, and raised to whoever awaits the task.
+
+        `expected`: a failure that is no bug of ours, told in one line.
+        """
         if self._closed:
             work.close()
             raise RuntimeError(f"nursery {self.name} is closed")
         task = asyncio.create_task(work, name=f"{self.name}/{name}")
         self._tasks.add(task)
-        task.add_done_callback(self._on_done)
+        task.add_done_callback(lambda done: self._on_done(done, expected))
         return task
 
     def keep(
@@ -70,9 +73,13 @@ class Nursery:
                 log.exception("task failed, starting it again", extra={"task": f"{self.name}/{name}"})
             await asyncio.sleep(pause_seconds)
 
-    def _on_done(self, task: asyncio.Task[Any]) -> None:
+    def _on_done(self, task: asyncio.Task[Any], expected: type[Exception] | tuple[()]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, expected):
+            log.info("task ended", extra={"task": task.get_name(), "cause": str(error)})
+        else:
             log.error("task failed", extra={"task": task.get_name()}, exc_info=error)
 
 

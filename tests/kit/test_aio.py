@@ -32,6 +32,17 @@ async def test_a_failure_is_logged_and_no_neighbour_is_cancelled(caplog: pytest.
     assert record.exc_info
 
 
+async def test_an_expected_failure_is_told_in_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with Nursery("room") as nursery:
+        await asyncio.wait([nursery.start(fail("no"), name="foreseen", expected=ValueError)])
+        await asyncio.wait([nursery.start(fail("no"), name="bug", expected=KeyError)])
+
+    assert [(record.levelno, bool(record.exc_info)) for record in caplog.records] == [
+        (logging.INFO, False), (logging.ERROR, True),
+    ]  # fmt: skip
+
+
 async def test_whoever_awaits_a_task_gets_its_result_or_its_error() -> None:
     async def answer() -> int:
         return 42
