@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pushd.changes import Changes
 from pushd.disk import DiskReserve
-from pushd.errors import Conflict, NotFound, PushdError
+from pushd.errors import BootFailed, Conflict, NotFound, PushdError
 from pushd.golive import GoLive
 from pushd.kit.aio import Nursery
 from pushd.kit.disk import is_full
@@ -36,6 +37,7 @@ from pushd.turns import PushQueue
 from pushd.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Deploys:
@@ -102,7 +104,7 @@ class Deploys:
                 raise
             await self._end(build, BuildStatus.SUCCEEDED)
             transcript.say(f"-----> {release.name} is live\n       {self._address_of(app)} deployed to pushd")
-            self._nursery.start(self._retention.forget_old(app), name=f"prune {app.name}")
+            self._nursery.start(self._retention.forget_old(app), name=f"prune {app.name}", expected=PushdError)
             return release
 
     async def _deploy(
@@ -138,15 +140,13 @@ class Deploys:
         self._disk.check()
         made = await self._releaser.of_config(app, changes, user)
         if isinstance(made, Release):
-            self._tell(app, f"{made.description} by user {user.email}")
-            made = await self._follow(app, made, user, replaceable=True)
+            made = await self._follow(app, made, user)
         return await self._store.config.of(app), made
 
     async def rollback(self, app: App, to: str | None, user: User) -> tuple[Release, Change | None]:
         """Release the slug and config vars of an older release again, without a build."""
         self._disk.check()
         release = await self._releaser.of_older(app, to, user)
-        self._tell(app, f"{release.description} by user {user.email}")
         return release, await self._follow(app, release, user)
 
     async def release_slug(self, app: App, slug_id: str, description: str, user: User) -> tuple[Release, Change | None]:
@@ -156,31 +156,47 @@ class Deploys:
         release = await self._releaser.of_slug(app, slug, user, description=description or f"Deploy {slug.commit[:8]}")
         return release, await self._follow(app, release, user)
 
-    async def _follow(self, app: App, release: Release, user: User, *, replaceable: bool = False) -> Change | None:
+    async def _follow(self, app: App, release: Release, user: User) -> Change | None:
         """Bring a stored release live in the background; None if there is nothing to boot."""
         self._tell_release(app, release)
         if release.status is ReleaseStatus.SUCCEEDED:
             return None
         change = await self._changes.open(app, release.number)
-        self.follow_soon(app, release, user, [change.id], replaceable=replaceable)
+        self.follow_soon(app, release, user, [change.id])
         return change
 
-    def follow_soon(
-        self, app: App, release: Release, user: User, change_ids: Sequence[UUID], *, replaceable: bool
-    ) -> asyncio.Task[None]:
-        """Start the task that brings a pending release live and settles the changes that wait for it."""
-        rollout = self._nursery.start(
-            self._roll_out(app.id, release, user, replaceable=replaceable), name=f"{release.name} of {app.name}"
-        )
-        self._newest[app.id] = rollout
-        return self._nursery.start(self._settle(change_ids, rollout), name=f"settle {release.name} of {app.name}")
+    def follow_soon(self, app: App, release: Release, user: User, change_ids: Sequence[UUID]) -> None:
+        """Bring a pending release live in the background, and settle the changes that wait for it."""
+        rollout = self._newest[app.id] = self._start(self._roll_out(app.id, release, user), f"{release.name} of {app.name}")
+        self.settle_soon(change_ids, rollout)
 
-    async def _roll_out(self, app_id: UUID, release: Release, user: User, *, replaceable: bool) -> Release:
+    def follow_boot(self, app: App, up: asyncio.Future[Release], change_ids: Sequence[UUID]) -> None:
+        """Settle changes by the boot at the daemon's start, which `up` tells the end of; it has the time of any boot."""
+        self.settle_soon(change_ids, self._start(self._booted(app, up), f"boot of {app.name}"))
+
+    async def _booted(self, app: App, up: asyncio.Future[Release]) -> Release:
+        within = (await self._store.settings.of(app))["boot-timeout-seconds"]
+        try:
+            return await asyncio.wait_for(up, within)
+        except TimeoutError:
+            raise BootFailed(
+                f"web did not come up within {within:g} seconds of the daemon's start",
+                remedy="It is tried again and again: `pushd ps` and `pushd logs` show how it goes.",
+            ) from None
+
+    def settle_soon(self, change_ids: Sequence[UUID], work: asyncio.Task[Release]) -> None:
+        """Settle these changes in the background as `work` ends."""
+        self._start(self._settle(change_ids, work), f"settle {work.get_name()}")
+
+    def _start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        return self._nursery.start(work, name=name, expected=PushdError)  # told to the user
+
+    async def _roll_out(self, app_id: UUID, release: Release, user: User) -> Release:
         async with self._live.turns.hold(app_id, why=release.description):
             app = await self._store.apps.find(str(app_id))
             newest = await self._store.releases.latest(app)
             if newest.number == release.number or newest.status is ReleaseStatus.FAILED:
-                replacement = await self._releaser.replacement_of(app, release, user) if replaceable else None
+                replacement = await self._releaser.replacement_of(app, release, user)
                 if replacement is None:
                     return await self._live.bring_live(app, release)
                 await self._store.releases.move(release, ReleaseEvent.OVERTAKEN)
@@ -214,12 +230,14 @@ class Deploys:
         if not names:
             raise NotFound(f"Couldn't find that dyno ({name or type}).", resource="dyno",
                            remedy="`pushd ps` lists those that run.")  # fmt: skip
+        self._tell(app, f"Restarted {', '.join(names)} by user {user.email}")
         return await self._reboot(app, why=f"a restart of {', '.join(names)}", names=names)
 
     async def stop(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None:
         """End a one-off dyno; a dyno of the formation is restarted, as on Heroku."""
         one_offs = [each for each in self._runner.dynos(app.id) if each.type == RUN and RUN in (each.type, type)]
         if name is not None and (found := [each for each in one_offs if each.name == name]):
+            self._tell(app, f"Stopped {name} by user {user.email}")
             await self._runner.stop_dynos(app.id, [found[0].name])
             return None
         return await self.restart(app, user=user, type=type, name=name)
@@ -229,8 +247,8 @@ class Deploys:
         if await self._live.running_release(app) is None:
             return None
         change = await self._changes.open(app, None)
-        work = self._nursery.start(self._live.boot_again(app.id, why=why, names=names), name=f"{why} of {app.name}")
-        self._nursery.start(self._settle([change.id], work), name=f"settle {why} of {app.name}")
+        work = self._start(self._live.boot_again(app.id, why=why, names=names), f"{why} of {app.name}")
+        self.settle_soon([change.id], work)
         return change
 
     # --- one-off dynos, and questions ---------------------------------------------------------------------------------
@@ -283,6 +301,7 @@ class Deploys:
         self._log.say(app.id, APP, "api", message)
 
     def _tell_release(self, app: App, release: Release) -> None:
+        self._tell(app, f"{release.description} by user {release.user_email}")
         self._tell(app, f"Release {release.name} created by user {release.user_email}")
 
 

@@ -80,17 +80,29 @@ class GoLive:
                 await self._move_traffic(launch, _silent)
             return release
 
-    async def resume(self, app: App) -> None:
-        """Boot what should run after a start of the daemon; each dyno takes traffic as soon as it is ready."""
+    async def resume(self, app: App) -> asyncio.Future[Release] | None:
+        """Boot what should run after a start of the daemon; each dyno takes traffic as soon as it is ready.
+
+        Gives what is done once all web dynos are ready; None if there is nothing to boot.
+        """
         async with self.turns.hold(app.id, why="the daemon's start"):
             release = await self.running_release(app)
             if release is None:
-                return
-            launch = await self._releaser.launch_of(app, release)
+                return None
+            up: asyncio.Future[Release] = asyncio.get_running_loop().create_future()
             succeeded = release.status is ReleaseStatus.SUCCEEDED
-            self._runner.keep_trying(launch, _nothing_more if succeeded else self._rise_late)
+
+            async def on_ready(launch: Launch) -> None:
+                if not succeeded:
+                    await self._rise_late(launch)
+                if not up.done():
+                    up.set_result(launch.release)
+
+            launch = await self._releaser.launch_of(app, release)
+            self._runner.keep_trying(launch, on_ready)
             if succeeded:
                 self._runner.replace_rest_soon(launch)
+            return up
 
     async def running_release(self, app: App) -> Release | None:
         """The release whose dynos should run: the current one with a slug, else the stand-in, if any."""
@@ -133,7 +145,3 @@ class GoLive:
 
 def _silent(text: str) -> None:
     """Nobody listens to this boot: its failure is told through the change."""
-
-
-async def _nothing_more(launch: Launch) -> None:
-    """The current release is ready again; nothing else has to follow."""

@@ -32,9 +32,13 @@ class Resume:
         self._router = router
 
     async def settle(self) -> None:
-        """Fail the builds that died with the daemon, and the releases they had made."""
+        """Fail the builds that died with the daemon, and the releases they had made; but not what had gone live already."""
         for build in await self._store.builds.pending():
             app = await self._store.apps.find(str(build.app_id))
+            made = next((each for each in await self._store.releases.list(app) if each.id == build.release_id), None)
+            if made is not None and made.status is ReleaseStatus.SUCCEEDED:
+                await self._store.builds.update(build, status=BuildStatus.SUCCEEDED)
+                continue
             for release in await self._store.releases.list(app, newest_first=False):
                 if release.status is ReleaseStatus.PENDING and _is_made_by(build, release):
                     await self._store.releases.move(release, ReleaseEvent.DID_NOT_COME_UP)
@@ -59,13 +63,24 @@ class Resume:
                 log.exception("app not booted", extra={"app": app.name})  # stays with that app
 
     async def _boot(self, app: App, waiting: Sequence[Change]) -> None:
-        pending = [each for each in await self._store.releases.list(app) if each.status is ReleaseStatus.PENDING]
-        await self._live.resume(app)
-        if pending:
-            await self._finish(app, pending, [each.id for each in waiting])
-            return
+        releases = {each.number: each for each in await self._store.releases.list(app)}
+        open_changes = []
         for change in waiting:
-            await self._changes.settle(change.id, None, release_number=change.release_number)
+            release = releases.get(change.release_number or 0)
+            if release is not None and release.status is ReleaseStatus.SUCCEEDED:
+                await self._changes.settle(change.id, None)
+            elif release is not None and release.status is ReleaseStatus.FAILED:
+                await self._changes.settle(change.id, f"{release.name} failed\n`pushd logs` shows why.")
+            else:
+                open_changes.append(change.id)
+        up = await self._live.resume(app)
+        if pending := [each for each in releases.values() if each.status is ReleaseStatus.PENDING]:
+            await self._finish(app, pending, open_changes)
+        elif up is not None and open_changes:
+            self._deploys.follow_boot(app, up, open_changes)
+        else:
+            for change_id in open_changes:
+                await self._changes.settle(change_id, None)  # there is nothing to boot
 
     async def _finish(self, app: App, pending: Sequence[Release], change_ids: Sequence[UUID]) -> None:
         """The newest release that was stored goes live; older ones are overtaken."""
@@ -75,8 +90,7 @@ class Resume:
         user = await self._store.users.maybe_by_email(newest.user_email) or await self._store.users.operator()
         if user is None:
             raise NotFound("There is no operator.", resource="user")
-        replaceable = newest.description.endswith("config vars")
-        self._deploys.follow_soon(app, newest, user, change_ids, replaceable=replaceable)
+        self._deploys.follow_soon(app, newest, user, change_ids)
 
 
 def _is_made_by(build: Build, release: Release) -> bool:

@@ -66,11 +66,17 @@ class Releaser:
             )
 
     async def replacement_of(self, app: App, release: Release, user: User) -> Release | None:
-        """A config release whose slug failed while it waited, made again on the slug that still runs; else None."""
+        """A release whose slug failed while it waited, made again on the slug that still runs; else None."""
         async with self._storing:
             earlier = [each for each in await self._store.releases.list(app) if each.number < release.number]
             slug_id = base_slug(earlier)
-            if release.slug_id == slug_id:
+            failed_meanwhile = any(
+                each.slug_id == release.slug_id
+                and each.status is ReleaseStatus.FAILED
+                and each.updated_at >= release.created_at
+                for each in earlier
+            )
+            if release.slug_id == slug_id or not failed_meanwhile:
                 return None
             return await self._again(app, slug_id, config=None, user=user, description=release.description)
 
@@ -148,10 +154,16 @@ class Releaser:
             parse_release_number(to)  # says how to write it
         target = await self._store.releases.find(app, to)
         if not eligible(target):
-            why = "it has no slug" if target.slug_id is None else f"it {target.status.value}"
+            why = _why_not_eligible(target)
             raise InvalidParams(f"Cannot roll back to {target.name}: {why}.",
                                 remedy="Pick one that succeeded: `pushd releases` lists them.")  # fmt: skip
         return target
+
+
+def _why_not_eligible(release: Release) -> str:
+    if release.slug_id is not None:
+        return f"it is {release.status.value}" if release.status is ReleaseStatus.PENDING else f"it {release.status.value}"
+    return "its slug is no longer kept (slugs_kept)" if release.process_types else "it has no slug"
 
 
 def eligible(release: Release) -> bool:

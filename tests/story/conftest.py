@@ -186,7 +186,7 @@ class Story:
     """Everything wired as the daemon does it."""
 
     def __init__(self, store: Store, layout: Layout, clock: FakeClock, user: User, nursery: Nursery) -> None:
-        self.store, self.layout, self.user = store, layout, user
+        self.store, self.layout, self.user, self.clock = store, layout, user, clock
         self.builder, self.runner, self.router, self.log = FakeBuilder(store, clock), FakeRunner(), FakeRouter(), FakeLog()
         verdicts = Verdicts(nursery, clock)
         self.changes, self.outputs, turns = Changes(store, verdicts), Outputs(layout), BootTurns()

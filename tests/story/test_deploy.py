@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 
 import pytest
 
-from pushd.errors import BootFailed, BuildFailed, Conflict, NotFound, PushdError, ReleasePhaseFailed, Superseded
+from pushd.errors import BootFailed, BuildFailed, Conflict, InvalidParams, NotFound, PushdError, ReleasePhaseFailed, Superseded
 from pushd.model.app import App
 from pushd.model.change import Change, ChangeState
 from pushd.model.formation import parse_quantity
@@ -338,6 +339,100 @@ async def test_a_starting_daemon_settles_what_the_last_one_left(story: Story, ap
     assert story.runner.events[0] == "keep trying v2"
     assert (await story.store.changes.find(change.id)).state is ChangeState.SUCCEEDED
     assert (await story.store.builds.find(app, build.id)).status.value == "failed"
+
+
+async def restart_daemon(story: Story) -> None:
+    story.runner.events.clear()
+    await story.resume.settle()
+    await story.resume.boot_all()
+
+
+async def test_a_starting_daemon_looks_how_the_last_ones_changes_ended(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    story.runner.failing = {3}
+    _, ended = await story.deploys.set_config(app, {"DIE": "1"}, story.user)
+    await settled(story, ended)
+    make = story.store.changes.create
+    failed, live, scaled = await make(app, 3), await make(app, 2), await make(app, None)
+
+    await restart_daemon(story)
+
+    assert (await settled(story, live)).state is ChangeState.SUCCEEDED
+    end = await settled(story, failed)
+    assert (end.state, end.reason.splitlines()[0]) == (ChangeState.FAILED, "v3 failed")
+    assert (await story.deploys.wait_change(scaled.id, 0)).state is ChangeState.PENDING  # nothing is up yet
+    assert story.runner.on_ready is not None
+    assert story.runner.trying is not None
+    await story.runner.on_ready(story.runner.trying)
+    assert (await settled(story, scaled)).state is ChangeState.SUCCEEDED
+
+
+async def test_a_change_whose_boot_does_not_come_up_after_a_restart_fails(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    await story.store.settings.set(app, {"boot-timeout-seconds": "1"})
+    scaled = await story.store.changes.create(app, None)
+
+    await restart_daemon(story)
+
+    end = await settled(story, scaled)
+    assert end.state is ChangeState.FAILED
+    assert "did not come up within 1 seconds" in end.reason
+
+
+async def test_a_push_that_was_live_when_the_daemon_died_is_a_build_that_succeeded(story: Story, app: App) -> None:
+    release = await story.push(app, "aaaa")
+    build = await story.store.builds.create(app, user=story.user, commit="a" * 40, branch="master")
+    await story.store.builds.update(build, release_id=release.id)
+
+    await restart_daemon(story)
+
+    assert (await story.store.builds.find(app, build.id)).status.value == "succeeded"
+
+
+async def test_a_slug_released_by_name_is_resumed_whatever_its_description_says(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    story.runner.failing = {3}
+    with pytest.raises(BootFailed):
+        await story.push(app, "bbbb")
+    story.runner.failing = set()
+    await story.clock.advance(1)
+    slug_id = (await story.store.releases.find(app, 3)).slug_id
+    await story.store.releases.create(
+        app, slug_id=slug_id, process_types={"web": "serve"}, config=None, description="Set A config vars", user=story.user
+    )
+
+    await restart_daemon(story)
+    await story.nursery.settle()
+
+    assert list((await story.statuses(app)).values()) == ["succeeded", "succeeded", "failed", "succeeded"]
+
+
+async def test_the_log_tells_who_deployed_and_restarted_what(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+
+    assert f"app[api]: Deploy aaaa0000 by user {story.user.email}" in story.log.lines
+
+
+async def test_what_a_user_broke_is_no_error_in_the_daemons_log(
+    story: Story, app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    await story.push(app, "aaaa")
+    story.runner.failing = {3}
+    _, change = await story.deploys.set_config(app, {"DIE": "1"}, story.user)
+
+    await settled(story, change)
+
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+async def test_a_slug_that_is_not_kept_is_named_as_the_reason(story: Story, app: App) -> None:
+    first = await story.push(app, "aaaa")
+    await story.push(app, "bbbb")
+    assert first.slug_id is not None
+    await story.store.slugs.delete(await story.store.slugs.find(app, first.slug_id))
+
+    with pytest.raises(InvalidParams, match="its slug is no longer kept"):
+        await story.deploys.rollback(app, "v2", story.user)
 
 
 async def test_a_push_that_a_stopping_daemon_cuts_off_does_not_go_live_later(story: Story, app: App) -> None:
