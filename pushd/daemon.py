@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import resource
@@ -78,17 +79,22 @@ def serve(effective: Effective, *, environ: Mapping[str, str]) -> int:
     return 0
 
 
-def check(effective: Effective, *, environ: Mapping[str, str]) -> int:
+def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = False) -> int:
     """Print the settings, where each came from, and what this machine can do; changes nothing that stays."""
-    for setting in SETTINGS:
-        value = getattr(effective.settings, setting.name)
-        print(f"{setting.name} = {value}  ({effective.origins[setting.name]})")
-    print()
+    values = {setting.name: getattr(effective.settings, setting.name) for setting in SETTINGS}
     with tempfile.TemporaryDirectory(prefix="pushd-check-") as folder:
         sandbox = uvloop.run(Sandbox.probe(Path(folder), effective.settings.sandbox))
+    git = shutil.which("git", path=environ.get("PATH"))
+    if as_json:
+        settings = {name: {"value": value, "origin": effective.origins[name]} for name, value in values.items()}
+        protections = [{"name": each.name, "on": each.on, "why": each.why} for each in sandbox.protections]
+        print(json.dumps({"settings": settings, "protections": protections, "git": git}, indent=2, default=str))
+        return 0
+    for name, value in values.items():
+        print(f"{name} = {value}  ({effective.origins[name]})")
+    print()
     for protection in sandbox.protections:
         print(f"{protection.name}: {'on' if protection.on else 'OFF: ' + protection.why}")
-    git = shutil.which("git", path=environ.get("PATH"))
     print(f"git program: {git or 'not found: large packs are indexed more slowly'}")
     return 0
 
@@ -294,7 +300,7 @@ async def _build_doors(rooms: _Rooms, story: _Story) -> _Doors:
     add_routes(application, receiver)
     return _Doors(
         receiver=receiver,
-        hooks=HookServer(layout=layout, receiver=receiver, users=rooms.store.users),
+        hooks=HookServer(layout=layout, receiver=receiver, users=rooms.store.users, group=settings.hook_group),
         api=ApiServer(application, certificate=Certificate(layout.tls, settings.domain), clock=rooms.clock),
     )
 

@@ -59,6 +59,8 @@ def _open_lock(layout: Layout) -> TextIO:
     """The file that the daemon of this data folder locks; the folder is made if need be. Raises: CannotUseFolder."""
     try:
         layout.make()
+        layout.daemon_lock.touch(0o600)
+        layout.daemon_lock.chmod(0o600)  # who may read it may lock it
         return open(layout.daemon_lock, "w")
     except OSError as error:
         raise CannotUseFolder(

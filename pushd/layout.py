@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -18,10 +19,15 @@ class Layout:
     data: Path
 
     def make(self) -> None:
-        """Create the folders that must be there; the data folder itself is for its owner only."""
+        """Create the folders that must be there, for their owner only.
+
+        Through the data folder and `run` others may pass, to `run/hook.sock`: each file there must be closed by itself.
+        """
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in (*_PER_APP, "tls", "slugs", "run", "run/dynos"):
             (self.data / name).mkdir(exist_ok=True, mode=0o700)
+        for folder in (self.data, self.run):
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o011)
 
     @property
     def store(self) -> Path:

@@ -89,6 +89,15 @@ def _app_name_or_nothing(text: str) -> str:
     return text
 
 
+def _group_or_nothing(text: str) -> str:
+    import grp  # only for the daemon
+
+    try:
+        return text and grp.getgrnam(text).gr_name
+    except (KeyError, ValueError):
+        raise ValueError("it must be the name of a group of this machine") from None
+
+
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _LONGEST_DOMAIN = 253 - len(".") - 30  # a host name has 253 characters at most (RFC 1035), an app's name 30
 _bytes = count(0, 10**18)
@@ -103,6 +112,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ssh_listen", "127.0.0.1:2222", _tcp_address, "Where git over SSH will listen (not served yet).", "host:port"),
     Setting("domain", "localhost", _host_name, "Apps are reached at <app>.<domain>.", "host name"),
     Setting("default_app", "", _app_name_or_nothing, "App that answers for every Host that no app has.", "app name"),
+    Setting("hook_group", "", _group_or_nothing,
+            "Group whose users may push through hooks/, beside root and the daemon's user.", "group name"),
     Setting("git_program", "auto", one_of("auto", "never"),
             "Use the git program to index large packs: auto, never.", "auto or never"),
     Setting("git_index_above_bytes", "1000000", _bytes, "Packs above this size are indexed by the git program.", "bytes"),
@@ -135,6 +146,7 @@ class Settings:
     ssh_listen: str
     domain: str
     default_app: str
+    hook_group: str
     git_program: str
     git_index_above_bytes: int
     body_limit_bytes: int

@@ -56,6 +56,7 @@ def test_the_later_source_wins_and_is_named(config: Path) -> None:
         ("domain", "http://example.org", "a host name"),
         ("domain", "a." * 150 + "example", "a host name"),
         ("default_app", "Shop!", "the name of an app"),
+        ("hook_group", "no-such-group", "a group of this machine"),
         ("git_program", "x", "one of auto, never"),
         ("sandbox", "maybe", "one of auto, off"),
         ("log_level", "foo", "one of debug, info, warning, error"),

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import socket
 import struct
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,12 @@ _ID = re.compile(r"[0-9a-f]{40}")
 _PEER = struct.Struct("3i")  # pid, uid, gid: struct ucred, unix(7)
 
 
+class CannotGiveAway(PushdError):
+    """The hooks' socket cannot be given to the group that the settings name; `serve` ends."""
+
+    id, status = "cannot_give_away", 500
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookPush:
     """What a hook hands over; objects are still in git's quarantine when the kind is pre-receive."""
@@ -60,15 +67,26 @@ class HookPush:
 class HookServer:
     """Listens on `run/hook.sock` between `start` and `close`; the deploys that it began go on after that."""
 
-    def __init__(self, *, layout: Layout, receiver: Receiver, users: Users) -> None:
+    def __init__(self, *, layout: Layout, receiver: Receiver, users: Users, group: str = "") -> None:
+        """`group`: whose users may connect too; by default the daemon's own."""
         self._layout = layout
+        self._group = group
         self._receiver = receiver
         self._users = users
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Raises: OSError if somebody else answers there."""
+        """Raises: OSError if somebody else answers there; CannotGiveAway."""
         listening = bind(f"unix:{self._layout.hook_socket}", unix_mode=0o660)
+        try:
+            if self._group:
+                shutil.chown(self._layout.hook_socket, group=self._group)
+        except (OSError, LookupError) as error:
+            listening.close()
+            raise CannotGiveAway(
+                f"cannot open {self._layout.hook_socket} to the group {self._group}: {error}",
+                remedy="Run the daemon as root or as a member of that group, or give another with --hook-group.",
+            ) from error
         self._server = await asyncio.start_unix_server(self._on_connect, sock=listening, limit=REQUEST_LIMIT_BYTES)
 
     async def close(self) -> None:

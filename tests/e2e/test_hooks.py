@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import grp
+import os
+import pwd
 import shutil
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import ROOT, Project
+from tests.e2e.harness import ROOT, Project, Server, run, running
 
 
 def _serve_elsewhere(project: Project, folder: Path, kind: str) -> Path:
@@ -42,3 +49,50 @@ def test_a_failed_build_refuses_a_push_by_path(project: Project, tmp_path: Path)
     assert "pre-receive hook declined" in push.output
     assert "this-package-does-not-exist-anywhere" in push.output
     assert project.git("--git-dir", str(bare), "for-each-ref").stdout == ""
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may pass through, as pytest's are not."""
+    with tempfile.TemporaryDirectory(prefix="pushd-test-") as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+def _all_may_pass(path: Path) -> bool:
+    return path.exists() and all(each.stat().st_mode & 0o001 for each in (path, *path.parents))
+
+
+def _find_python_of_everybody() -> Path:
+    """That of the tests may lie in somebody's home; the machine's own runs our hook as well."""
+    own = Path(sys.executable).resolve()
+    return own if _all_may_pass(own) else Path("/usr/bin/python3")
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not _all_may_pass(ROOT), reason="takes root, and a checkout that others may read")
+@pytest.mark.parametrize("in_group", [True, False])
+def test_a_git_server_that_runs_as_another_user(open_folder: Path, in_group: bool) -> None:
+    user = pwd.getpwnam("nobody")
+    group = grp.getgrgid(user.pw_gid).gr_name if in_group else "root"
+    with running(Server(open_folder / "data", open_folder / "home"), "--hook-group", group) as server:
+        project = server.project(open_folder / "app", "elsewhere")
+        bare = _serve_elsewhere(project, open_folder, "pre-receive")
+        for path in (project.folder, bare):
+            for each in (path, *path.rglob("*")):
+                os.chown(each, user.pw_uid, user.pw_gid)
+        python = _find_python_of_everybody()
+        program = open_folder / "bin" / "git-pushd"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT}:{sysconfig.get_path("purelib")} exec {python} -m pushd "$@"\n')
+        program.chmod(0o755)
+        environ = server.client_environ(PATH=f"{program.parent}:{os.environ['PATH']}")
+        as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+
+        push = run([*as_user, "git", "push", str(bare), "master"], cwd=project.folder, env=environ)
+
+        assert push.exit_code == (0 if in_group else 1), push.output
+        if in_group:
+            assert project.get().body.startswith("version one")
+        reads = run([*as_user, "find", *(str(each) for each in server.data.rglob("*")), "-maxdepth", "0", "-readable"],
+                    cwd=open_folder, env=server.client_environ())  # fmt: skip
+        assert {Path(each).name for each in reads.stdout.split()} == {"endpoints.json", *(["hook.sock"] if in_group else [])}
