@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pushd import settings
-from pushd.cli.options import place
+from pushd.cli.options import json_option, place
 from pushd.errors import PushdError
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,8 @@ def _setting_options(function: Any) -> Any:
     "--config", metavar="FILE", type=click.Path(path_type=Path), help=f"Settings file. [default: {settings.DEFAULT_CONFIG}]"
 )
 @click.option("--check", is_flag=True, help="Show the settings, where each comes from, and what this machine can do; then end.")
-def serve(config: Path | None, check: bool, **flags: str | None) -> None:
+@json_option
+def serve(config: Path | None, check: bool, as_json: bool, **flags: str | None) -> None:
     """Run the daemon.
 
     Git pushes and API calls come in, apps and their pages go out. When it is ready it prints one line: ready api=URL
@@ -44,12 +45,17 @@ def serve(config: Path | None, check: bool, **flags: str | None) -> None:
         git pushd serve --data-dir /srv/pushd --router-listen 0.0.0.0:80 --domain apps.example.com
         git pushd serve --check
     """
+    if as_json and not check:
+        raise click.UsageError("--json goes with --check.", click.get_current_context())
     environ = place().environ
     effective = settings.load(flags, environ=environ, config=config)
     try:
         from pushd import daemon
 
-        code = daemon.check(effective, environ=environ) if check else daemon.serve(effective, environ=environ)
+        if check:
+            code = daemon.check(effective, environ=environ, as_json=as_json)
+        else:
+            code = daemon.serve(effective, environ=environ)
     except (PushdError, KeyboardInterrupt):
         raise
     except Exception:

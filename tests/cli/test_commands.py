@@ -36,7 +36,6 @@ WITHOUT_JSON = {
     "ps:restart": "its exit code says all",
     "ps:stop": "its exit code says all",
     "ps:wait": "its exit code says all",
-    "serve": "stays; its one line is for programs as it is, and endpoints.json says the same",
     "demo": "stays, and is there to be watched",
     "shell-init": "prints a script for a shell",
     "git:credentials": "speaks git's own protocol",

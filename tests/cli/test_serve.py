@@ -19,7 +19,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Effective]]:
     calls: list[tuple[str, Effective]] = []
 
     def called(what: str, code: int) -> object:
-        def stand_in(effective: Effective, *, environ: Mapping[str, str]) -> int:
+        def stand_in(effective: Effective, *, environ: Mapping[str, str], as_json: bool = False) -> int:
             calls.append((what, effective))
             return code
 
@@ -53,6 +53,8 @@ def test_flags_variables_and_file(cli: Cli, given: list[tuple[str, Effective]], 
 def test_check_gives_its_exit_code(cli: Cli, given: list[tuple[str, Effective]]) -> None:
     assert cli("serve", "--check").code == 3
     assert given[0][0] == "check"
+    assert cli("serve", "--check", "--json").code == 3
+    assert cli("serve", "--json").code == 2
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import pty
 import subprocess
@@ -81,6 +82,15 @@ def test_git_gets_the_token_of_our_server_alone(server: Server) -> None:
 
     assert f"password={server.token}\n" in asked(urlsplit(server.api).netloc)
     assert asked("example.com") == ""
+
+
+def test_check_as_json(server: Server, tmp_path: Path) -> None:
+    found = json.loads(server.ok("serve", "--check", "--json", "--data-dir", str(tmp_path / "data")))
+
+    assert found["settings"]["data_dir"] == {"value": str(tmp_path / "data"), "origin": "flag"}
+    assert {"name", "on", "why"} == set(found["protections"][0])
+    assert found["git"].endswith("/git")
+    assert not (tmp_path / "data").exists()
 
 
 def test_version_and_help_need_no_server(server: Server) -> None:
