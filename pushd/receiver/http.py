@@ -42,6 +42,11 @@ def add_routes(app: web.Application, receiver: Receiver) -> None:
     app.router.add_get("/{app}/info/refs", _explained(info_refs))
     app.router.add_post("/{app}/git-receive-pack", _explained(receive_pack))
     app.router.add_post("/{app}/git-upload-pack", _explained(upload_pack))
+    app.on_shutdown.append(_stop_pushes)
+
+
+async def _stop_pushes(app: web.Application) -> None:
+    await app[RECEIVER].stop()
 
 
 async def info_refs(request: web.Request) -> web.StreamResponse:

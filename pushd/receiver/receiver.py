@@ -44,6 +44,7 @@ CAPABILITIES = (
     f"report-status delete-refs side-band-64k ofs-delta push-options atomic object-format=sha1 agent=pushd/{__version__}"
 )
 _CLEANUP_SECONDS = 60.0
+_STOP_SECONDS = 5.0  # that a push under way is given when the server stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class Receiver:
         self._index_above_bytes = settings.git_index_above_bytes
         self._reserve_bytes = settings.disk_reserve_bytes
         self._orders: defaultdict[UUID, Order] = defaultdict(Order)
+        self._pushes: set[asyncio.Task[Report]] = set()
 
     async def sweep(self) -> None:
         """Remove what pushes of a killed daemon left; for the start, before anything is received."""
@@ -128,7 +130,18 @@ class Receiver:
             await finish(push.discard(), within=_CLEANUP_SECONDS)
             transcript.path.unlink(missing_ok=True)
             raise
-        return Ongoing(request, transcript, self.nursery.start(self._carry_on(app, push), name=f"push to {app.name}"))
+        task = self.nursery.start(self._carry_on(app, push), name=f"push to {app.name}")
+        self._pushes.add(task)
+        task.add_done_callback(self._pushes.discard)
+        return Ongoing(request, transcript, task)
+
+    async def stop(self, *, grace_seconds: float = _STOP_SECONDS) -> None:
+        """Let pushes under way end, or cut them off while whoever pushed can still be told so."""
+        if pushes := set(self._pushes):
+            await asyncio.wait(pushes, timeout=grace_seconds)
+            for task in pushes:
+                task.cancel()
+            await asyncio.wait(pushes)
 
     async def _open(self, app: App, user: User, request: PushRequest) -> tuple[Push, Transcript]:
         repository = await self.repositories.open(app.id)

@@ -229,6 +229,23 @@ async def test_a_client_that_goes_away_cancels_nothing(server: Server, git: Git)
     await server.assert_clean()
 
 
+async def test_a_push_that_a_stopping_server_cuts_off_is_told_to_push_again(server: Server, git: Git) -> None:
+    async def script(transcript: Transcript) -> None:
+        await asyncio.Event().wait()
+
+    server.deploys.script = script
+    await git.commit({"a": "1"})
+    child = await git.start("push", server.url, "master")
+    await read_until(child, b"Building")
+    await server.receiver.stop(grace_seconds=0)
+
+    ran = await finish_push(child)
+    assert ran.code == 1
+    assert "[remote rejected] master -> master (the server is stopping, push again)" in ran.err
+    assert await server.refs() == {}
+    await server.assert_clean()
+
+
 @pytest.mark.parametrize(("option", "deployed", "no_cache"), [("no-cache", 1, True), ("no-deploy", 0, False)])
 async def test_push_options(server: Server, git: Git, option: str, deployed: int, no_cache: bool) -> None:
     commit = await git.commit({"a": "1"})
