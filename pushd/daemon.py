@@ -224,6 +224,7 @@ def _build_story(rooms: _Rooms) -> _Story:
         releaser=releaser,
         phase=phase,
         runner=rooms.runner,
+        router=rooms.router,
         app_log=rooms.logplex,
         turns=turns,
         verdicts=verdicts,

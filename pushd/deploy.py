@@ -160,6 +160,7 @@ class Deploys:
         """Bring a stored release live in the background; None if there is nothing to boot."""
         self._tell_release(app, release)
         if release.status is ReleaseStatus.SUCCEEDED:
+            await self._live.show_pages(app)
             return None
         change = await self._changes.open(app, release.number)
         self.follow_soon(app, release, user, [change.id])

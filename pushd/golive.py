@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from pushd.errors import NotFound
+from pushd.errors import NotFound, PushdError
 from pushd.model.app import App
 from pushd.model.launch import Launch
 from pushd.model.logline import APP
 from pushd.model.release import MOVES, Release, ReleaseEvent, ReleaseStatus, current_release, stand_in_release
 from pushd.releaser.releaser import Releaser
-from pushd.rooms import AppLog, Phase, Runner, Say
+from pushd.rooms import AppLog, Phase, Router, Runner, Say
 from pushd.store.store import Store
 from pushd.turns import BootTurns
 from pushd.verdicts import Verdicts
+
+log = logging.getLogger(__name__)
 
 
 class GoLive:
@@ -29,6 +32,7 @@ class GoLive:
         releaser: Releaser,
         phase: Phase,
         runner: Runner,
+        router: Router,
         app_log: AppLog,
         turns: BootTurns,
         verdicts: Verdicts,
@@ -37,6 +41,7 @@ class GoLive:
         self._releaser = releaser
         self._phase = phase
         self._runner = runner
+        self._router = router
         self._log = app_log
         self._verdicts = verdicts
         self.turns = turns
@@ -62,7 +67,9 @@ class GoLive:
             self._tell(app, f"Release {release.name} failed: {reason}")
             await self._keep_stand_in(app)
             raise
-        return await self._settle(app, release, ReleaseEvent.WENT_LIVE)
+        live = await self._settle(app, release, ReleaseEvent.WENT_LIVE)
+        await self.show_pages(app)
+        return live
 
     async def boot_again(self, app_id: UUID, *, why: str, names: Sequence[str] | None = None) -> Release:
         """Boot what formation and epoch now ask of the release that runs, or replace the dynos named."""
@@ -104,6 +111,13 @@ class GoLive:
                 self._runner.replace_rest_soon(launch)
             return up
 
+    async def show_pages(self, app: App) -> None:
+        """Let visitors get the pages that the newest config vars and the slug that runs ask for."""
+        try:
+            await self._router.refresh(app.id)
+        except PushdError as error:  # traffic has moved: nothing is undone for a page
+            log.warning("pages not shown yet", extra={"app": app.name, "cause": error.message})
+
     async def running_release(self, app: App) -> Release | None:
         """The release whose dynos should run: the current one with a slug, else the stand-in, if any."""
         releases = await self._store.releases.list(app)
@@ -138,6 +152,7 @@ class GoLive:
         await self._settle(launch.app, launch.release, ReleaseEvent.ROSE_LATE)
         self._tell(launch.app, f"Release {launch.release.name} is live after all")
         self._runner.replace_rest_soon(launch)
+        await self.show_pages(launch.app)
 
     def _tell(self, app: App, message: str) -> None:
         self._log.say(app.id, APP, "api", message)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
 
 from tests.e2e.harness import Project
 
@@ -100,6 +105,48 @@ def test_what_cannot_be_rolled_back_to_is_refused(deployed: Project) -> None:
         result = deployed.pushd("rollback", wanted)
         assert result.exit_code == 1, wanted
     assert deployed.get().status == 200
+
+
+class Pages(BaseHTTPRequestHandler):
+    """Answers every path with a page that names it."""
+
+    def do_GET(self) -> None:
+        body = f"<p>our page {self.path}</p>".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def pages() -> Iterator[str]:
+    """The URL of a server of pages."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_pages_named_in_config_vars_are_shown_at_once(deployed: Project, pages: str) -> None:
+    deployed.ok("ps:scale", "web=0")
+    deployed.ok("config:set", f"ERROR_PAGE_URL={pages}/error")
+    page = deployed.get()
+    assert (page.status, page.body) == (503, "<p>our page /error</p>")
+
+    deployed.ok("maintenance:on")
+    deployed.ok("config:set", f"MAINTENANCE_PAGE_URL={pages}/maintenance")
+    assert deployed.get().body == "<p>our page /maintenance</p>"
+
+    deployed.ok("config:unset", "MAINTENANCE_PAGE_URL")
+    deployed.write("static/maintenance.html", "<p>back at noon</p>")
+    deployed.commit("a page for maintenance")
+    deployed.deploy()
+    assert deployed.get().body == "<p>back at noon</p>"
 
 
 def test_releases_info_shows_one(deployed: Project) -> None:

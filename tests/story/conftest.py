@@ -195,8 +195,9 @@ class Story:
         phase = ReleasePhase(store, self.runner, self.outputs, timeout_seconds=60)
         disk = DiskReserve(layout.data, 0)
         self.live = GoLive(
-            store=store, releaser=releaser, phase=phase, runner=self.runner, app_log=self.log, turns=turns, verdicts=verdicts
-        )
+            store=store, releaser=releaser, phase=phase, runner=self.runner, router=self.router, app_log=self.log,
+            turns=turns, verdicts=verdicts,
+        )  # fmt: skip
         retention = Retention(
             store=store, builder=self.builder, outputs=self.outputs, live=self.live, slugs_kept=2, builds_kept=3
         )

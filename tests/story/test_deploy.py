@@ -334,11 +334,20 @@ async def test_a_starting_daemon_settles_what_the_last_one_left(story: Story, ap
     await story.resume.boot_all()
     await story.nursery.settle()
 
-    assert story.router.events[-1] == "route booting"
+    assert story.router.events[-2:] == ["route booting", "refresh"]
     assert await story.statuses(app) == {"v1": "succeeded", "v2": "succeeded", "v3": "failed", "v4": "succeeded"}
     assert story.runner.events[0] == "keep trying v2"
     assert (await story.store.changes.find(change.id)).state is ChangeState.SUCCEEDED
     assert (await story.store.builds.find(app, build.id)).status.value == "failed"
+
+
+async def test_pages_follow_a_config_change_and_a_release_that_went_live(story: Story, app: App) -> None:
+    story.router.events.clear()
+    await story.deploys.set_config(app, {"ERROR_PAGE_URL": "http://pages.example/"}, story.user)
+    assert story.router.events == ["refresh"]  # nothing had to boot
+
+    await story.push(app, "aaaa")
+    assert story.router.events == ["refresh", "refresh"]
 
 
 async def restart_daemon(story: Story) -> None:
