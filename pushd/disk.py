@@ -22,5 +22,6 @@ class DiskReserve:
             raise DiskFull(
                 f"The disk of {self._folder} is full: {free // 1_000_000} MB are free, "
                 f"{self._reserve_bytes // 1_000_000} MB are needed.",
-                remedy="Make room (old slugs: `pushd settings`, logs, other files), then try again. Nothing was changed.",
+                remedy="Make room, then try again; nothing was changed. What pushd keeps is bounded by the daemon's slugs_kept "
+                "and each app's log-limit-mb.",
             )

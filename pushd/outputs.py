@@ -48,6 +48,10 @@ class Outputs:
         for build_id in build_ids:
             await in_thread(_remove, self._layout.build_output(app_id, build_id))
 
+    async def drop_releases(self, app_id: UUID, release_ids: set[UUID]) -> None:
+        """Remove the output of these releases, of those of them that have any."""
+        await in_thread(_remove_named, self._layout.release_output(app_id, app_id).parent, {str(each) for each in release_ids})
+
     def _register(self, path: Path, transcript: Transcript) -> None:
         self._live = {known: each for known, each in self._live.items() if not each.closed}
         self._live[path] = transcript
@@ -66,6 +70,12 @@ async def _file(path: Path) -> AsyncIterator[bytes]:
             yield data
     finally:
         os.close(reader)
+
+
+def _remove_named(folder: Path, stems: set[str]) -> None:
+    for path in folder.glob("*.txt"):
+        if path.stem in stems:
+            _remove(path)
 
 
 def _remove(path: Path) -> None:

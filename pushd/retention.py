@@ -1,4 +1,4 @@
-"""What is kept of an app's past: slugs to roll back to, environments they need, builds with their output."""
+"""What is kept of an app's past: slugs to roll back to, environments they need, builds and releases with their output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Retention:
         self._builds_kept = builds_kept
 
     async def forget_old(self, app: App) -> None:
-        """Drop slugs, environments and builds; safe to be killed in and to run again."""
+        """Drop slugs, environments, builds and what release phases printed; safe to be killed in and to run again."""
         releases = await self._store.releases.list(app)
         running = await self._live.running_release(app)
         newest = list(dict.fromkeys(each.slug_id for each in releases if each.slug_id))[: self._slugs_kept]
@@ -36,3 +36,6 @@ class Retention:
             keep_environments={each.environment for each in needed},
         )
         await self._outputs.drop_builds(app.id, await self._store.builds.prune(app, self._builds_kept))
+        told = [each for each in releases if each.has_output]  # newest first
+        old = {each.id for each in told[self._builds_kept :]} | {each.id for each in told if each.slug_id not in kept}
+        await self._outputs.drop_releases(app.id, old)

@@ -313,6 +313,27 @@ async def test_old_slugs_and_builds_are_forgotten_and_never_what_runs(story: Sto
     assert len(await story.store.builds.list(app)) == 3
 
 
+async def test_release_output_goes_with_its_slug(story: Story, app: App) -> None:
+    story.builder.process_types = {"web": "serve", "release": "migrate"}
+    releases = [await story.push(app, commit) for commit in ("aaaa", "bbbb", "cccc")]
+    await story.nursery.settle()
+
+    paths = [story.layout.release_output(app.id, release.id) for release in releases]
+    assert [path.exists() for path in paths] == [False, True, True]
+
+
+async def test_output_of_releases_of_one_slug_is_bounded_by_number(story: Story, app: App) -> None:
+    story.builder.process_types = {"web": "serve", "release": "migrate"}
+    for number in range(4):
+        await story.deploys.set_config(app, {"N": str(number)}, story.user) if number else await story.push(app, "aaaa")
+        await story.nursery.settle()
+    await story.push(app, "bbbb")
+    await story.nursery.settle()
+
+    folder = story.layout.release_output(app.id, app.id).parent
+    assert len(list(folder.iterdir())) == 3
+
+
 async def test_a_starting_daemon_settles_what_the_last_one_left(story: Story, app: App) -> None:
     await story.push(app, "aaaa")
     user = story.user
