@@ -27,11 +27,12 @@ from pushd.model.formation import RUN, ProcessFormation, Scale, check_known
 from pushd.model.logline import APP
 from pushd.model.release import Release, ReleaseEvent, ReleaseStatus, current_release
 from pushd.model.secret import Environ
+from pushd.model.source import Source
 from pushd.model.user import User
 from pushd.outputs import Outputs
 from pushd.releaser.releaser import Releaser
 from pushd.retention import Retention
-from pushd.rooms import AppLog, Builder, Runner, Say, Source
+from pushd.rooms import AppLog, Builder, Runner, Say
 from pushd.store.store import Store
 from pushd.turns import PushQueue
 from pushd.verdicts import Verdicts

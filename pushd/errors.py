@@ -60,13 +60,19 @@ class TooLarge(PushdError):
 
 
 class InvalidParams(PushdError):
-    """Well formed, but not acceptable: a taken name, an unknown process type, a bad config var (HTTP 422)."""
+    """What was sent can never be accepted as it is: another value must be sent (HTTP 422).
+
+    A bad config var, a name that is taken, a release that cannot be rolled back to.
+    """
 
     id, status = "invalid_params", 422
 
 
 class Conflict(PushdError):
-    """What was asked for cannot be done now (HTTP 422: the Heroku CLI does not handle 409)."""
+    """What was sent is fine, but the state of things stands against it: the same may be accepted later.
+
+    No earlier release yet, an app destroyed meanwhile (HTTP 422: the Heroku CLI does not handle 409).
+    """
 
     id, status = "invalid_params", 422
 

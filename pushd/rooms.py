@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
@@ -15,23 +14,9 @@ from pushd.model.launch import Launch
 from pushd.model.routing import Target, WebState
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug
+from pushd.model.source import Source
 
 Say = Callable[[str], None]
-
-
-class Source(Protocol):
-    """A commit that was pushed."""
-
-    @property
-    def commit(self) -> str:
-        """40 hex digits."""
-
-    @property
-    def description(self) -> str:
-        """First line of the commit's message."""
-
-    async def checkout(self, folder: Path) -> None:
-        """Write the commit's tree into an empty folder."""
 
 
 class Built(Protocol):

@@ -31,6 +31,7 @@ from pushd.model.app_settings import AppSettings
 from pushd.model.procfile import parse_procfile
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug
+from pushd.model.source import Source
 
 log = logging.getLogger(__name__)
 
@@ -38,21 +39,6 @@ PROCFILE = "Procfile"
 _MISSPELT_PROCFILES = ("procfile", "ProcFile", "PROCFILE", "Procfile.txt", "procfile.txt", "Profile")
 _CLEANUP_SECONDS = 60.0
 _MEGABYTE = 1 << 20
-
-
-class Source(Protocol):
-    """A commit that was pushed."""
-
-    @property
-    def commit(self) -> str:
-        """40 hex digits."""
-
-    @property
-    def description(self) -> str:
-        """First line of the commit's message."""
-
-    async def checkout(self, folder: Path) -> None:
-        """Write the commit's tree into an empty folder. Raises: PushdError for a tree that cannot be written."""
 
 
 class Slugs(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 from pushd.access.actions import Action
@@ -10,22 +9,8 @@ from pushd.kit.transcript import Transcript
 from pushd.model.app import App
 from pushd.model.app_settings import AppSettings
 from pushd.model.release import Release
+from pushd.model.source import Source
 from pushd.model.user import User
-
-
-class Source(Protocol):
-    """A commit that was pushed, for whoever builds it."""
-
-    @property
-    def commit(self) -> str:
-        """40 hex digits."""
-
-    @property
-    def description(self) -> str:
-        """First line of the commit's message."""
-
-    async def checkout(self, folder: Path) -> None:
-        """Write the commit's tree into an empty folder. Raises: PushdError."""
 
 
 class Deploys(Protocol):

@@ -20,9 +20,9 @@ from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.model.app import App
 from pushd.model.app_settings import AppSettings
+from pushd.model.source import Source
 from pushd.model.user import User
 from pushd.receiver.http import add_routes
-from pushd.receiver.needs import Source
 from pushd.receiver.receiver import Receiver
 from pushd.receiver.repositories import Repositories, Repository
 from pushd.settings import Settings
