@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -244,3 +245,34 @@ def test_the_clients_variables_reach_no_child(tmp_path: Path) -> None:
 
     assert len(environs) > 1
     assert not [each for each in environs for value in theirs.values() if value.encode() in each]
+
+
+_AS_SYSTEMD = """
+import os, sys
+api, router, *argv = sys.argv[1:]
+for number, descriptor in ((50, api), (51, router)):
+    os.dup2(int(descriptor), number)
+os.dup2(50, 3)
+os.dup2(51, 4)
+os.execve(argv[0], argv, {**os.environ, "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2", "LISTEN_FDNAMES": "api:router"})
+"""
+
+
+def test_sockets_of_systemd_are_used(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", tmp_path / "home")
+    with socket.create_server(("127.0.0.1", 0)) as api, socket.create_server(("127.0.0.1", 0)) as router:
+        descriptors = (api.fileno(), router.fileno())
+        process = subprocess.Popen(
+            [sys.executable, "-c", _AS_SYSTEMD, *map(str, descriptors), str(BIN / "pushd"), "serve",
+             "--data-dir", str(server.data)],
+            env=server.daemon_environ(), pass_fds=descriptors, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert process.stdout is not None
+            ready = process.stdout.readline()
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+
+        assert f" api=http://127.0.0.1:{api.getsockname()[1]} router=http://127.0.0.1:{router.getsockname()[1]} " in ready
+    assert server.processes() == []
