@@ -126,7 +126,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("run_timeout_seconds", "86400", _limit_seconds,
             "A one-off dyno that runs longer is ended (Heroku: 24 hours).", "seconds"),
     Setting("slugs_kept", "10", _kept, "Slugs kept per app for rollback; one that a kept release needs always stays.", "count"),
-    Setting("builds_kept", "50", _kept, "Builds kept per app, with their output.", "count"),
+    Setting("builds_kept", "50", _kept, "Builds kept per app, and outputs of builds and of releases.", "count"),
     Setting("disk_reserve_bytes", "50000000", _bytes,
             "Pushes and changes are refused when the disk has less room than this.", "bytes"),
     Setting("sandbox", "auto", one_of("auto", "off"),
