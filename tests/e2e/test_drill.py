@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.harness import BIN, Server, eventually
 
-ROUNDS = 20
+ROUNDS = 16
 OPERATIONS = ("push", "push", "push", "config", "rollback", "scale", "restart", "rename", "destroy")
 LONGEST_SECONDS = {"rename": 0.6, "destroy": 0.6}  # within which the daemon is killed; 2.5 for all others
 FOLDERS = ("repos", "environments", "cache", "outputs", "logs", "storage", "slugs", "run/dynos")
