@@ -53,7 +53,7 @@ class Apps:
         """A new app with its v1, answering H81 until the first push. Raises: InvalidParams for a bad or taken name."""
         self._disk.check()
         app = await self._store.apps.create(parse_app_name(name) if name else invent_app_name(self._chance), user)
-        await self._router.route(app.id, (), WebState.BLANK)
+        await self._router.announce({app.id: WebState.BLANK})
         self._log.say(app.id, APP, "api", f"Initial release by user {user.email}")
         self._log.say(app.id, APP, "api", f"Release v1 created by user {user.email}")
         return app
@@ -84,8 +84,10 @@ class Apps:
     async def destroy(self, app: App) -> None:
         """Remove the app. Its row goes first, so that a daemon killed half-way boots nothing of it again."""
         await self._store.apps.delete(app)
-        await self._router.forget(app.id)
-        self._nursery.start(self._clear(app.id), name=f"clear {app.name}")
+        try:
+            await self._router.forget(app.id)
+        finally:
+            self._nursery.start(self._clear(app.id), name=f"clear {app.name}")
 
     async def limit_logs(self) -> None:
         """At the start, before any log is written: bound each as its app's settings say."""

@@ -48,7 +48,8 @@ class RouteSource(Protocol):
 class Router:
     """Visitors' way to apps. Every change returns once the router has acknowledged a table that holds it.
 
-    Raises: Unavailable when that takes too long; the change is kept, and in force once a router runs again.
+    announce, refresh and forget raise Unavailable when that takes too long: the change is in the store, and in force once a
+    router runs again. A switch of dynos waits on: given up, it would end the very dynos that the table names.
 
     A router that dies is started again at once: we hold copies of its listening sockets, so nobody is refused meanwhile.
     """
@@ -160,23 +161,26 @@ class Router:
         await self._publish()
 
     async def announce(self, states: Mapping[UUID, WebState]) -> None:
-        """Put all apps at once into the next table, as a daemon that starts must: an app that is not in it has no visitors."""
+        """Put all apps at once into the next table, as a daemon that starts must: an app that is not in it has no visitors.
+
+        Raises: Unavailable.
+        """
         for app_id, state in states.items():
             await self._read(app_id)
             self._targets.setdefault(app_id, ((), state))
-        await self._publish()
+        await self._publish(within=self._publish_seconds)
 
     async def refresh(self, app_id: UUID) -> None:
-        """Read again what the app is called and how it is shown. Raises: NotFound."""
+        """Read again what the app is called and how it is shown. Raises: NotFound, Unavailable."""
         await self._read(app_id)
-        await self._publish()
+        await self._publish(within=self._publish_seconds)
 
     async def forget(self, app_id: UUID) -> None:
-        """Take an app out of the table."""
+        """Take an app out of the table. Raises: Unavailable."""
         self._routes.pop(app_id, None)
         self._targets.pop(app_id, None)
         self._reads.pop(app_id, None)
-        await self._publish()
+        await self._publish(within=self._publish_seconds)
 
     async def drained(self, dyno_id: UUID) -> None:
         """Return when a target that left the table has answered its last request, or its drain time is over."""
@@ -280,12 +284,12 @@ class Router:
         default = next((route.app_id for route in routes if route.app_name == self._default_app), "")
         return Table(number=self._number, routes=tuple(routes), default_app_id=default)
 
-    async def _publish(self) -> None:
+    async def _publish(self, *, within: float | None = None) -> None:
         self._version += 1
         mine = self._version
         self._news.set()
         try:
-            async with asyncio.timeout(self._publish_seconds):
+            async with asyncio.timeout(within):
                 await self._until(lambda: self._in_force >= mine)
         except TimeoutError:
             raise Unavailable(

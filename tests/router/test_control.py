@@ -426,11 +426,17 @@ async def test_a_change_is_kept_while_no_router_can_be_started(world: World, mon
 
     start = Router._started
     async with App() as app, started(world.router(publish_seconds=0.2)) as router:
+        await router.route(app_id, [target(app)], WebState.SERVING)
         monkeypatch.setattr(Router, "_started", starts_late)
         await in_thread(os.kill, pid_of(router), signal.SIGKILL)
         with pytest.raises(Unavailable, match="is stored"):
-            await router.route(app_id, [target(app)], WebState.SERVING)
+            await router.refresh(app_id)
+        switched = asyncio.ensure_future(router.route(app_id, [target(app)], WebState.SERVING))
+        with pytest.raises(Unavailable, match="is stored"):
+            await router.refresh(app_id)
+        assert not switched.done()
 
         can_start.set()
 
+        await switched
         assert (await get(router.url, "shop.localhost", "/")).status == 200
