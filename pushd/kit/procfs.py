@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -79,7 +79,15 @@ def marked(name: str, value: str) -> list[int]:
     A mark finds what left the tree and the session (double fork, setsid); zombies have no environment.
     """
     mark = f"{name}={value}".encode()
-    return [pid for pid in pids() if _has(pid, mark)]
+    return [pid for pid in pids() if mark in environ(pid)]
+
+
+def environ(pid: int) -> Sequence[bytes]:
+    """The variables that it started with; none while its exec is under way, for kernel threads, and if we may not look."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")[:-1]
+    except OSError:
+        return ()
 
 
 def pids() -> Iterator[int]:
@@ -108,13 +116,6 @@ def listening(of: Iterable[int]) -> list[tuple[str, int]]:
     for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         found.update((where, None) for where, inode in _listeners(table, family) if inode in inodes)
     return list(found)
-
-
-def _has(pid: int, mark: bytes) -> bool:
-    try:
-        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
 
 
 def _socket_inodes(pid: int) -> Iterator[int]:

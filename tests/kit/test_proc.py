@@ -212,6 +212,15 @@ def test_a_zombie_is_nobody() -> None:
     assert proc.reap(pid) is None
 
 
+def test_what_was_spawned_is_found_by_its_mark_at_once() -> None:
+    for number in range(20):
+        pid = proc.spawn(["/bin/sleep", "600"], env={"M": f"{os.getpid()}.{number}"})
+        found = procfs.marked("M", f"{os.getpid()}.{number}")
+        assert Tree(procfs.identify(pid), ("M", "")).kill()
+        proc.reap(pid)
+        assert found == [pid]
+
+
 async def test_a_tree_has_descendants_and_marked_ones_but_not_the_spared(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
     pid = proc.spawn(["/bin/sh", "-c", f"{ESCAPE}; cat go; :"], env=ENV | {"M": "1"}, cwd=tmp_path)
