@@ -16,6 +16,7 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pushd.sandbox.sandbox import Sandbox
 from tests.fakes import FakeClock
 
 # A busy machine is no failure: no deadline per example, and no complaint about slow ones.
@@ -77,3 +78,9 @@ async def skip(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     now, skipped = loop.time, [0.0]
     monkeypatch.setattr(loop, "time", lambda: now() + sum(skipped))
     return skipped.append
+
+
+@pytest.fixture(scope="session")
+def probed(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """The best sandbox of this machine; finding it starts programs, so that is done once."""
+    return asyncio.run(Sandbox.probe(tmp_path_factory.mktemp("probe")))

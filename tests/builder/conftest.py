@@ -187,8 +187,8 @@ def package_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    return asyncio.run(Sandbox.probe(tmp_path_factory.mktemp("probe")))
+def sandbox(probed: Sandbox) -> Sandbox:
+    return probed
 
 
 @pytest.fixture(scope="session")

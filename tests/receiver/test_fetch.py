@@ -37,7 +37,7 @@ async def test_a_fetch_brings_what_is_new(either: Server, git: Git) -> None:
     await git.commit({"a": "1"})
     await git.ok("push", either.url, "master")
     copy = await clone(either, git)
-    for number in range(20):
+    for number in range(3):
         await git.commit({"a": f"2{number}"})
     commit = await git.commit({"a": "3"})
     await git.ok("push", either.url, "master", "master:feature")

@@ -279,8 +279,10 @@ async def test_a_bubblewrap_that_is_refused_is_told_with_its_own_words(tmp_path:
 
 
 async def test_what_works_is_told_and_the_trial_leaves_nothing(confining: Sandbox, tmp_path: Path) -> None:
-    assert confining.protections[0].on
-    assert all(protection.why for protection in confining.protections)
+    found = await Sandbox.probe(tmp_path, data=tmp_path)
+    assert found.way == confining.way
+    assert found.protections[0].on
+    assert all(protection.why for protection in found.protections)
     assert names(tmp_path) == []
 
 
