@@ -311,10 +311,8 @@ async def test_the_environment_and_its_interpreter_are_there(dynos: Dynos, layou
 
 
 async def test_storage_is_kept(dynos: Dynos) -> None:
-    if not dynos.scheduler._sandbox.confines:
-        pytest.skip("without a sandbox there is no /storage")
-    assert await dynos.run("echo kept >/storage/file") == (0, "")
-    assert await dynos.run("cat /storage/file") == (0, "kept\n")
+    assert await dynos.run('echo kept >"$STORAGE_DIR/file"') == (0, "")
+    assert await dynos.run('cat "$STORAGE_DIR/file"') == (0, "kept\n")
 
 
 async def test_a_missing_slug_is_told_and_leaves_nothing(dynos: Dynos, layout: Layout) -> None:
