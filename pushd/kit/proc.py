@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 MARK = "PUSHD_RUN_ID"  # `run` adds it to the environment, to find again what the program started
 _CHUNK_BYTES = 1 << 16
 _KILL_WITHIN_SECONDS = 10.0
-_EXEC_WITHIN_SECONDS, _EXEC_PAUSE_SECONDS = 0.1, 0.0002
 _DEFAULT_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _FIRST_SPARE_FD = 64  # copies made for a child stand above the numbers that it will see them under
 
@@ -98,8 +97,7 @@ def spawn(
 
     It gets default signal dispositions (a daemon under nohup ignores SIGHUP, and children would inherit that), no blocked
     signals and no descriptor of ours but those named: `fds` maps the number that it sees to ours. Takes about 1 ms (vfork).
-    Whoever looks for a variable of `env` from now on finds it. The caller reaps it with `reap`.
-    Raises: OSError, FileNotFoundError if there is no such program.
+    The caller reaps it with `reap`. Raises: OSError, FileNotFoundError if there is no such program.
     """
     wanted = {0: stdin, 1: stdout, 2: stderr, **(fds or {})}
     if cwd is not None:
@@ -109,7 +107,7 @@ def spawn(
     try:
         for number, ours in wanted.items():
             copies[number] = _spare_copy(null if ours is None else ours)
-        pid = os.posix_spawnp(
+        return os.posix_spawnp(
             argv[0],
             list(argv),
             env,
@@ -121,9 +119,6 @@ def spawn(
             setsigmask=(),
             setsigdef=_DEFAULT_SIGNALS,
         )
-        if env:
-            _await_environ(pid)
-        return pid
     finally:
         os.close(null)
         for copy in copies.values():
@@ -321,13 +316,6 @@ async def _end(tree: Tree, grace: float) -> None:
 
 def _await_end(tree: Tree, grace: float) -> None:
     wait_blocking(tree.members(), within=grace)
-
-
-def _await_environ(pid: int) -> None:
-    """The kernel lets us go on in the middle of the child's exec, and on a busy machine that may take its time."""
-    deadline = time.monotonic() + _EXEC_WITHIN_SECONDS
-    while not procfs.environ(pid) and procfs.identify(pid) is not None and time.monotonic() < deadline:
-        time.sleep(_EXEC_PAUSE_SECONDS)
 
 
 def _spare_copy(descriptor: int) -> int:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+_ENDED = (b"Z", b"X", b"x")
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD in the kernel's include/linux/sched.h
+_LOOKS, _LOOK_AGAIN_SECONDS = 100, 0.0005
 _LISTEN = "0A"  # TCP_LISTEN in the kernel's include/net/tcp_states.h
 
 
@@ -31,14 +35,14 @@ def boot_id() -> str:
 def identify(pid: int) -> Identity | None:
     """Who has this pid now; None when nobody does, or only a zombie that waits to be reaped.
 
-    Source: proc(5), /proc/pid/stat: the command's name may hold blanks and parentheses, so fields count from the last ")".
+    Source: proc(5), /proc/pid/stat, fields 3 and 22.
     """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        fields = _stat(pid)
     except OSError:
         return None
     state, started = fields[0], int(fields[19])
-    return None if state in (b"Z", b"X", b"x") else Identity(boot_id(), pid, started)
+    return None if state in _ENDED else Identity(boot_id(), pid, started)
 
 
 def is_alive(identity: Identity) -> bool:
@@ -83,11 +87,18 @@ def marked(name: str, value: str) -> list[int]:
 
 
 def environ(pid: int) -> Sequence[bytes]:
-    """The variables that it started with; none while its exec is under way, for kernel threads, and if we may not look."""
+    """The variables that it started with; none for kernel threads, for who is gone, and if we may not look.
+
+    In the middle of an exec, and of its end, a process has none for a moment: then we look again, for 50 ms at most.
+    """
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")[:-1]
+        for _ in range(_LOOKS):
+            if (found := Path(f"/proc/{pid}/environ").read_bytes()) or not _is_between(pid):
+                return found.split(b"\0")[:-1]
+            time.sleep(_LOOK_AGAIN_SECONDS)
     except OSError:
-        return ()
+        pass
+    return ()
 
 
 def pids() -> Iterator[int]:
@@ -116,6 +127,20 @@ def listening(of: Iterable[int]) -> list[tuple[str, int]]:
     for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         found.update((where, None) for where, inode in _listeners(table, family) if inode in inodes)
     return list(found)
+
+
+def _is_between(pid: int) -> bool:
+    """Whether it is no kernel thread, has not ended, and has no memory of its own in which its variables could stand.
+
+    Source: proc(5), /proc/pid/stat: field 9 are flags, field 51 is where the environment ends.
+    """
+    fields = _stat(pid)
+    return fields[0] not in _ENDED and not int(fields[6]) & _KERNEL_THREAD and int(fields[48]) == 0
+
+
+def _stat(pid: int) -> list[bytes]:
+    """Fields of /proc/pid/stat from the third on: the command's name may hold blanks and parentheses. Raises: OSError."""
+    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
 
 
 def _socket_inodes(pid: int) -> Iterator[int]:
