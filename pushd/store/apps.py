@@ -64,7 +64,7 @@ class Apps:
                 raise app_not_found()
             return _app(row)
 
-        return await self._database.read(work)
+        return await self._database.remembered(("app", name_or_id), work)
 
     async def all(self) -> list[App]:
         """Sorted by name."""

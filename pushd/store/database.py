@@ -6,11 +6,11 @@ import asyncio
 import errno
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pushd.errors import DiskFull, PushdError, Unavailable
 from pushd.store.migrations import Migration, migrate, packaged_migrations
@@ -21,6 +21,7 @@ Work = Callable[[sqlite3.Connection], T]
 
 BUSY_SECONDS = 5.0  # somebody else, such as the sqlite3 shell, may hold the file for a moment
 WAL_LIMIT_BYTES = 16 << 20  # what the WAL file shrinks to after a burst
+_REMEMBERED = 1024  # small values, such as the user of a token
 _NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -62,6 +63,8 @@ class Database:
         self._write_connection: sqlite3.Connection | None = None
         self._read_connection: sqlite3.Connection | None = None
         self._closing: Future[None] | None = None
+        self._written = 0  # transactions so far; the writer's thread counts
+        self._remembered: tuple[int, dict[Hashable, Any]] = (0, {})  # what was read since that many
 
     async def transact(self, work: Work[T]) -> T:
         """What `work(connection)` gives, run in one transaction; on disk when this returns, nothing changed when it raises.
@@ -73,6 +76,25 @@ class Database:
     async def read(self, work: Work[T]) -> T:
         """What `work(connection)` gives, all its statements seeing the same moment; it can change nothing."""
         return await self._submit(self._reader, self._in_snapshot, work)
+
+    async def remembered(self, key: Hashable, work: Work[T]) -> T:
+        """As `read`, but asked only once until the next transaction: for small values that every request needs.
+
+        `key` names the work and all that it depends on; what it gives is shared, so it must not be changed. Errors are not kept.
+        """
+        written = self._written
+        if self._remembered[0] != written:
+            self._remembered = (written, {})
+        values = self._remembered[1]
+        if key not in values:
+            value = await self.read(work)
+            if self._written != written:
+                return value
+            if len(values) >= _REMEMBERED:
+                values.clear()
+            values[key] = value
+        found: T = values[key]
+        return found
 
     async def prepare(self, migrations: tuple[Migration, ...]) -> None:
         """Open the file and bring it to the newest version; `open_database` calls it, once."""
@@ -108,6 +130,7 @@ class Database:
                 connection.execute("BEGIN IMMEDIATE")
                 result = work(connection)
                 connection.execute("COMMIT")
+                self._written += 1  # before the caller hears of it, so that it reads what it wrote
                 return result
             except BaseException:
                 if connection.in_transaction:  # SQLite has ended it itself after some errors

@@ -45,19 +45,18 @@ class Users:
 
     async def by_token(self, token: str) -> User | None:
         """Whose token this is; None for an unknown or an expired one."""
-        now, wanted = time_text(self._clock.now()), _hash(token)
+        wanted = _hash(token)
 
-        def work(connection: sqlite3.Connection) -> User | None:
+        def work(connection: sqlite3.Connection) -> tuple[User | None, str | None]:
             row = connection.execute(
-                "SELECT user_id, token_hash FROM authorizations"
-                " WHERE token_hash = ? AND (expires_at IS NULL OR expires_at > ?)",
-                (wanted, now),
+                "SELECT user_id, token_hash, expires_at FROM authorizations WHERE token_hash = ?", (wanted,)
             ).fetchone()
             if row is None or not hmac.compare_digest(row["token_hash"], wanted):
-                return None
-            return _select(connection, "id = ?", (row["user_id"],))
+                return None, None
+            return _select(connection, "id = ?", (row["user_id"],)), row["expires_at"]
 
-        return await self._database.read(work)
+        user, expires_at = await self._database.remembered(("token", wanted), work)
+        return user if expires_at is None or expires_at > time_text(self._clock.now()) else None
 
     async def create_operator(self, email: str, token: str) -> User:
         """The operator, made if need be, with this address and with `token` as the one of admin.token.

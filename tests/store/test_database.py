@@ -239,3 +239,45 @@ def test_a_really_full_disk_changes_nothing_and_passes(tmp_path: Path) -> None:
     )
 
     assert done.stdout.split() == ["3", "before", "ok"], done.stderr
+
+
+async def test_what_is_remembered_is_read_once_until_something_is_written(database: Database) -> None:
+    reads = []
+
+    def counted(connection: sqlite3.Connection) -> list[str]:
+        reads.append(1)
+        return names(connection)
+
+    assert await database.remembered("names", counted) == []
+    assert await database.remembered("names", counted) == []
+    assert len(reads) == 1
+
+    await database.transact(insert("a"))
+    assert await database.remembered("names", counted) == ["a"]
+
+
+async def test_what_was_read_before_a_write_is_not_remembered_after_it(database: Database) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slow_read(connection: sqlite3.Connection) -> list[str]:
+        found = names(connection)
+        reading.set()
+        assert go_on.wait(timeout=30)
+        return found
+
+    async with Nursery("test") as nursery:
+        early = nursery.start(database.remembered("names", slow_read), name="read")
+        await asyncio.get_running_loop().run_in_executor(None, reading.wait)
+        await database.transact(insert("a"))
+        go_on.set()
+        assert await early == []
+    assert await database.remembered("names", names) == ["a"]
+
+
+async def test_errors_are_not_remembered(database: Database) -> None:
+    def fails(connection: sqlite3.Connection) -> list[str]:
+        raise KeyError("a bug in the work")
+
+    with pytest.raises(KeyError):
+        await database.remembered("names", fails)
+    assert await database.remembered("names", names) == []
