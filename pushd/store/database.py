@@ -80,7 +80,7 @@ class Database:
     async def remembered(self, key: Hashable, work: Work[T]) -> T:
         """As `read`, but asked only once until the next transaction: for small values that every request needs.
 
-        `key` names the work and all that it depends on; what it gives is shared, so it must not be changed. Errors are not kept.
+        `key` names the work and all that it depends on. What it gives is shared: nobody may change it. Errors are not kept.
         """
         written = self._written
         if self._remembered[0] != written:
