@@ -29,9 +29,7 @@ LINES_MAX = 1500  # shown at once (PEERS 4.13); more is kept on disk
 _HEARTBEAT_SECONDS = 20.0
 _LAST_READ_SECONDS = 1.0  # for tails, when the daemon ends
 _THREADS = 2  # for writing, and as many for reading: readers never keep writers waiting
-_PACE_SECONDS = (
-    0.0005  # per tail of an app: how long each lets lines gather; 200 tails: a tenth of a second
-)
+_PACE_SECONDS = 0.0005  # per tail of an app: how long each lets lines gather; 200 tails: a tenth of a second
 
 
 class Logplex:
