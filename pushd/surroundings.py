@@ -37,3 +37,9 @@ def likely_data_folders(environ: Mapping[str, str]) -> Iterator[str]:
         return
     yield user_data_folder(environ)
     yield SERVICE_DATA_FOLDER
+
+
+def user_config_folder(environ: Mapping[str, str]) -> str:
+    """Where our client keeps what it must find again: $XDG_CONFIG_HOME/pushd, by default ~/.config/pushd."""
+    base = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", "/root"), ".config")
+    return os.path.join(base, "pushd")

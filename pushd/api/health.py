@@ -1,4 +1,4 @@
-"""Whether the daemon works: for load balancers, scripts and monitoring."""
+"""Whether the daemon works, and how to trust it: for load balancers, scripts and monitoring."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections import Counter
 from aiohttp import web
 
 from pushd.api.answers import answer, timestamp
-from pushd.api.needs import CLOCK, DEPLOYS, SITE, STORE, STREAMS
+from pushd.api.needs import AUTHORITY, CLOCK, DEPLOYS, SITE, STORE, STREAMS
+from pushd.kit.aio import in_thread
 from pushd.model.dyno import shown_state
 
 
@@ -26,6 +27,12 @@ async def show(request: web.Request) -> web.Response:
             "uptime_seconds": max(0, int(up.total_seconds())),
         }
     )
+
+
+async def authority(request: web.Request) -> web.Response:
+    """GET /-/ca.pem -> 200 with the CA that clients must trust to reach us over TLS; it is no secret."""
+    pem = await in_thread(request.app[AUTHORITY].read_bytes)
+    return web.Response(body=pem, content_type="application/x-pem-file")
 
 
 async def metrics(request: web.Request) -> web.Response:

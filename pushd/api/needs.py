@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
@@ -106,6 +107,7 @@ CLOCK = web.AppKey("clock", Clock)
 SITE = web.AppKey("site", Site)
 SIGNER = web.AppKey("signer", Signer)
 STREAMS = web.AppKey("streams", Streams)
+AUTHORITY = web.AppKey("authority", Path)  # the CA that signed our certificate; the server sets it
 
 APP = web.RequestKey("app", App)
 USER = web.RequestKey("user", User)

@@ -112,6 +112,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/apps/{app}/pipeline-couplings", platform.no_pipeline, A.APP_VIEW),
 
     Route("GET", "/-/health", health.show, None),
+    Route("GET", "/-/ca.pem", health.authority, None),
     Route("GET", "/-/metrics", health.metrics, A.ADMIN),
     Route("GET", "/-/debug", debug.show, A.ADMIN),
     Route("GET", "/-/changes/{change}", changes.show, A.ACCOUNT),

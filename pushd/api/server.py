@@ -12,6 +12,7 @@ from pushd.api.certificate import Certificate
 from pushd.api.needs import (
     ACCESS,
     APPS,
+    AUTHORITY,
     CLOCK,
     DEPLOYS,
     OUTPUTS,
@@ -77,6 +78,7 @@ class ApiServer:
     def __init__(
         self, application: web.Application, *, certificate: Certificate, clock: Clock, stop_seconds: float = 5.0
     ) -> None:
+        application[AUTHORITY] = certificate.authority
         self._certificate = certificate
         self._clock = clock
         self._runner = web.AppRunner(

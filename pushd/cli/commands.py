@@ -30,7 +30,7 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
     "Account": {"login": "login:login", "logout": "login:logout", "whoami": "login:whoami"},
     "Server and shell": {
         "serve": "serve:serve", "demo": "demo:demo", "shell-init": "shell_init:shell_init", "version": "about:version",
-        "help": "about:help_", "git:credentials": "git:credentials",
+        "help": "about:help_", "heroku-env": "heroku_env:heroku_env", "git:credentials": "git:credentials",
     },
 })  # fmt: skip
 

@@ -23,6 +23,7 @@ from pushd.client.shapes import (
 from pushd.client.transport import Answer, Transport, Unreachable
 from pushd.errors import NotFound, Unavailable
 
+AUTHORITY_SECONDS = 30.0
 CHANGE_WAIT_SECONDS = 50  # what one `?wait=` asks for at most
 PATIENCE_SECONDS = 20.0  # a daemon that restarts while we wait for it is forgiven so long
 RECONNECT_SECONDS = 0.3
@@ -43,6 +44,10 @@ class Client:
 
     def close(self) -> None:
         self._transport.close()
+
+    def authority(self) -> bytes:
+        """The CA behind the server's certificate, as PEM; asked for without our token."""
+        return b"".join(self._transport.stream("/-/ca.pem", silence_seconds=AUTHORITY_SECONDS))
 
     # Account and apps
 

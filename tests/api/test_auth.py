@@ -12,7 +12,7 @@ from pushd.api.routes import ROUTES, Route
 from tests.api.conftest import TOKEN, Api
 
 shared_server = pytest.mark.asyncio(loop_scope="module")
-PUBLIC = {"/-/health", "/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}"}
+PUBLIC = {"/-/health", "/-/ca.pem", "/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}"}
 
 
 def path_of(route: Route, app: str = "blog") -> str:

@@ -93,3 +93,10 @@ async def test_a_client_that_does_not_trust_us_disturbs_nobody(api: Api) -> None
         await asyncio.open_connection(host, int(port), ssl=ssl.create_default_context())
 
     assert (await api.request("GET", "/-/health", token=None)).status == 200
+
+
+async def test_the_authority_is_for_everybody_to_read(api: Api) -> None:
+    answer = await api.request("GET", "/-/ca.pem", token=None)
+
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/x-pem-file")
+    assert answer.text == (api.tls / "ca.pem").read_text()

@@ -20,6 +20,7 @@ apps apps:create apps:info apps:destroy apps:rename apps:open git:remote git:cre
 config config:get config:set config:unset config:edit logs ps ps:scale ps:stop ps:wait ps:restart
 releases releases:info releases:output releases:rollback run:detached maintenance maintenance:on maintenance:off
 builds builds:info builds:output settings settings:set settings:unset login logout whoami serve demo shell-init version help
+heroku-env
 """
 PROMISED_ALIASES = {
     "create": "apps:create", "info": "apps:info", "destroy": "apps:destroy", "rename": "apps:rename", "open": "apps:open",

@@ -13,7 +13,7 @@ from pushd.api.routes import ROUTES
 from tests.api.conftest import Api, Deployed, running_api
 from tests.contracts.validate import ContractChecker, listed_deviations
 
-NO_JSON = {"/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}", "/-/metrics"}
+NO_JSON = {"/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}", "/-/metrics", "/-/ca.pem"}
 ALWAYS_REFUSED = {  # not served yet, or a 404 that means "none"
     "POST /apps/{app}/builds",
     "POST /apps/{app}/domains",
