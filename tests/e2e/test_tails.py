@@ -55,7 +55,7 @@ def test_a_tail_loses_and_repeats_nothing_over_a_restart(own_server: Server, tmp
     )
     assert first == list(range(first[0], first[-1] + 1))
     assert second == list(range(len(second)))
-    assert first[-1] == list(kept.values())[0][-1]  # to the last line before the end
+    assert first[-1] == next(iter(kept.values()))[-1]  # to the last line before the end
 
 
 def _by_start(lines: list[str]) -> dict[str, list[int]]:
