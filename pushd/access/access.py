@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from pushd.access.actions import Action, may
 from pushd.errors import Forbidden, NotFound, Unauthorized
 from pushd.model.app import App
-from pushd.model.user import User
+from pushd.model.user import EVERYTHING, User
 
 TOKEN_LIMIT = 1024  # characters; anything longer is none of ours and is not even hashed
 
@@ -35,12 +36,18 @@ class Access:
         """Return if `user` may do `action`.
 
         Raises: Unauthorized without a user; NotFound for an app that the user may not even see, in the words used for one
-        that is not there; else Forbidden.
+        that is not there; else Forbidden, which tells whether the token is what stands against it.
         """
         if may(user, action, app):
             return
         if user is None:
             raise Unauthorized("Invalid credentials provided.", remedy="Run `pushd login`, or set PUSHD_API_KEY.")
-        if app is not None and not may(user, Action.APP_VIEW, app):
+        unlimited = replace(user, scopes=EVERYTHING)
+        if app is not None and not may(unlimited, Action.APP_VIEW, app):
             raise NotFound("Couldn't find that app.", resource="app", remedy="`pushd apps` lists those you may see.")
+        if may(unlimited, action, app):
+            raise Forbidden(
+                f"The scope of your token ({', '.join(sorted(user.scopes))}) does not let you {action}.",
+                remedy="Make a token that reaches further: `pushd authorizations:create --scope global`.",
+            )
         raise Forbidden(f"You may not {action}.", remedy="Ask the operator of this server.")

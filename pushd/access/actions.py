@@ -1,4 +1,4 @@
-"""The rules: one table of actions, one pure question."""
+"""The rules: who may do what, how far a token reaches, one pure question."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from enum import Enum, StrEnum, auto
 from types import MappingProxyType
 
 from pushd.model.app import App
-from pushd.model.user import User
+from pushd.model.user import Scope, User
 
 
 class Action(StrEnum):
     """What somebody may want to do; the value reads after "may not"."""
 
+    IDENTITY = "see who you are"
     APPS_LIST = "list apps"
     APP_CREATE = "create apps"
     APP_VIEW = "view this app"
@@ -20,6 +21,8 @@ class Action(StrEnum):
     APP_DESTROY = "destroy this app"
     CONFIG_READ = "read the config vars of this app"
     CONFIG_CHANGE = "change the config vars of this app"
+    RELEASES = "see the releases of this app"
+    RELEASE = "release this app"
     PUSH = "push to this app"
     FETCH = "fetch the code of this app"
     LOGS = "read the logs of this app"
@@ -38,17 +41,35 @@ class Who(Enum):
 
 A = Action
 RULES: Mapping[Action, Who] = MappingProxyType({
-    A.APPS_LIST: Who.EVERY_USER, A.APP_CREATE: Who.EVERY_USER, A.ACCOUNT: Who.EVERY_USER,
+    A.APPS_LIST: Who.EVERY_USER, A.APP_CREATE: Who.EVERY_USER, A.IDENTITY: Who.EVERY_USER,
+    A.ACCOUNT: Who.EVERY_USER,
     A.APP_VIEW: Who.OWNER, A.APP_CHANGE: Who.OWNER, A.APP_DESTROY: Who.OWNER,
     A.CONFIG_READ: Who.OWNER, A.CONFIG_CHANGE: Who.OWNER,
-    A.PUSH: Who.OWNER, A.FETCH: Who.OWNER, A.LOGS: Who.OWNER, A.RUN: Who.OWNER,
+    A.RELEASES: Who.OWNER, A.RELEASE: Who.OWNER, A.PUSH: Who.OWNER, A.FETCH: Who.OWNER, A.LOGS: Who.OWNER, A.RUN: Who.OWNER,
     A.ADMIN: Who.OPERATOR,
+})  # fmt: skip
+
+# Heroku's OAuth scopes: read and write stop short of config vars and releases, and so of all that shows or takes them (a build
+# and a one-off dyno do). Only a global token may make tokens, so that none can give itself more than it has.
+_READ = frozenset({A.IDENTITY, A.APPS_LIST, A.APP_VIEW, A.LOGS})
+_READ_PROTECTED = _READ | {A.CONFIG_READ, A.RELEASES, A.FETCH}
+_ALL_OF_APPS = frozenset(A) - {A.ACCOUNT, A.ADMIN}
+GRANTS: Mapping[Scope, frozenset[Action]] = MappingProxyType({
+    Scope.GLOBAL: frozenset(A),
+    Scope.IDENTITY: frozenset({A.IDENTITY}),
+    Scope.READ: _READ,
+    Scope.WRITE: _READ | {A.APP_CREATE, A.APP_CHANGE, A.APP_DESTROY},
+    Scope.READ_PROTECTED: _READ_PROTECTED,
+    Scope.WRITE_PROTECTED: _ALL_OF_APPS,
 })  # fmt: skip
 
 
 def may(user: User | None, action: Action, app: App | None) -> bool:
-    """Whether `user` may do `action`, on `app` if it concerns one. Nobody without an account may do anything."""
-    if user is None:
+    """Whether `user` may do `action`, on `app` if it concerns one, with the token that they came with.
+
+    Nobody without an account may do anything.
+    """
+    if user is None or not any(action in GRANTS[scope] for scope in user.scopes):
         return False
     if user.is_operator:
         return True

@@ -11,12 +11,27 @@ def maybe_token(header: str | None) -> str | None:
 
     None without one, and for what is neither. Source: RFC 6750 section 2.1; RFC 7617 section 2.
     """
+    scheme, value = _scheme_and_value(header)
+    if scheme == "bearer":
+        return value or None
+    return _basic(value)[1] or None if scheme == "basic" else None
+
+
+def maybe_name(header: str | None) -> str | None:
+    """The user name in such a header; only Basic has one."""
+    scheme, value = _scheme_and_value(header)
+    return _basic(value)[0] or None if scheme == "basic" else None
+
+
+def _scheme_and_value(header: str | None) -> tuple[str, str]:
     scheme, _, value = (header or "").strip().partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip() or None
-    if scheme.lower() != "basic":
-        return None
+    return scheme.lower(), value.strip()
+
+
+def _basic(value: str) -> tuple[str, str]:
+    """Name and password; empty for what cannot be read."""
     try:
-        return base64.b64decode(value.strip(), validate=True).decode().partition(":")[2] or None
+        name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        return None
+        return "", ""
+    return name, password

@@ -1,18 +1,41 @@
-"""The account of whoever asks, and its authorizations."""
+"""The account of whoever asks."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from pushd.api.answers import Json, answer, timestamp
-from pushd.api.needs import USER
-from pushd.errors import NotFound
-from pushd.model.user import User
+from pushd.api.body import parse_body
+from pushd.api.needs import STORE, USER
+from pushd.errors import InvalidParams, NotFound
+from pushd.model.user import NAME_LIMIT, User
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateBody:
+    name: str | None = None
+    two_factor_authentication: bool = False
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /account -> 200: the account that the token belongs to."""
     return answer(account_json(request[USER]))
+
+
+async def update(request: web.Request) -> web.Response:
+    """PATCH /account, /users/{user} {"name"?} -> 200: the name that one goes by; "" for none."""
+    wanted, user = await parse_body(request, UpdateBody), request[USER]
+    if "user" in request.match_info:
+        find_self(request)
+    if wanted.two_factor_authentication:
+        raise InvalidParams("There is no two-factor authentication on this server.", remedy="Tokens alone open it.")
+    if wanted.name is None:
+        return answer(account_json(user))
+    if len(wanted.name) > NAME_LIMIT or not wanted.name.isprintable():
+        raise InvalidParams(f"name must be at most {NAME_LIMIT} characters, in one line.", remedy="Write a shorter one.")
+    return answer(account_json(await request.app[STORE].users.rename(user, wanted.name.strip() or None)))
 
 
 async def show_named(request: web.Request) -> web.Response:
@@ -32,7 +55,7 @@ def account_json(user: User) -> Json:
     return {
         "id": str(user.id),
         "email": user.email,
-        "name": None,
+        "name": user.name,
         "allow_tracking": False,
         "beta": False,
         "federated": False,

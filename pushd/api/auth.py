@@ -8,7 +8,7 @@ from aiohttp import web
 
 from pushd.access.access import Access
 from pushd.access.actions import Action
-from pushd.access.tokens import maybe_token
+from pushd.access.tokens import maybe_name, maybe_token
 from pushd.api.needs import ACCESS, APP, STORE, USER
 from pushd.errors import Unauthorized
 from pushd.model.user import User
@@ -35,11 +35,18 @@ def guarded(handler: Handler, action: Action) -> Handler:
 
 
 async def _find_user(request: web.Request, access: Access) -> User:
-    token = maybe_token(request.headers.get("Authorization"))
+    """Whose token came with the request. A name that is an e-mail address must be that user's own.
+
+    Other names before a token (git's, none) say nothing.
+    """
+    header = request.headers.get("Authorization")
+    token, name = maybe_token(header), maybe_name(header) or ""
     user = None if token is None else await access.authenticate(token)
-    if user is None:
-        raise Unauthorized(
-            "Invalid credentials provided." if token else "No credentials provided.",
-            remedy="Run `pushd login`, or set PUSHD_API_KEY (HEROKU_API_KEY for the Heroku CLI) to your token.",
-        )
-    return user
+    if user is not None and ("@" not in name or name.casefold() == user.email.casefold()):
+        return user
+    raise Unauthorized(
+        "Invalid credentials provided." if token else "No credentials provided.",
+        remedy="The password that it takes is one of your API tokens; the operator's stands in admin.token of the data folder."
+        if "@" in name
+        else "Run `pushd login`, or set PUSHD_API_KEY (HEROKU_API_KEY for the Heroku CLI) to your token.",
+    )

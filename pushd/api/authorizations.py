@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,20 +14,28 @@ from pushd.api.body import parse_body
 from pushd.api.needs import CLOCK, STORE, USER
 from pushd.api.ranges import Field
 from pushd.errors import InvalidParams, NotFound
-from pushd.model.user import Authorization, User
+from pushd.model.user import DESCRIPTION_LIMIT, Authorization, User, parse_scopes
 
 FIELDS = {
     "created_at": Field[Authorization](lambda row: row.created_at.isoformat(timespec="microseconds")),
     "id": Field[Authorization](lambda row: str(row.id)),
 }
-_LONGEST = timedelta(days=3650)
+LONGEST = timedelta(days=3650)
+_NO_CLIENTS = "Give a program a token of its own: `authorizations:create`."
 
 
 @dataclass(frozen=True, slots=True)
 class CreateBody:
     description: str | None = None
-    expires_in: int | None = None
-    scope: tuple[str, ...] = ()
+    expires_in: int | str | None = None  # `heroku authorizations:create -e` sends text
+    scope: tuple[str, ...] | None = None
+    client: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateBody:
+    description: str | None = None
+    client: Mapping[str, str | None] | None = None
 
 
 async def list_all(request: web.Request) -> web.Response:
@@ -36,23 +46,48 @@ async def list_all(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /oauth/authorizations/{authorization} -> 200; `~` -> 404, as the Heroku CLI expects where there is none."""
+    """GET /oauth/authorizations/{authorization} -> 200.
+
+    `~` is the operator's own, else 404: `heroku logout` asks for it, so as not to revoke that one.
+    """
     return answer(authorization_json(await _find(request), request[USER], now=request.app[CLOCK].now()))
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST /oauth/authorizations {"description"?, "expires_in"?} -> 201: a new token, for whoever has one already.
+    """POST /oauth/authorizations {"description"?, "expires_in"?, "scope"?} -> 201: a new token, for whoever has one already.
 
     `heroku login -i` comes here with Basic authorization; the password it asks for is a token.
     """
     wanted = await parse_body(request, CreateBody)
-    if any(scope != "global" for scope in wanted.scope):
-        raise InvalidParams("scope can only be global here.", remedy='Leave it out, or send ["global"].')
-    now = request.app[CLOCK].now()
+    if wanted.client is not None:
+        raise _no_clients()
+    scopes, now = parse_scopes(wanted.scope or ()), request.app[CLOCK].now()
     made, token = await request.app[STORE].users.create_authorization(
-        request[USER], (wanted.description or "Long-lived user authorization")[:255], _expiry(wanted.expires_in, now)
+        request[USER],
+        _description(wanted.description) or "Long-lived user authorization",
+        _expiry(wanted.expires_in, now),
+        scopes=scopes,
     )
     return answer(authorization_json(made, request[USER], now=now, token=token), status=201)
+
+
+async def update(request: web.Request) -> web.Response:
+    """PATCH /oauth/authorizations/{authorization} {"description"?} -> 200: the same token under another description."""
+    wanted = await parse_body(request, UpdateBody)
+    if wanted.client is not None:
+        raise _no_clients()
+    if (description := _description(wanted.description)) is None:
+        return await show(request)
+    user, which = request[USER], request.match_info["authorization"]
+    changed = await request.app[STORE].users.describe_authorization(user, which, description)
+    return answer(authorization_json(changed, user, now=request.app[CLOCK].now()))
+
+
+async def regenerate(request: web.Request) -> web.Response:
+    """POST /oauth/authorizations/{authorization}/actions/regenerate-tokens -> 200: another token; the old one has ended."""
+    user, which = request[USER], request.match_info["authorization"]
+    changed, token = await request.app[STORE].users.rotate(user, which)
+    return answer(authorization_json(changed, user, now=request.app[CLOCK].now(), token=token))
 
 
 async def revoke(request: web.Request) -> web.Response:
@@ -63,7 +98,17 @@ async def revoke(request: web.Request) -> web.Response:
 
 async def no_session(request: web.Request) -> web.Response:
     """DELETE /oauth/sessions/{session} -> 404: tokens have no sessions here; `heroku logout` takes that for done."""
-    raise NotFound("Couldn't find that session.", resource="session")
+    raise NotFound("Couldn't find that session.", resource="session", remedy="Tokens have no sessions here.")
+
+
+async def no_client(request: web.Request) -> web.Response:
+    """/oauth/clients/{client} -> 404: the list of OAuth clients is empty."""
+    raise NotFound("Couldn't find that OAuth client.", resource="oauth_client", remedy=_NO_CLIENTS)
+
+
+async def create_client(request: web.Request) -> web.Response:
+    """POST /oauth/clients -> 422."""
+    raise _no_clients()
 
 
 def authorization_json(row: Authorization, user: User, *, now: datetime, token: str | None = None) -> Json:
@@ -76,10 +121,10 @@ def authorization_json(row: Authorization, user: User, *, now: datetime, token: 
         "refresh_token": None,
         "session": None,
         "description": row.description,
-        "scope": ["global"],
-        "user": {"id": str(user.id), "email": user.email, "full_name": None},
+        "scope": sorted(row.scopes),
+        "user": {"id": str(user.id), "email": user.email, "full_name": user.name},
         "created_at": timestamp(row.created_at),
-        "updated_at": timestamp(row.created_at),
+        "updated_at": timestamp(row.updated_at),
     }
 
 
@@ -87,11 +132,23 @@ async def _find(request: web.Request) -> Authorization:
     return await request.app[STORE].users.find_authorization(request[USER], request.match_info["authorization"])
 
 
-def _expiry(seconds: int | None, now: datetime) -> datetime | None:
-    if seconds is None:
+def _expiry(given: int | str | None, now: datetime) -> datetime | None:
+    if given is None:
         return None
-    if not 0 < seconds <= _LONGEST.total_seconds():
-        raise InvalidParams(
-            f"expires_in must be 1 to {int(_LONGEST.total_seconds())} seconds.", remedy="Leave it out for a token that stays."
-        )
+    longest = int(LONGEST.total_seconds())
+    seconds = int(given) if isinstance(given, int) or re.fullmatch(r"[0-9]{1,10}", given) else 0
+    if not 0 < seconds <= longest:
+        raise InvalidParams(f"expires_in must be 1 to {longest} seconds.", remedy="Leave it out for a token that stays.")
     return now + timedelta(seconds=seconds)
+
+
+def _description(text: str | None) -> str | None:
+    if text is not None and (len(text) > DESCRIPTION_LIMIT or not text.isprintable()):
+        raise InvalidParams(
+            f"description must be at most {DESCRIPTION_LIMIT} characters, in one line.", remedy="Write a shorter one."
+        )
+    return text or None
+
+
+def _no_clients() -> InvalidParams:
+    return InvalidParams("There are no OAuth clients on this server.", remedy=_NO_CLIENTS)

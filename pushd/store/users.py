@@ -7,14 +7,15 @@ import hmac
 import secrets
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from pushd.errors import NotFound
+from pushd.errors import Conflict, NotFound
 from pushd.kit.clock import Clock
-from pushd.model.user import Authorization, User
+from pushd.model.user import EVERYTHING, Authorization, Scope, User
 from pushd.store.database import Database
-from pushd.store.rows import maybe_time, not_found, parse_id, time_text
+from pushd.store.rows import maybe_text, maybe_time, not_found, parse_id, time_text
 
 TOKEN_PREFIX = "pushd-"
 TOKEN_BYTES = 32  # so random that a plain SHA-256 is as good as a slow hash
@@ -44,19 +45,33 @@ class Users:
         return await self._database.read(lambda connection: _select(connection, "email = ?", (email,)))
 
     async def by_token(self, token: str) -> User | None:
-        """Whose token this is; None for an unknown or an expired one."""
+        """Whose token this is, with the scopes of that token; None for an unknown or an expired one."""
         wanted = _hash(token)
 
         def work(connection: sqlite3.Connection) -> tuple[User | None, str | None]:
             row = connection.execute(
-                "SELECT user_id, token_hash, expires_at FROM authorizations WHERE token_hash = ?", (wanted,)
+                "SELECT user_id, token_hash, scope, expires_at FROM authorizations WHERE token_hash = ?", (wanted,)
             ).fetchone()
             if row is None or not hmac.compare_digest(row["token_hash"], wanted):
                 return None, None
-            return _select(connection, "id = ?", (row["user_id"],)), row["expires_at"]
+            user = _select(connection, "id = ?", (row["user_id"],))
+            return user and replace(user, scopes=_scopes(row["scope"])), row["expires_at"]
 
         user, expires_at = await self._database.remembered(("token", wanted), work)
         return user if expires_at is None or expires_at > time_text(self._clock.now()) else None
+
+    async def rename(self, user: User, name: str | None) -> User:
+        """The name that a user goes by; None for none. Raises: NotFound."""
+        now = time_text(self._clock.now())
+
+        def work(connection: sqlite3.Connection) -> User:
+            connection.execute("UPDATE users SET name = ?, updated_at = ? WHERE id = ?", (name, now, str(user.id)))
+            found = _select(connection, "id = ?", (str(user.id),))
+            if found is None:
+                raise not_found("account")
+            return replace(found, scopes=user.scopes)
+
+        return await self._database.transact(work)
 
     async def create_operator(self, email: str, token: str) -> User:
         """The operator, made if need be, with this address and with `token` as the one of admin.token.
@@ -68,14 +83,18 @@ class Users:
         def work(connection: sqlite3.Connection) -> User:
             operator = _select(connection, "is_operator = 1", ())
             if operator is None:
-                connection.execute("INSERT INTO users VALUES (?, ?, 1, ?, ?)", (str(uuid4()), email, now, now))
+                connection.execute(
+                    "INSERT INTO users (id, email, is_operator, created_at, updated_at) VALUES (?, ?, 1, ?, ?)",
+                    (str(uuid4()), email, now, now),
+                )
             elif operator.email != email:
                 connection.execute("UPDATE users SET email = ?, updated_at = ? WHERE is_operator = 1", (email, now))
             found = _select(connection, "is_operator = 1", ())
             assert found is not None
             connection.execute("DELETE FROM authorizations WHERE from_file = 1 AND token_hash <> ?", (wanted,))
             connection.execute(
-                "INSERT INTO authorizations VALUES (?, ?, 'admin.token', ?, ?, 1, ?, NULL) ON CONFLICT (token_hash) DO NOTHING",
+                "INSERT INTO authorizations (id, user_id, description, token_hash, token_hint, from_file, created_at)"
+                " VALUES (?, ?, 'admin.token', ?, ?, 1, ?) ON CONFLICT (token_hash) DO NOTHING",
                 (str(uuid4()), str(found.id), wanted, _hint(token), now),
             )
             return found
@@ -92,44 +111,78 @@ class Users:
         return await self._database.read(work)
 
     async def find_authorization(self, user: User, authorization_id: str | UUID) -> Authorization:
-        """One of this user's. Raises: NotFound."""
-        found = [each for each in await self.authorizations(user) if each.id == parse_id(authorization_id)]
-        if not found:
-            raise not_found("authorization")
-        return found[0]
+        """One of this user's; `~` is the one that a file of the server holds. Raises: NotFound."""
+        wanted = parse_id(authorization_id)
+        for each in await self.authorizations(user):
+            if each.id == wanted or (each.from_file and authorization_id == "~"):
+                return each
+        raise not_found("authorization")
 
     async def create_authorization(
-        self, user: User, description: str, expires: datetime | None = None
+        self, user: User, description: str, expires: datetime | None = None, *, scopes: frozenset[Scope] = EVERYTHING
     ) -> tuple[Authorization, str]:
         """A new authorization, and its token: this is the only time that the token can be seen."""
-        token = new_token()
+        token, now = new_token(), self._clock.now()
         made = Authorization(
             id=uuid4(),
             user_id=user.id,
             description=description,
             token_hint=_hint(token),
-            created_at=self._clock.now(),
+            scopes=scopes,
+            created_at=now,
+            updated_at=now,
             expires_at=expires,
         )
         values = (
             *(str(made.id), str(user.id), description, _hash(token), made.token_hint),
-            *(time_text(made.created_at), None if expires is None else time_text(expires)),
+            *(time_text(now), None if expires is None else time_text(expires), _scope_text(scopes)),
         )
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT INTO authorizations VALUES (?, ?, ?, ?, ?, 0, ?, ?)", values)
+            connection.execute(
+                "INSERT INTO authorizations"
+                " (id, user_id, description, token_hash, token_hint, from_file, created_at, expires_at, scope)"
+                " VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?)",
+                values,
+            )
 
         await self._database.transact(work)
         return made, token
 
+    async def describe_authorization(self, user: User, authorization_id: str, description: str) -> Authorization:
+        """Another description. Raises: NotFound; Conflict for the one of admin.token."""
+        return await self._change(user, authorization_id, "description = ?", (description,))
+
+    async def rotate(self, user: User, authorization_id: str) -> tuple[Authorization, str]:
+        """Another token for the same authorization, and no longer the one before.
+
+        Raises: NotFound; Conflict for the one of admin.token, which that file would no longer name.
+        """
+        token = new_token()
+        values = (_hash(token), _hint(token))
+        return await self._change(user, authorization_id, "token_hash = ?, token_hint = ?", values), token
+
+    async def _change(self, user: User, authorization_id: str, what: str, values: tuple[object, ...]) -> Authorization:
+        now, wanted = time_text(self._clock.now()), maybe_text(parse_id(authorization_id))
+
+        def work(connection: sqlite3.Connection) -> Authorization:
+            row = connection.execute(
+                f"UPDATE authorizations SET {what}, updated_at = ? WHERE id = ? AND user_id = ? RETURNING *",
+                (*values, now, wanted, str(user.id)),
+            ).fetchone()
+            return _not_of_the_file(row)
+
+        return await self._database.transact(work)
+
     async def revoke(self, authorization_id: UUID) -> Authorization:
-        """Its token is no longer valid; gives what it was. Raises: NotFound."""
+        """Its token is no longer valid; gives what it was.
+
+        Raises: NotFound; Conflict for the one of admin.token, which the next start would bring back.
+        """
 
         def work(connection: sqlite3.Connection) -> Authorization:
             row = connection.execute("DELETE FROM authorizations WHERE id = ? RETURNING *", (str(authorization_id),)).fetchone()
-            if row is None:
-                raise not_found("authorization")
-            return _authorization(row)
+            return _not_of_the_file(row)
 
         return await self._database.transact(work)
 
@@ -144,7 +197,20 @@ def _select(connection: sqlite3.Connection, where: str, values: Sequence[str]) -
         is_operator=bool(row["is_operator"]),
         created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
+        name=row["name"],
     )
+
+
+def _not_of_the_file(row: sqlite3.Row | None) -> Authorization:
+    """The row that was changed. Raises: NotFound without one, Conflict for that of admin.token: nothing is changed then."""
+    if row is None:
+        raise not_found("authorization")
+    if row["from_file"]:
+        raise Conflict(
+            "That is the token of the file admin.token: it cannot be changed or revoked from here.",
+            remedy="To have another: stop the daemon, remove the file, start it again.",
+        )
+    return _authorization(row)
 
 
 def _authorization(row: sqlite3.Row) -> Authorization:
@@ -153,9 +219,20 @@ def _authorization(row: sqlite3.Row) -> Authorization:
         user_id=UUID(row["user_id"]),
         description=row["description"],
         token_hint=row["token_hint"],
+        scopes=_scopes(row["scope"]),
         created_at=datetime.fromisoformat(row["created_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"] or row["created_at"]),
         expires_at=maybe_time(row["expires_at"]),
+        from_file=bool(row["from_file"]),
     )
+
+
+def _scopes(text: str) -> frozenset[Scope]:
+    return frozenset(Scope(name) for name in text.split(","))
+
+
+def _scope_text(scopes: frozenset[Scope]) -> str:
+    return ",".join(sorted(scopes))
 
 
 def _hash(token: str) -> bytes:

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from pushd.access.tokens import maybe_token
+from pushd.access.tokens import maybe_name, maybe_token
 
 
 def basic(text: str | bytes) -> str:
@@ -23,3 +23,10 @@ def basic(text: str | bytes) -> str:
 )  # fmt: skip
 def test_the_token_of_a_header(header: str | None, token: str | None) -> None:
     assert maybe_token(header) == token
+
+
+@pytest.mark.parametrize(
+    ("header", "name"), [(basic("me@example.com:t"), "me@example.com"), (basic(":t"), None), ("Bearer t", None), (None, None)]
+)
+def test_the_name_of_a_header(header: str | None, name: str | None) -> None:
+    assert maybe_name(header) == name

@@ -91,7 +91,7 @@ VALUES: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/apps/shop/builds", {"source_blob": {"url": "http://localhost/x.tgz"}}, 422, "git push"),
     ("POST", "/apps/shop/domains", {"hostname": "www.example.com", "sni_endpoint": None}, 422, "not served yet"),
     ("POST", "/oauth/authorizations", {"expires_in": 0}, 422, "expires_in"),
-    ("POST", "/oauth/authorizations", {"scope": ["read"]}, 422, "scope"),
+    ("POST", "/oauth/authorizations", {"scope": ["reading"]}, 422, "scope"),
     ("PATCH", SETTINGS, {"probe": "guess"}, 422, "http, port"),
     ("PATCH", SETTINGS, {"boot-timeout-seconds": "soon"}, 422, "number"),
     ("PATCH", SETTINGS, {"boot-timeout-seconds": 30}, 422, "must be a string"),

@@ -19,6 +19,11 @@ ALWAYS_REFUSED = {  # not served yet, or a 404 that means "none"
     "POST /apps/{app}/domains",
     "GET /apps/{app}/pipeline-couplings",
     "DELETE /oauth/sessions/{session}",
+    "POST /oauth/clients",
+    "GET /oauth/clients/{client}",
+    "PATCH /oauth/clients/{client}",
+    "DELETE /oauth/clients/{client}",
+    "POST /oauth/clients/{client}/actions/rotate-credentials",
 }
 BODIES: dict[str, Any] = {
     "POST /apps": {"name": "made"},
@@ -30,6 +35,7 @@ BODIES: dict[str, Any] = {
     "POST /apps/{app}/dynos": {"command": "flask routes"},
     "POST /apps/{app}/log-sessions": {"lines": 10},
     "POST /oauth/authorizations": {"scope": ["global"], "expires_in": 60},
+    "PATCH /account": {"name": "Ada"},
     "PATCH /-/apps/{app}/settings": {"probe-path": "/up"},
 }
 
@@ -63,6 +69,7 @@ async def _fill(api: Api, shop: Deployed, path: str) -> str:
         "region": "us",
         "stack": "heroku-24",
         "session": "~",
+        "client": "none",
     }
     if "{authorization}" in path:
         made, _ = await api.store.users.create_authorization(api.operator, "for this call")

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from pushd.errors import NotFound
-from pushd.model.user import User
+from pushd.errors import Conflict, NotFound
+from pushd.model.user import Scope, User
 from pushd.store.store import Store
 from pushd.store.users import new_token
 from tests.fakes import FakeClock
@@ -71,10 +71,43 @@ async def test_a_revoked_token_is_nobodys(store: Store, operator: User) -> None:
     assert caught.value.resource == "authorization"
 
 
-@pytest.mark.parametrize("unknown", ["~", "not an id", str(NOBODY)])
+@pytest.mark.parametrize("unknown", ["", "not an id", str(NOBODY)])
 async def test_an_unknown_authorization_is_not_found(store: Store, operator: User, unknown: str) -> None:
     with pytest.raises(NotFound):
         await store.users.find_authorization(operator, unknown)
+
+
+async def test_the_token_of_the_file_stays(store: Store, operator: User) -> None:
+    own = await store.users.find_authorization(operator, "~")
+    assert own.description == "admin.token"
+
+    for change in (store.users.revoke(own.id), store.users.rotate(operator, str(own.id))):
+        with pytest.raises(Conflict, match=r"admin\.token"):
+            await change
+
+    assert await store.users.by_token(ADMIN_TOKEN) == operator
+
+
+async def test_a_token_reaches_as_far_as_it_was_made_to(store: Store, operator: User) -> None:
+    scopes = frozenset({Scope.READ, Scope.WRITE})
+    made, token = await store.users.create_authorization(operator, "ci", scopes=scopes)
+
+    user = await store.users.by_token(token)
+    assert user
+    assert (user.id, user.scopes) == (operator.id, scopes)
+    assert (await store.users.find_authorization(operator, made.id)).scopes == scopes
+    assert (await store.users.rename(user, "Ada")).scopes == scopes
+
+
+async def test_a_rotated_token_is_another_of_the_same_authorization(store: Store, operator: User, clock: FakeClock) -> None:
+    made, old = await store.users.create_authorization(operator, "ci")
+    clock.tick(1)
+
+    changed, new = await store.users.rotate(operator, str(made.id))
+
+    assert (changed.id, changed.created_at, changed.updated_at) == (made.id, made.created_at, clock.now())
+    assert await store.users.by_token(old) is None
+    assert await store.users.by_token(new) == operator
 
 
 async def test_the_token_itself_is_given_once(store: Store, operator: User) -> None:

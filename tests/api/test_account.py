@@ -1,0 +1,129 @@
+"""Account, tokens and their scopes, over HTTP."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import TOKEN, Api
+
+shared_server = pytest.mark.asyncio(loop_scope="module")
+
+
+def basic(text: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+
+async def make(api: Api, **body: Any) -> Any:
+    answer = await api.request("POST", "/oauth/authorizations", body)
+    assert answer.status == 201, answer.text
+    return answer.json
+
+
+async def test_the_name_of_an_account(api: Api) -> None:
+    assert (await api.get("/account"))["name"] is None
+    for path, name, stored in (("/account", "Ada", "Ada"), ("/users/~", " Ada L. ", "Ada L."), ("/account", "", None)):
+        answer = await api.request("PATCH", path, {"name": name})
+        assert (answer.status, answer.json["name"]) == (200, stored)
+        assert (await api.get("/account"))["name"] == stored
+
+
+@pytest.mark.parametrize("body", [{"name": 1}, {"name": "a\nb"}, {"name": "x" * 101}, {"two_factor_authentication": True}])
+async def test_what_an_account_does_not_take(api: Api, body: Any) -> None:
+    answer = await api.request("PATCH", "/account", body)
+    assert (answer.status, answer.json["id"]) == (422, "invalid_params")
+    assert (await api.get("/account"))["name"] is None
+
+
+@pytest.mark.parametrize(
+    ("login", "status"),
+    [("admin@localhost", 201), ("Admin@LOCALHOST", 201), ("", 201), ("heroku", 201), ("eve@example.com", 401)],
+)
+async def test_login_takes_the_users_own_address_with_a_token_as_password(api: Api, login: str, status: int) -> None:
+    body = {"description": "Heroku CLI login from box", "expires_in": 2592000, "scope": ["global"]}
+    answer = await api.request("POST", "/oauth/authorizations", body, token=None, headers=basic(f"{login}:{TOKEN}"))
+    assert answer.status == status
+    assert ("one of your API tokens" in answer.json.get("message", "")) == (status == 401)
+
+
+async def test_the_operators_own_token_is_neither_revoked_nor_rotated(api: Api) -> None:
+    own = await api.get("/oauth/authorizations/~")
+    assert own["description"] == "admin.token"
+    for method, path in (("DELETE", ""), ("PATCH", ""), ("POST", "/actions/regenerate-tokens")):
+        answer = await api.request(method, f"/oauth/authorizations/{own['id']}{path}", {"description": "x"})
+        assert (answer.status, "admin.token" in answer.json["message"]) == (422, True)
+    assert (await api.get("/oauth/authorizations/~")) == own
+
+
+async def test_a_token_is_described_and_rotated(api: Api) -> None:
+    made = await make(api, description="ci", expires_in="60")
+    where, old = f"/oauth/authorizations/{made['id']}", made["access_token"]["token"]
+    assert 0 < made["access_token"]["expires_in"] <= 60
+
+    assert (await api.request("PATCH", where, {"description": "deploys"})).json["description"] == "deploys"
+    assert (await api.request("PATCH", where, {})).json["description"] == "deploys"
+    new = (await api.request("POST", f"{where}/actions/regenerate-tokens")).json["access_token"]["token"]
+
+    assert (await api.request("GET", "/account", token=old)).status == 401
+    assert (await api.request("GET", "/account", token=new)).status == 200
+    assert new not in (await api.request("GET", where)).text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"scope": ["global", "all"]}, {"scope": "global"}, {"expires_in": 0}, {"expires_in": "soon"}, {"expires_in": 10**12},
+     {"expires_in": True}, {"description": "x" * 256}, {"description": "a\nb"}, {"client": "x"}],
+)  # fmt: skip
+async def test_what_a_token_cannot_be(api: Api, body: Any) -> None:
+    answer = await api.request("POST", "/oauth/authorizations", body)
+    assert (answer.status, answer.json["id"]) == (422, "invalid_params")
+    assert len(await api.get("/oauth/authorizations")) == 1
+
+
+CALLS = {
+    "identity": ("GET", "/account", None),
+    "read": ("GET", "/apps/shop", None),
+    "write": ("PATCH", "/apps/shop", {"maintenance": True}),
+    "read-protected": ("GET", "/apps/shop/config-vars", None),
+    "write-protected": ("PATCH", "/apps/shop/config-vars", {"A": "1"}),
+    "global": ("POST", "/oauth/authorizations", {}),
+}
+REACH = {
+    "identity": {"identity"},
+    "read": {"identity", "read"},
+    "write": {"identity", "read", "write"},
+    "read-protected": {"identity", "read", "read-protected"},
+    "write-protected": set(CALLS) - {"global"},
+    "global": set(CALLS),
+    "read-protected,write": {"identity", "read", "read-protected", "write"},
+}
+
+
+@pytest.mark.parametrize("scope", REACH)
+async def test_a_token_reaches_as_far_as_its_scope(api: Api, scope: str) -> None:
+    await api.deployed("shop")
+    made = await make(api, scope=scope.split(","))
+    token = made["access_token"]["token"]
+    assert made["scope"] == sorted(scope.split(","))
+
+    reached = set()
+    for name, (method, path, body) in CALLS.items():
+        answer = await api.request(method, path, body, token=token)
+        if answer.status < 300:
+            reached.add(name)
+        else:
+            assert (answer.status, answer.json["id"]) == (403, "forbidden")
+            assert "scope of your token" in answer.json["message"]
+
+    assert reached == REACH[scope]
+
+
+@shared_server
+async def test_there_are_no_sessions_and_no_clients(shared: Api) -> None:
+    assert await shared.get("/oauth/clients") == await shared.get("/oauth/sessions") == []
+    assert (await shared.request("GET", "/oauth/clients/x")).json["resource"] == "oauth_client"
+    assert (await shared.request("DELETE", "/oauth/sessions/~")).json["resource"] == "session"
+    answer = await shared.request("POST", "/oauth/clients", {"name": "x", "redirect_uri": "https://example.com"})
+    assert (answer.status, answer.json["id"]) == (422, "invalid_params")
