@@ -21,6 +21,7 @@ import uvloop
 
 from pushd import __version__
 from pushd.access.access import Access
+from pushd.access.rates import Rates
 from pushd.api.certificate import Certificate
 from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
@@ -285,6 +286,7 @@ async def _build_doors(rooms: _Rooms, story: _Story) -> _Doors:
     application = await make_application(
         store=rooms.store,
         access=access,
+        rates=Rates(settings.api_requests_per_hour, rooms.clock),
         deploys=story.deploys,
         apps=story.apps,
         outputs=rooms.outputs,

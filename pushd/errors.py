@@ -77,6 +77,19 @@ class Conflict(PushdError):
     id, status = "invalid_params", 422
 
 
+class TooManyRequests(PushdError):
+    """The user's calls of this hour are used up (HTTP 429)."""
+
+    id, status = "rate_limit", 429
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(
+            "Your account reached the API rate limit.",
+            remedy=f"Wait {retry_after_seconds} s before the next call, or have the operator raise api_requests_per_hour.",
+        )
+        self.retry_after_seconds = retry_after_seconds
+
+
 class DiskFull(PushdError):
     """The disk has no room: nothing was changed (HTTP 507)."""
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from pushd.errors import NotFound, PushdError, TooLarge, Unauthorized
+from pushd.errors import NotFound, PushdError, TooLarge, TooManyRequests, Unauthorized
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,8 @@ def answer_of(error: PushdError) -> web.Response:
     response = web.json_response(problem_json(error), status=error.status)
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = _API_REALM
+    if isinstance(error, TooManyRequests):
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response
 
 

@@ -118,6 +118,8 @@ SETTINGS: tuple[Setting, ...] = (
             "Use the git program to index large packs: auto, never.", "auto or never"),
     Setting("git_index_above_bytes", "1000000", _bytes, "Packs above this size are indexed by the git program.", "bytes"),
     Setting("body_limit_bytes", "1000000", _bytes, "Largest JSON body that the API reads.", "bytes"),
+    Setting("api_requests_per_hour", "36000", _bytes,
+            "Calls of the API that a user may make in an hour; 0: as many as they like.", "count"),
     Setting("build_timeout_seconds", "3600", _limit_seconds, "A build that takes longer is ended.", "seconds"),
     Setting("build_keepalive_seconds", "5", _limit_seconds,
             "While a build is silent, git hears from us this often.", "seconds"),
@@ -150,6 +152,7 @@ class Settings:
     git_program: str
     git_index_above_bytes: int
     body_limit_bytes: int
+    api_requests_per_hour: int
     build_timeout_seconds: float
     build_keepalive_seconds: float
     release_phase_timeout_seconds: float

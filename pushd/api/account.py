@@ -8,7 +8,7 @@ from aiohttp import web
 
 from pushd.api.answers import Json, answer, timestamp
 from pushd.api.body import parse_body
-from pushd.api.needs import STORE, USER
+from pushd.api.needs import REMAINING, STORE, USER
 from pushd.errors import InvalidParams, NotFound
 from pushd.model.user import NAME_LIMIT, User
 
@@ -41,6 +41,11 @@ async def update(request: web.Request) -> web.Response:
 async def show_named(request: web.Request) -> web.Response:
     """GET /users/{user} -> 200: `~`, or one's own e-mail address or id."""
     return answer(account_json(find_self(request)))
+
+
+async def rate_limits(request: web.Request) -> web.Response:
+    """GET /account/rate-limits -> 200 {"remaining"}: asking costs nothing."""
+    return answer({"remaining": request[REMAINING]})
 
 
 def find_self(request: web.Request) -> User:

@@ -9,22 +9,26 @@ from aiohttp import web
 from pushd.access.access import Access
 from pushd.access.actions import Action
 from pushd.access.tokens import maybe_name, maybe_token
-from pushd.api.needs import ACCESS, APP, STORE, USER
+from pushd.api.needs import ACCESS, APP, RATES, REMAINING, STORE, USER
 from pushd.errors import Unauthorized
 from pushd.model.user import User
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def guarded(handler: Handler, action: Action) -> Handler:
+def guarded(handler: Handler, action: Action, *, counted: bool = True) -> Handler:
     """`handler` for those who may do `action`; it finds the user under USER and, if the path has {app}, the app under APP.
 
-    Raises: Unauthorized (401), NotFound for an app that is not there or not theirs (404), Forbidden (403).
+    Raises: Unauthorized (401), TooManyRequests (429; not if calls are not `counted` here), NotFound for an app that is not
+    there or not theirs (404), Forbidden (403).
     """
 
     async def enter(request: web.Request) -> web.StreamResponse:
         access = request.app[ACCESS]
         user = request[USER] = await _find_user(request, access)
+        rates = request.app[RATES]
+        request[REMAINING] = 0
+        request[REMAINING] = rates.take(user.id) if counted else rates.remaining(user.id)
         app = None
         if (name := request.match_info.get("app")) is not None:
             app = request[APP] = await request.app[STORE].apps.find(name)

@@ -12,6 +12,7 @@ from uuid import UUID
 from aiohttp import web
 
 from pushd.access.access import Access
+from pushd.access.rates import Rates
 from pushd.api.signed import Signer
 from pushd.api.streams import Streams
 from pushd.kit.clock import Clock
@@ -99,6 +100,7 @@ class Site:
 
 STORE = web.AppKey("store", Store)
 ACCESS = web.AppKey("access", Access)
+RATES = web.AppKey("rates", Rates)
 DEPLOYS = web.AppKey("deploys", Deploys)
 APPS = web.AppKey("apps", Apps)
 OUTPUTS = web.AppKey("outputs", Outputs)
@@ -111,3 +113,4 @@ AUTHORITY = web.AppKey("authority", Path)  # the CA that signed our certificate;
 
 APP = web.RequestKey("app", App)
 USER = web.RequestKey("user", User)
+REMAINING = web.RequestKey("remaining", int)  # calls that are left to the user

@@ -45,6 +45,9 @@ ROUTES: tuple[Route, ...] = (
     Route("PATCH", "/account", account.update, A.ACCOUNT),
     Route("GET", "/users/{user}", account.show_named, A.IDENTITY),
     Route("PATCH", "/users/{user}", account.update, A.ACCOUNT),
+    Route("GET", "/account/rate-limits", account.rate_limits, A.IDENTITY),
+    Route("GET", "/account/app-transfers", platform.nothing, A.ACCOUNT),
+    Route("GET", "/account/invoices", platform.nothing, A.ACCOUNT),
     Route("GET", "/account/features", platform.nothing, A.ACCOUNT),
     Route("GET", "/account/keys", platform.nothing, A.ACCOUNT),
     Route("GET", "/oauth/authorizations", authorizations.list_all, A.ACCOUNT),
@@ -67,6 +70,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/stacks/{stack}", platform.show_stack, A.IDENTITY),
     Route("GET", "/teams", platform.nothing, A.IDENTITY),
     Route("GET", "/spaces", platform.nothing, A.IDENTITY),
+    Route("GET", "/enterprise-accounts", platform.nothing, A.IDENTITY),
+    Route("GET", "/addon-services", platform.nothing, A.IDENTITY),
+    Route("GET", "/users/{user}/addons", platform.nothing, A.APPS_LIST),
     Route("GET", "/addons", platform.nothing, A.APPS_LIST),
     Route("GET", "/addon-attachments", platform.nothing, A.APPS_LIST),
 
@@ -119,6 +125,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/apps/{app}/features", platform.nothing, A.APP_VIEW),
     Route("GET", "/apps/{app}/log-drains", platform.nothing, A.APP_VIEW),
     Route("GET", "/apps/{app}/sni-endpoints", platform.nothing, A.APP_VIEW),
+    Route("GET", "/apps/{app}/telemetry-drains", platform.nothing, A.APP_VIEW),
     Route("GET", "/apps/{app}/webhooks", platform.nothing, A.APP_VIEW),
     Route("GET", "/apps/{app}/pipeline-couplings", platform.no_pipeline, A.APP_VIEW),
 
@@ -132,8 +139,15 @@ ROUTES: tuple[Route, ...] = (
 )  # fmt: skip
 
 
+_UNCOUNTED = frozenset({"/account/rate-limits"})
+
+
 def add_routes(application: web.Application) -> None:
-    """Put the table into the application, each handler behind its guard."""
+    """Put the table into the application, each handler behind its guard; what a GET answers with JSON, HEAD asks for too."""
     for route in ROUTES:
-        handler = route.handler if route.action is None else guarded(route.handler, route.action)
+        handler = route.handler
+        if route.action is not None:
+            handler = guarded(route.handler, route.action, counted=route.path not in _UNCOUNTED)
         application.router.add_route(route.method, route.path, handler)
+        if route.method == "GET" and "{token}" not in route.path:
+            application.router.add_route("HEAD", route.path, handler)

@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from pushd.access.access import Access
+from pushd.access.rates import Rates
+from pushd.api.absent import add_absent
 from pushd.api.certificate import Certificate
+from pushd.api.conditional import conditional
 from pushd.api.needs import (
     ACCESS,
     APPS,
@@ -16,6 +19,8 @@ from pushd.api.needs import (
     CLOCK,
     DEPLOYS,
     OUTPUTS,
+    RATES,
+    REMAINING,
     SIGNER,
     SITE,
     STORE,
@@ -40,13 +45,13 @@ _LONGEST_HEADER_BYTES = 16_384  # the Heroku CLI repeats up to 7 KiB of ids in o
 _KEEP_ALIVE_SECONDS = 75.0
 _LINGER_SECONDS = 3.0  # to read on after a refused body, so that the client reads the refusal and no reset
 _CERTIFICATE_CHECK_SECONDS = 86_400.0
-_RATE_LIMIT = "4500"  # what Heroku grants in an hour; here nobody counts
 
 
 async def make_application(
     *,
     store: Store,
     access: Access,
+    rates: Rates,
     deploys: Deploys,
     apps: Apps,
     outputs: Outputs,
@@ -54,10 +59,11 @@ async def make_application(
     clock: Clock,
     site: Site,
 ) -> web.Application:
-    """Every path of routes.py; others (git) may add theirs before it is served."""
-    application = web.Application(middlewares=[problems])
+    """Every path of routes.py and absent.py; others (git) may add theirs before it is served."""
+    application = web.Application(middlewares=[problems, conditional])
     application[STORE] = store
     application[ACCESS] = access
+    application[RATES] = rates
     application[DEPLOYS] = deploys
     application[APPS] = apps
     application[OUTPUTS] = outputs
@@ -67,6 +73,7 @@ async def make_application(
     application[SIGNER] = await open_signer(store.meta)
     application[STREAMS] = Streams()
     add_routes(application)
+    add_absent(application)
     application.on_response_prepare.append(_add_headers)
     application.on_shutdown.append(_end_streams)
     return application
@@ -119,7 +126,8 @@ class ApiServer:
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Request-Id"] = request[REQUEST_ID]
     response.headers["Server"] = "pushd"
-    response.headers["RateLimit-Remaining"] = _RATE_LIMIT
+    if REMAINING in request:
+        response.headers["RateLimit-Remaining"] = str(request[REMAINING])
 
 
 async def _end_streams(application: web.Application) -> None:

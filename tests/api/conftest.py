@@ -15,6 +15,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from pushd.access.access import Access
+from pushd.access.rates import Rates
 from pushd.api.certificate import Certificate
 from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
@@ -76,6 +77,11 @@ class Api:
         self.outputs: FakeOutputs
         self.tails: FakeTails
         self.tls: Path
+
+    @property
+    def authorized(self) -> dict[str, str]:
+        """Headers of the operator."""
+        return {"Authorization": f"Bearer {TOKEN}"}
 
     async def request(
         self,
@@ -164,13 +170,14 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]
         yield api
 
 
-def running_api(tmp_path: Path, checker: ContractChecker = CHECKER) -> Any:
+def running_api(tmp_path: Path, checker: ContractChecker = CHECKER, *, requests_per_hour: int = 0) -> Any:
     """An async context manager that serves the API from a new data folder."""
-    return _Running(tmp_path, checker)
+    return _Running(tmp_path, checker, requests_per_hour)
 
 
 class _Running:
-    def __init__(self, folder: Path, checker: ContractChecker) -> None:
+    def __init__(self, folder: Path, checker: ContractChecker, requests_per_hour: int) -> None:
+        self.requests_per_hour = requests_per_hour
         self.folder = folder
         self.checker = checker
 
@@ -183,6 +190,7 @@ class _Running:
         application = await make_application(
             store=self.store,
             access=Access(self.store.users),
+            rates=Rates(self.requests_per_hour, clock),
             deploys=deploys,
             apps=apps,
             outputs=outputs,
