@@ -20,7 +20,7 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
     },
     "Dynos and logs": {
         "ps": "ps:show", "ps:scale": "ps:scale", "ps:restart": "ps:restart", "ps:stop": "ps:stop", "ps:wait": "ps:wait",
-        "run:detached": "run:detached", "logs": "logs:logs",
+        "run": "run:run", "run:inside": "run:inside", "run:detached": "run:detached", "logs": "logs:logs",
     },
     "Releases and builds": {
         "releases": "releases:list_releases", "releases:info": "releases:info", "releases:output": "releases:output",

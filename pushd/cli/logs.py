@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import zlib
+from collections.abc import Iterable
 
 import click
 
@@ -33,7 +34,12 @@ def logs(here: Here, num: int, tail: bool, ps: str | None, dyno: str | None, sou
         pushd logs --tail
         pushd logs -n 500 --ps web --source app
     """
-    for line in here.client.log_lines(here.app, lines=num, tail=tail, source=source, dyno=dyno or ps):
+    show_lines(here.client.log_lines(here.app, lines=num, tail=tail, source=source, dyno=dyno or ps), as_json=as_json)
+
+
+def show_lines(lines: Iterable[str], *, as_json: bool) -> None:
+    """Print log lines as they come."""
+    for line in lines:
         if as_json:
             _print_json(line)
         else:

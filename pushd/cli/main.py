@@ -68,6 +68,7 @@ def program() -> None:
 
 def main() -> int:
     """Run the command line of this process; its exit code."""
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # an old locale must not end a listing in its middle
     return run(sys.argv[1:], environ=process_environ(), folder=Path.cwd())
@@ -132,6 +133,17 @@ def unknown_command(name: str) -> str:
     else:
         hint = "`pushd help` lists the commands."
     return f"{name[:80]} is not a pushd command. {hint}"
+
+
+def _open_closed_streams() -> None:
+    """Whoever started us may have closed standard streams: they lead nowhere then, and nothing that we open becomes one."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, number)
+            if null != number:
+                os.close(null)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115 - it is open as long as we run
 
 
 def _forget_stdout() -> None:

@@ -28,10 +28,11 @@ class Place:
 
 
 class Step:
-    """One thing being done; `note` is told behind its end: "done, v5"."""
+    """One thing being done; `note` is told behind its `end`: "done, v5"."""
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.end = "done"
         self.note = ""
 
 
@@ -45,7 +46,7 @@ def doing(text: str) -> Iterator[Step]:
     end = paint("failed", sys.stderr, fg="red")
     try:
         yield step
-        end = "done"
+        end = step.end
     except KeyboardInterrupt:
         end = "interrupted"
         raise

@@ -19,6 +19,7 @@ from pushd.client.shapes import (
     FormationShape,
     ReleaseShape,
     SettingShape,
+    Wanted,
 )
 from pushd.client.transport import Answer, Transport, Unreachable
 from pushd.errors import NotFound, Unavailable
@@ -41,6 +42,11 @@ class Client:
     @property
     def server(self) -> str:
         return self._transport.server
+
+    @property
+    def ca_file(self) -> str | None:
+        """An authority that is trusted for this server beside the system's own."""
+        return self._transport.ca_file
 
     def close(self) -> None:
         self._transport.close()
@@ -132,9 +138,13 @@ class Client:
         kind = "dynos" if _is_dyno(which) else "formations"
         return _changed(self._transport.call("POST", _path(app, kind, which, "actions", "stop")))
 
-    def run_detached(self, app: str, command: str, env: Mapping[str, str]) -> DynoShape:
-        body = {"command": command, "attach": False, "env": dict(env)}
-        return cast(DynoShape, self._transport.call("POST", _path(app, "dynos"), body=body).value)
+    def run_dyno(self, app: str, wanted: Wanted) -> DynoShape:
+        """A command in a dyno of its own; detached it runs already, attached it waits at `attach_url`."""
+        return cast(DynoShape, self._transport.call("POST", _path(app, "dynos"), body=wanted).value)
+
+    def run_inside(self, app: str, dyno: str, wanted: Wanted) -> DynoShape:
+        """A command in a dyno that runs; it waits at `attach_url`."""
+        return cast(DynoShape, self._transport.call("POST", _path(app, "dynos", dyno), body=wanted).value)
 
     # Logs
 

@@ -76,9 +76,21 @@ class DynoShape(TypedDict):
     state: str
     size: str
     command: str
+    attach_url: str | None
     release: ReleaseRef
     created_at: str
     updated_at: str
+
+
+class Wanted(TypedDict, total=False):
+    """What a one-off dyno is asked to be. With COLUMNS and LINES in `env` it gets a terminal, unless `force_no_tty`."""
+
+    command: str
+    attach: bool
+    env: dict[str, str]
+    size: str
+    type: str
+    force_no_tty: bool
 
 
 class FormationShape(TypedDict):

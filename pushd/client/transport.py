@@ -9,8 +9,8 @@ import select
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,7 +55,7 @@ class Transport:
     def __init__(self, server: str, *, token: str | None, ca_file: str | None = None) -> None:
         self.server = server
         self.token = token
-        self._ca_file = ca_file
+        self.ca_file = ca_file
         self._path_prefix = "" if server.startswith("unix:") else urlsplit(server).path
         self._connection: http.client.HTTPConnection | None = None
 
@@ -128,9 +128,7 @@ class Transport:
             return _UnixConnection(self.server.removeprefix("unix:"), timeout)
         url = urlsplit(self.server)
         if url.scheme == "https":
-            context = ssl.create_default_context()
-            if self._ca_file:
-                context.load_verify_locations(self._ca_file)
+            context = tls_context(self.ca_file)
             return http.client.HTTPSConnection(url.hostname or "", url.port, timeout=timeout, context=context)
         return http.client.HTTPConnection(url.hostname or "", url.port, timeout=timeout)
 
@@ -151,6 +149,24 @@ class Transport:
         if response.status >= 400:
             raise refusal(response.status, value)
         return Answer(response.status, headers, value)
+
+
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """What trusts the system's authorities, and this one."""
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+@contextmanager
+def folder_of_socket(path: str) -> Iterator[tuple[int, str]]:
+    """An open descriptor of the folder that a unix socket is in, and its name there: so paths over 107 bytes work too."""
+    folder = os.open(os.path.dirname(path) or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield folder, os.path.basename(path)
+    finally:
+        os.close(folder)
 
 
 def refusal(status: int, value: object) -> PushdError:
@@ -179,20 +195,17 @@ def _remedy(status: int, resource: str) -> str:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket; works for paths over 107 bytes too."""
+    """HTTP over a unix socket."""
 
     def __init__(self, path: str, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
-        self._socket_path = Path(path)
+        self._socket_path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        folder = os.open(self._socket_path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            self.sock.connect(f"/proc/self/fd/{folder}/{self._socket_path.name}")
-        finally:
-            os.close(folder)
+        with folder_of_socket(self._socket_path) as (folder, name):
+            self.sock.connect(f"/proc/self/fd/{folder}/{name}")
 
 
 class _TellingFailures:

@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "help"
 PROMISED = """
 apps apps:create apps:info apps:destroy apps:rename apps:open git:remote git:credentials
 config config:get config:set config:unset config:edit logs ps ps:scale ps:stop ps:wait ps:restart
-releases releases:info releases:output releases:rollback run:detached maintenance maintenance:on maintenance:off
+releases releases:info releases:output releases:rollback run run:inside run:detached maintenance maintenance:on maintenance:off
 builds builds:info builds:output settings settings:set settings:unset login logout whoami serve demo shell-init version help
 heroku-env
 """
@@ -29,14 +29,16 @@ PROMISED_ALIASES = {
 ABOUT_ONE_APP = [
     "apps:info", "apps:destroy", "apps:rename", "apps:open", "config", "config:get", "config:set", "config:unset",
     "config:edit", "logs", "ps", "ps:scale", "ps:stop", "ps:wait", "ps:restart", "releases", "releases:info",
-    "releases:output", "releases:rollback", "run:detached", "maintenance", "maintenance:on", "maintenance:off", "builds",
-    "builds:info", "builds:output", "settings", "settings:set", "settings:unset",
+    "releases:output", "releases:rollback", "run", "run:inside", "run:detached", "maintenance", "maintenance:on",
+    "maintenance:off", "builds", "builds:info", "builds:output", "settings", "settings:set", "settings:unset",
 ]  # fmt: skip
 WITHOUT_JSON = {
     "config:edit": "opens an editor and shows no more than that it is done",
     "ps:restart": "its exit code says all",
     "ps:stop": "its exit code says all",
     "ps:wait": "its exit code says all",
+    "run": "shows what the command prints",
+    "run:inside": "shows what the command prints",
     "demo": "stays, and is there to be watched",
     "shell-init": "prints a script for a shell",
     "git:credentials": "speaks git's own protocol",
