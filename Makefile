@@ -1,15 +1,15 @@
-# The two commands of the README, and what CI runs. Everything lives in .venv and .demo; `make clean` removes both.
+# The two commands of the README, and what CI runs. Everything lives in .venv, .demo and .heroku; `make clean` removes them.
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE  # tests start our programs many times; each would compile everything anew
 
-.PHONY: demo test test-quick test-e2e test-long lint bench clean system-packages
+.PHONY: demo test test-quick test-e2e test-heroku test-long lint bench clean system-packages
 
 demo: .venv/installed
 	$(BIN)/python -m pushd demo --data-dir .demo $(if $(ONCE),--once)
 
-test: system-packages lint test-quick test-e2e
+test: system-packages lint test-quick test-e2e test-heroku
 
 lint: .venv/installed-for-tests
 	$(BIN)/ruff check .
@@ -17,10 +17,13 @@ lint: .venv/installed-for-tests
 	$(BIN)/mypy
 
 test-quick: .venv/installed-for-tests
-	$(BIN)/pytest -q -n $(WORKERS) -m "not e2e and not long"
+	$(BIN)/pytest -q -n $(WORKERS) -m "not e2e and not heroku and not long"
 
 test-e2e: .venv/installed-for-tests
 	$(BIN)/pytest -q -n $(WORKERS) -m "e2e and not long"
+
+test-heroku: .venv/installed-for-tests
+	$(BIN)/pytest -q -n $(WORKERS) -m "heroku and not long"
 
 test-long: system-packages .venv/installed-for-tests
 	$(BIN)/pytest -q -m "long or hypothesis" --hypothesis-profile=long
@@ -46,4 +49,4 @@ system-packages:
 	@touch $@ .venv/installed
 
 clean:
-	rm -rf .venv .demo build dist *.egg-info
+	rm -rf .venv .demo .heroku build dist *.egg-info

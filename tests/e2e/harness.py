@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -18,10 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.contracts.validate import ContractChecker
+
 T = TypeVar("T")
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
 FIXTURE_APPS = ROOT / "tests" / "fixtures" / "apps"
+RECORDED_DAEMON = ROOT / "tests" / "recorded_daemon.py"
 PATIENCE_SECONDS = 60.0  # how long a test waits for what must come; never how long something may take
 
 
@@ -68,6 +72,7 @@ class Server:
         self.flags = flags
         self.environ = dict(environ or {})
         self.process: subprocess.Popen[str] | None = None
+        self.answers = data.parent / f"{data.name}.answers"
         home.mkdir(parents=True, exist_ok=True)
 
     def start(self, *flags: str) -> Server:
@@ -75,7 +80,7 @@ class Server:
         defaults = ["--data-dir", str(self.data), "--api-listen", "127.0.0.1:0", "--router-listen", "127.0.0.1:0"]
         self.log = open(self.data.parent / f"{self.data.name}.log", "ab")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [str(BIN / "pushd"), "serve", *defaults, *self.flags, *flags],
+            [sys.executable, "-P", str(RECORDED_DAEMON), str(self.answers), "serve", *defaults, *self.flags, *flags],
             stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL, text=True, env=self.daemon_environ(),
             start_new_session=True,
         )  # fmt: skip
@@ -113,6 +118,15 @@ class Server:
         self.log.close()
         self.process = None
         return code
+
+    def check_answers(self) -> int:
+        """Hold every JSON answer that the API has given so far against the published schema; how many there were."""
+        lines = self.answers.read_text().splitlines(keepends=True) if self.answers.exists() else []
+        answers = [json.loads(line) for line in lines if line.endswith("\n")]  # a killed daemon may leave half a line
+        checker = checker_of_answers()
+        for method, path, status, body in answers:
+            checker.check(method, path, status, body)
+        return len(answers)
 
     def daemon_log(self) -> str:
         return (self.data.parent / f"{self.data.name}.log").read_text(errors="replace")
@@ -286,6 +300,12 @@ class Load:
                     self.failures.append(f"{page.status} {page.body[:200]}")
 
 
+@functools.cache
+def checker_of_answers() -> ContractChecker:
+    """One for all servers of a test process: reading the schemas takes a while."""
+    return ContractChecker()
+
+
 @contextlib.contextmanager
 def running(server: Server, *flags: str) -> Iterator[Server]:
     """The server, started; ended with all it started."""
@@ -295,3 +315,4 @@ def running(server: Server, *flags: str) -> Iterator[Server]:
     finally:
         if server.process is not None:
             server.stop()
+        server.check_answers()

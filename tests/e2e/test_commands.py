@@ -14,7 +14,10 @@ from pushd import __version__
 from pushd.cli import commands
 from tests.e2e.harness import BIN, PATIENCE_SECONDS, Project, Server, run
 
-ELSEWHERE = {"demo": "`make demo ONCE=1` of .ci/run is its test, and tests/test_wheel.py runs it far from the checkout"}
+ELSEWHERE = {
+    "heroku-env": "all of tests/heroku runs with what it prints",
+    "demo": "`make demo ONCE=1` of .ci/run is its test, and tests/test_wheel.py runs it far from the checkout",
+}
 
 
 def test_every_command_is_called_by_a_test_with_the_real_daemon() -> None:

@@ -1,0 +1,1 @@
+"""The Heroku CLI of npm, unmodified, against a real daemon."""
