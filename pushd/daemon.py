@@ -26,6 +26,7 @@ from pushd.api.certificate import Certificate
 from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
 from pushd.apps import Apps
+from pushd.belongings import Belongings
 from pushd.builder.builder import Builder
 from pushd.builder.tools import Tools
 from pushd.changes import Changes
@@ -142,6 +143,7 @@ class _Story:
 
     deploys: Deploys
     apps: Apps
+    belongings: Belongings
     resume: Resume
 
 
@@ -266,7 +268,15 @@ def _build_story(rooms: _Rooms) -> _Story:
         nursery=rooms.nursery,
     )
     resume = Resume(store=rooms.store, deploys=deploys, live=live, changes=changes, router=rooms.router)
-    return _Story(deploys=deploys, apps=apps, resume=resume)
+    belongings = Belongings(
+        store=rooms.store,
+        router=rooms.router,
+        app_log=rooms.logplex,
+        disk=rooms.disk,
+        clock=rooms.clock,
+        domain=settings.domain,
+    )
+    return _Story(deploys=deploys, apps=apps, belongings=belongings, resume=resume)
 
 
 async def _build_doors(rooms: _Rooms, story: _Story) -> _Doors:
@@ -289,6 +299,7 @@ async def _build_doors(rooms: _Rooms, story: _Story) -> _Doors:
         rates=Rates(settings.api_requests_per_hour, rooms.clock),
         deploys=story.deploys,
         apps=story.apps,
+        belongings=story.belongings,
         outputs=rooms.outputs,
         tails=rooms.logplex,
         clock=rooms.clock,

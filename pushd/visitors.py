@@ -11,6 +11,7 @@ from pushd.kit.aio import in_thread
 from pushd.kit.fetch import CannotFetch, Pages
 from pushd.layout import Layout
 from pushd.model.app import App
+from pushd.model.domain import default_hostname, is_servers_own
 from pushd.model.release import current_release
 from pushd.model.routing import Route
 from pushd.store.store import Store
@@ -38,7 +39,7 @@ class Visitors:
         return Route(
             app_id=str(app.id),
             app_name=app.name,
-            hosts=(f"{app.name}.{self._domain}".lower(),),
+            hosts=await self._hosts(app),
             maintenance=app.maintenance,
             maintenance_page=maintenance_page,
             error_page=error_page,
@@ -46,6 +47,14 @@ class Visitors:
             idle_seconds=settings["idle-timeout-seconds"],
             drain_seconds=settings["drain-timeout-seconds"],
             requests_per_target=settings["requests-per-dyno"],
+        )
+
+    async def _hosts(self, app: App) -> tuple[str, ...]:
+        """The default domain first. A custom one that became an app's own when the server's domain changed is left out."""
+        custom = (each.hostname for each in await self._store.domains.of(app))
+        return (
+            default_hostname(app.name, self._domain),
+            *(hostname for hostname in custom if not is_servers_own(hostname, self._domain)),
         )
 
     async def _pages(self, app: App) -> tuple[str, str]:

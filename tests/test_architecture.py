@@ -20,6 +20,7 @@ GROUND = {"errors", "settings", "layout", "surroundings", "kit", "model", "versi
 STORY = {
     "deploy",
     "apps",
+    "belongings",
     "changes",
     "golive",
     "resume",
@@ -81,7 +82,8 @@ ONLY_HERE: dict[str, tuple[str, ...]] = {
     "sqlite3": ("store/",),
     "psutil": ("kit/proc.py",),
     "honcho": ("model/procfile.py",),
-    "cryptography": ("store/", "api/certificate.py"),
+    "cryptography": ("store/", "api/certificate.py", "model/pem.py", "model/ssh_key.py"),
+    "idna": ("model/domain.py",),
     "subprocess": (
         "cli/",  # the client starts git, editors and the demo's daemon, on its user's terminal
         "client/",  # asks git for its config

@@ -18,7 +18,9 @@ class Action(StrEnum):
     APP_CREATE = "create apps"
     APP_VIEW = "view this app"
     APP_CHANGE = "change this app"
+    APP_RENAME = "rename this app"
     APP_DESTROY = "destroy this app"
+    ACCESS_CHANGE = "change who has access to this app"
     CONFIG_READ = "read the config vars of this app"
     CONFIG_CHANGE = "change the config vars of this app"
     RELEASES = "see the releases of this app"
@@ -35,6 +37,7 @@ class Who(Enum):
     """Whom a rule lets pass; the operator always passes."""
 
     EVERY_USER = auto()
+    COLLABORATOR = auto()  # on the app in question, and its owner
     OWNER = auto()  # of the app in question
     OPERATOR = auto()
 
@@ -43,14 +46,17 @@ A = Action
 RULES: Mapping[Action, Who] = MappingProxyType({
     A.APPS_LIST: Who.EVERY_USER, A.APP_CREATE: Who.EVERY_USER, A.IDENTITY: Who.EVERY_USER,
     A.ACCOUNT: Who.EVERY_USER,
-    A.APP_VIEW: Who.OWNER, A.APP_CHANGE: Who.OWNER, A.APP_DESTROY: Who.OWNER,
-    A.CONFIG_READ: Who.OWNER, A.CONFIG_CHANGE: Who.OWNER,
-    A.RELEASES: Who.OWNER, A.RELEASE: Who.OWNER, A.PUSH: Who.OWNER, A.FETCH: Who.OWNER, A.LOGS: Who.OWNER, A.RUN: Who.OWNER,
+    A.APP_VIEW: Who.COLLABORATOR, A.APP_CHANGE: Who.COLLABORATOR,
+    A.CONFIG_READ: Who.COLLABORATOR, A.CONFIG_CHANGE: Who.COLLABORATOR,
+    A.RELEASES: Who.COLLABORATOR, A.RELEASE: Who.COLLABORATOR, A.PUSH: Who.COLLABORATOR, A.FETCH: Who.COLLABORATOR,
+    A.LOGS: Who.COLLABORATOR, A.RUN: Who.COLLABORATOR,
+    A.APP_RENAME: Who.OWNER, A.APP_DESTROY: Who.OWNER, A.ACCESS_CHANGE: Who.OWNER,
     A.ADMIN: Who.OPERATOR,
 })  # fmt: skip
 
 # Heroku's OAuth scopes: read and write stop short of config vars and releases, and so of all that shows or takes them (a build
-# and a one-off dyno do). Only a global token may make tokens, so that none can give itself more than it has.
+# and a one-off dyno do, and whoever is given access). Only a global token may make tokens, so that none can give itself more
+# than it has.
 _READ = frozenset({A.IDENTITY, A.APPS_LIST, A.APP_VIEW, A.LOGS})
 _READ_PROTECTED = _READ | {A.CONFIG_READ, A.RELEASES, A.FETCH}
 _ALL_OF_APPS = frozenset(A) - {A.ACCOUNT, A.ADMIN}
@@ -58,7 +64,7 @@ GRANTS: Mapping[Scope, frozenset[Action]] = MappingProxyType({
     Scope.GLOBAL: frozenset(A),
     Scope.IDENTITY: frozenset({A.IDENTITY}),
     Scope.READ: _READ,
-    Scope.WRITE: _READ | {A.APP_CREATE, A.APP_CHANGE, A.APP_DESTROY},
+    Scope.WRITE: _READ | {A.APP_CREATE, A.APP_CHANGE, A.APP_RENAME, A.APP_DESTROY},
     Scope.READ_PROTECTED: _READ_PROTECTED,
     Scope.WRITE_PROTECTED: _ALL_OF_APPS,
 })  # fmt: skip
@@ -76,6 +82,8 @@ def may(user: User | None, action: Action, app: App | None) -> bool:
     match RULES[action]:
         case Who.EVERY_USER:
             return True
+        case Who.COLLABORATOR:
+            return app is not None and (app.owner_id == user.id or user.id in app.collaborator_ids)
         case Who.OWNER:
             return app is not None and app.owner_id == user.id
         case Who.OPERATOR:

@@ -21,9 +21,11 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _FIXED = UUID("6f0b2a52-9b1c-5d0e-8c55-6d1a9a2f7e01")  # names the things of this platform that are always the same
 
 
-def answer(data: Any, *, status: int = 200, change: Change | None = None) -> web.Response:
-    """JSON; with `change`, its id goes into the header that our client waits by."""
+def answer(data: Any, *, status: int = 200, change: Change | None = None, warning: str | None = None) -> web.Response:
+    """JSON; `change` goes by its id into the header that our client waits by, `warning` into the one that clients print."""
     response = web.json_response(data, status=status)
+    if warning is not None:
+        response.headers["X-Heroku-Warning"] = warning
     if change is not None:
         response.headers["Pushd-Change"] = str(change.id)
     return response

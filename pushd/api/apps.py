@@ -10,7 +10,7 @@ from pushd.access.actions import Action, may
 from pushd.api.account import find_self
 from pushd.api.answers import Json, answer, app_reference, base_url, fixed, maybe_timestamp, page, timestamp
 from pushd.api.body import parse_body
-from pushd.api.needs import APP, APPS, SITE, STORE, USER
+from pushd.api.needs import ACCESS, APP, APPS, SITE, STORE, USER
 from pushd.api.ranges import Field
 from pushd.errors import InvalidParams
 from pushd.model.app import REGION, STACK, App, parse_app_name
@@ -65,6 +65,7 @@ async def update(request: web.Request) -> web.Response:
     wanted = await parse_body(request, UpdateBody)
     _check_choice("stack", wanted.build_stack, STACK)
     if wanted.name is not None and wanted.name != app.name:
+        request.app[ACCESS].check(user, Action.APP_RENAME, app)
         app = await apps.rename(app, parse_app_name(wanted.name), user)
     if wanted.maintenance is not None:
         app = await apps.set_maintenance(app, wanted.maintenance, user)

@@ -17,7 +17,11 @@ from pushd.api.signed import Signer
 from pushd.api.streams import Streams
 from pushd.kit.clock import Clock
 from pushd.model.app import App
+from pushd.model.certificate import SniEndpoint
 from pushd.model.change import Change
+from pushd.model.collaborator import Collaborator
+from pushd.model.domain import Domain
+from pushd.model.drain import Drain
 from pushd.model.dyno import Dyno
 from pushd.model.formation import ProcessFormation, Scale
 from pushd.model.logline import LogLine
@@ -64,6 +68,30 @@ class Apps(Protocol):
     async def destroy(self, app: App) -> None: ...
 
 
+class Belongings(Protocol):
+    """What an app has beside its releases. Visitors see what concerns them when a call returns."""
+
+    async def add_domain(self, app: App, hostname: str, endpoint: str | None, user: User) -> Domain: ...
+
+    async def bind_domain(self, app: App, which: str, endpoint: str | None, user: User) -> Domain: ...
+
+    async def remove_domain(self, app: App, which: str, user: User) -> Domain: ...
+
+    async def add_certificate(self, app: App, chain: str, key: str, user: User) -> SniEndpoint: ...
+
+    async def update_certificate(self, app: App, which: str, chain: str, key: str, user: User) -> SniEndpoint: ...
+
+    async def remove_certificate(self, app: App, which: str, user: User) -> SniEndpoint: ...
+
+    async def add_collaborator(self, app: App, email_or_id: str, user: User) -> Collaborator: ...
+
+    async def remove_collaborator(self, app: App, which: str, user: User) -> Collaborator: ...
+
+    async def add_drain(self, app: App, url: str, user: User) -> Drain: ...
+
+    async def remove_drain(self, app: App, which: str, user: User) -> Drain: ...
+
+
 class Outputs(Protocol):
     """Build and release phase output, live while it is written; None when there is none (yet)."""
 
@@ -103,6 +131,7 @@ ACCESS = web.AppKey("access", Access)
 RATES = web.AppKey("rates", Rates)
 DEPLOYS = web.AppKey("deploys", Deploys)
 APPS = web.AppKey("apps", Apps)
+BELONGINGS = web.AppKey("belongings", Belongings)
 OUTPUTS = web.AppKey("outputs", Outputs)
 TAILS = web.AppKey("tails", Tails)
 CLOCK = web.AppKey("clock", Clock)

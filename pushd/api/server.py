@@ -16,6 +16,7 @@ from pushd.api.needs import (
     ACCESS,
     APPS,
     AUTHORITY,
+    BELONGINGS,
     CLOCK,
     DEPLOYS,
     OUTPUTS,
@@ -27,6 +28,7 @@ from pushd.api.needs import (
     STREAMS,
     TAILS,
     Apps,
+    Belongings,
     Deploys,
     Outputs,
     Site,
@@ -54,6 +56,7 @@ async def make_application(
     rates: Rates,
     deploys: Deploys,
     apps: Apps,
+    belongings: Belongings,
     outputs: Outputs,
     tails: Tails,
     clock: Clock,
@@ -66,6 +69,7 @@ async def make_application(
     application[RATES] = rates
     application[DEPLOYS] = deploys
     application[APPS] = apps
+    application[BELONGINGS] = belongings
     application[OUTPUTS] = outputs
     application[TAILS] = tails
     application[CLOCK] = clock

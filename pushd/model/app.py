@@ -34,6 +34,7 @@ class App:
     released_at: datetime | None
     repo_size_bytes: int
     slug_size_bytes: int
+    collaborator_ids: frozenset[UUID] = frozenset()  # users with whom it is shared, without the owner
 
 
 def parse_app_name(text: str) -> str:

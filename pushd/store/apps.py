@@ -17,7 +17,11 @@ from pushd.store.database import Database
 from pushd.store.releases import NewRelease, insert_release
 from pushd.store.rows import app_not_found, maybe_time, parse_id, time_text
 
-_SELECT = "SELECT apps.*, users.email AS owner_email FROM apps JOIN users ON users.id = apps.owner_id"
+_SELECT = (
+    "SELECT apps.*, users.email AS owner_email,"
+    " (SELECT group_concat(user_id) FROM collaborators WHERE app_id = apps.id) AS collaborator_ids"
+    " FROM apps JOIN users ON users.id = apps.owner_id"
+)
 
 
 class Apps:
@@ -144,4 +148,5 @@ def _app(row: sqlite3.Row) -> App:
         released_at=maybe_time(row["released_at"]),
         repo_size_bytes=row["repo_size_bytes"],
         slug_size_bytes=row["slug_size_bytes"],
+        collaborator_ids=frozenset(UUID(each) for each in (row["collaborator_ids"] or "").split(",") if each),
     )

@@ -58,6 +58,6 @@ def app_not_found() -> NotFound:
     return NotFound("Couldn't find that app.", resource="app", remedy="`pushd apps` lists those you may see.")
 
 
-def not_found(noun: str, remedy: str = "") -> NotFound:
-    """ "Couldn't find that release." and its like."""
-    return NotFound(f"Couldn't find that {noun}.", resource=noun, remedy=remedy)
+def not_found(noun: str, remedy: str = "", *, resource: str = "") -> NotFound:
+    """ "Couldn't find that release." and its like; `resource` is the schema's word if the noun is another."""
+    return NotFound(f"Couldn't find that {noun}.", resource=resource or noun, remedy=remedy)

@@ -11,13 +11,18 @@ from pushd.store.apps import Apps
 from pushd.store.builds import Builds
 from pushd.store.changes import Changes
 from pushd.store.cipher import Cipher, WrongKey, read_or_make_key
+from pushd.store.collaborators import Collaborators
 from pushd.store.config import Config
 from pushd.store.database import Database, open_database
+from pushd.store.domains import Domains
+from pushd.store.drains import Drains
 from pushd.store.dynos import Dynos
 from pushd.store.formation import Formation
 from pushd.store.meta import Meta, get_meta, set_meta
 from pushd.store.releases import Releases
 from pushd.store.slugs import Slugs
+from pushd.store.sni_endpoints import SniEndpoints
+from pushd.store.ssh_keys import SshKeys
 from pushd.store.users import Users
 
 _KEY_CHECK = "key_check"  # in `meta`: a known text, encrypted when the store was made
@@ -38,6 +43,11 @@ class Store:
         self.settings = AppSettingsTable(database)
         self.changes = Changes(database, clock)
         self.dynos = Dynos(database)
+        self.domains = Domains(database, clock)
+        self.sni_endpoints = SniEndpoints(database, cipher, clock)
+        self.collaborators = Collaborators(database, clock)
+        self.ssh_keys = SshKeys(database, clock)
+        self.drains = Drains(database, cipher, clock)
         self.meta = Meta(database)
 
     @classmethod

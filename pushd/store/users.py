@@ -44,6 +44,12 @@ class Users:
         """Letter case of ASCII does not matter."""
         return await self._database.read(lambda connection: _select(connection, "email = ?", (email,)))
 
+    async def maybe_by_id(self, user_id: str) -> User | None:
+        wanted = maybe_text(parse_id(user_id))
+        return (
+            None if wanted is None else await self._database.read(lambda connection: _select(connection, "id = ?", (wanted,)))
+        )
+
     async def by_token(self, token: str) -> User | None:
         """Whose token this is, with the scopes of that token; None for an unknown or an expired one."""
         wanted = _hash(token)
@@ -185,6 +191,18 @@ class Users:
             return _not_of_the_file(row)
 
         return await self._database.transact(work)
+
+
+def insert_user(connection: sqlite3.Connection, email: str, now: str) -> UUID:
+    """The id of the user of that address; one who is not known yet is made, and cannot log in before they get a token."""
+    if (found := _select(connection, "email = ?", (email,))) is not None:
+        return found.id
+    made = uuid4()
+    connection.execute(
+        "INSERT INTO users (id, email, is_operator, created_at, updated_at) VALUES (?, ?, 0, ?, ?)",
+        (str(made), email, now, now),
+    )
+    return made
 
 
 def _select(connection: sqlite3.Connection, where: str, values: Sequence[str]) -> User | None:

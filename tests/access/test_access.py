@@ -18,10 +18,11 @@ def make_user(email: str, *, is_operator: bool = False) -> User:
     return User(id=uuid4(), email=email, is_operator=is_operator, created_at=NOW, updated_at=NOW)
 
 
-def make_app(owner_id: UUID) -> App:
+def make_app(owner_id: UUID, *collaborators: UUID) -> App:
     return App(
         id=uuid4(), name="blog", owner_id=owner_id, owner_email="x@localhost", maintenance=False, restarts=0, created_at=NOW,
         updated_at=NOW, released_at=None, repo_size_bytes=0, slug_size_bytes=0,
+        collaborator_ids=frozenset(collaborators),
     )  # fmt: skip
 
 
@@ -30,8 +31,10 @@ OPERATOR, OWNER, STRANGER = (
     make_user("owner@localhost"),
     make_user("s@localhost"),
 )
-APP = make_app(OWNER.id)
-OF_AN_APP = sorted(action for action, who in RULES.items() if who is Who.OWNER)
+FRIEND = make_user("friend@localhost")
+APP = make_app(OWNER.id, FRIEND.id)
+OF_AN_APP = sorted(action for action, who in RULES.items() if who in (Who.OWNER, Who.COLLABORATOR))
+OF_ITS_OWNER = {Action.APP_RENAME, Action.APP_DESTROY, Action.ACCESS_CHANGE}
 OF_A_USER = sorted(action for action, who in RULES.items() if who is Who.EVERY_USER)
 
 
@@ -62,6 +65,19 @@ def test_what_concerns_an_app_is_its_owners(action: Action) -> None:
     assert may(OWNER, action, APP)
     assert not may(STRANGER, action, APP)
     assert not may(OWNER, action, None)
+
+
+@pytest.mark.parametrize("action", OF_AN_APP)
+def test_a_collaborator_works_on_the_app_and_does_not_decide_about_it(action: Action) -> None:
+    assert may(FRIEND, action, APP) == (action not in OF_ITS_OWNER)
+    assert not may(FRIEND, action, make_app(OWNER.id))
+    assert not may(FRIEND, action, None)
+
+
+@pytest.mark.parametrize("action", sorted(OF_ITS_OWNER))
+def test_a_collaborator_is_told_what_they_may_not(action: Action) -> None:
+    with pytest.raises(Forbidden, match=f"You may not {action}"):
+        Access(OneToken()).check(FRIEND, action, APP)
 
 
 @pytest.mark.parametrize("action", OF_A_USER)

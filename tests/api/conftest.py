@@ -19,6 +19,8 @@ from pushd.access.rates import Rates
 from pushd.api.certificate import Certificate
 from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
+from pushd.belongings import Belongings
+from pushd.disk import DiskReserve
 from pushd.kit.clock import SystemClock
 from pushd.kit.listen import bind, shown_address
 from pushd.layout import Layout
@@ -29,7 +31,7 @@ from pushd.model.release import Release, ReleaseEvent
 from pushd.model.slug import Slug
 from pushd.model.user import User
 from pushd.store.store import Store
-from tests.api.fakes import EPOCH, FakeApps, FakeDeploys, FakeOutputs, FakeTails
+from tests.api.fakes import EPOCH, FakeAppLog, FakeApps, FakeDeploys, FakeOutputs, FakeRouter, FakeTails
 from tests.contracts.validate import ContractChecker
 
 TOKEN = "pushd-operator-token"
@@ -75,6 +77,9 @@ class Api:
         self.deploys: FakeDeploys
         self.apps: FakeApps
         self.outputs: FakeOutputs
+        self.router: FakeRouter
+        self.app_log: FakeAppLog
+        self.roots: list[bytes]  # authorities that the machine trusts
         self.tails: FakeTails
         self.tls: Path
 
@@ -187,12 +192,22 @@ class _Running:
         self.store = await Store.open(layout.store, layout.secret_key, clock)
         operator = await self.store.users.create_operator("admin@localhost", TOKEN)
         deploys, apps, outputs, tails = FakeDeploys(self.store), FakeApps(self.store), FakeOutputs(), FakeTails()
+        router, app_log, roots = FakeRouter(), FakeAppLog(), list[bytes]()
         application = await make_application(
             store=self.store,
             access=Access(self.store.users),
             rates=Rates(self.requests_per_hour, clock),
             deploys=deploys,
             apps=apps,
+            belongings=Belongings(
+                store=self.store,
+                router=router,
+                app_log=app_log,
+                disk=DiskReserve(layout.data, 0),
+                clock=clock,
+                domain="localhost",
+                roots=lambda: roots,
+            ),
             outputs=outputs,
             tails=tails,
             clock=clock,
@@ -212,6 +227,7 @@ class _Running:
         self.session = aiohttp.ClientSession()
         api = Api(address, self.session, self.server, self.checker)
         api.store, api.operator, api.deploys, api.apps = self.store, operator, deploys, apps
+        api.router, api.app_log, api.roots = router, app_log, roots
         api.outputs, api.tails, api.tls = outputs, tails, layout.tls
         return api
 

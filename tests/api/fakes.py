@@ -16,6 +16,7 @@ from pushd.model.dyno import Dyno, DynoState, Epoch
 from pushd.model.formation import ProcessFormation, Scale, check_known
 from pushd.model.logline import LogLine
 from pushd.model.release import Release, ReleaseStatus
+from pushd.model.routing import Target, WebState
 from pushd.model.secret import Environ
 from pushd.model.user import User
 from pushd.store.store import Store
@@ -142,6 +143,42 @@ class FakeApps:
 
     async def destroy(self, app: App) -> None:
         await self.store.apps.delete(app)
+
+
+class FakeRouter:
+    """Records whose route was asked for anew."""
+
+    def __init__(self) -> None:
+        self.refreshed: list[UUID] = []
+
+    async def route(self, app_id: UUID, targets: Sequence[Target], state: WebState) -> None:
+        raise NotImplementedError
+
+    async def announce(self, states: Mapping[UUID, WebState]) -> None:
+        raise NotImplementedError
+
+    async def refresh(self, app_id: UUID) -> None:
+        self.refreshed.append(app_id)
+
+    async def forget(self, app_id: UUID) -> None:
+        raise NotImplementedError
+
+
+class FakeAppLog:
+    """Keeps what the platform says of apps: `said` are the messages in order."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, app_id: UUID, source: str, process: str, message: str) -> None:
+        assert (source, process) == ("app", "api")
+        self.said.append(message)
+
+    def set_limit(self, app_id: UUID, limit_bytes: int) -> None:
+        raise NotImplementedError
+
+    async def destroy(self, app_id: UUID) -> None:
+        raise NotImplementedError
 
 
 class FakeOutputs:

@@ -16,6 +16,7 @@ from tests.api.conftest import BODY_LIMIT_BYTES, TOKEN, Api
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CONFIG, FORMATION, DYNOS = "/apps/shop/config-vars", "/apps/shop/formation", "/apps/shop/dynos"
+DOMAINS = "/apps/shop/domains"
 RELEASES, LOGS, SETTINGS = "/apps/shop/releases", "/apps/shop/log-sessions", "/-/apps/shop/settings"
 
 BODIES: list[tuple[str, str, bytes, int, str]] = [
@@ -89,7 +90,29 @@ VALUES: list[tuple[str, str, Any, int, str]] = [
     ("POST", LOGS, {"source": "kernel"}, 422, "app or heroku"),
     ("POST", LOGS, {"tail": "yes"}, 422, "tail must be"),
     ("POST", "/apps/shop/builds", {"source_blob": {"url": "http://localhost/x.tgz"}}, 422, "git push"),
-    ("POST", "/apps/shop/domains", {"hostname": "www.example.com", "sni_endpoint": None}, 422, "not served yet"),
+    ("POST", DOMAINS, {}, 422, "hostname is missing"),
+    ("POST", DOMAINS, {"hostname": None}, 422, "hostname must be a string"),
+    ("POST", DOMAINS, {"hostname": "http://www.example.com/"}, 422, "not a valid domain name"),
+    ("POST", DOMAINS, {"hostname": "shop.localhost"}, 422, "belongs to this server"),
+    ("POST", DOMAINS, {"hostname": "localhost"}, 422, "not a valid domain name"),
+    ("POST", DOMAINS, {"hostname": "www.example.com", "sni_endpoint": "none-such"}, 404, "SNI endpoint"),
+    ("POST", DOMAINS, {"hostname": "www.example.com", "sni_endpoint": {"id": "x"}}, 422, "sni_endpoint must be"),
+    ("PATCH", f"{DOMAINS}/www.example.com", {"sni_endpoint": None}, 404, "domain name"),
+    ("PATCH", f"{DOMAINS}/shop.localhost", {"sni_endpoint": None}, 422, "default domain and stays"),
+    ("PATCH", f"{DOMAINS}/shop.localhost", {}, 422, "sni_endpoint is missing"),
+    ("POST", "/apps/shop/sni-endpoints", {}, 422, "certificate_chain is missing"),
+    ("POST", "/apps/shop/sni-endpoints", {"certificate_chain": "x", "private_key": 1}, 422, "private_key must be a string"),
+    ("POST", "/apps/shop/sni-endpoints", {"certificate_chain": "x", "private_key": "y"}, 422, "cannot be read"),
+    ("PATCH", "/apps/shop/sni-endpoints/none", {"certificate_chain": "x", "private_key": "y"}, 404, "SNI endpoint"),
+    ("POST", "/apps/shop/acm", {}, 422, "certs:add CRT KEY"),
+    ("PATCH", "/apps/shop/acm", {"acm_refresh": True}, 422, "certs:add CRT KEY"),
+    ("POST", "/apps/shop/collaborators", {}, 422, "user is missing"),
+    ("POST", "/apps/shop/collaborators", {"user": "nobody"}, 422, "not an e-mail address"),
+    ("POST", "/apps/shop/collaborators", {"user": "admin@localhost"}, 422, "already a collaborator"),
+    ("POST", "/account/keys", {}, 422, "public_key is missing"),
+    ("POST", "/account/keys", {"public_key": "ssh-rsa"}, 422, "damaged"),
+    ("POST", "/apps/shop/log-drains", {}, 422, "url is missing"),
+    ("POST", "/apps/shop/log-drains", {"url": "ftp://x"}, 422, "https://, http://, syslog+tls://, syslog://"),
     ("POST", "/oauth/authorizations", {"expires_in": 0}, 422, "expires_in"),
     ("POST", "/oauth/authorizations", {"scope": ["reading"]}, 422, "scope"),
     ("PATCH", SETTINGS, {"probe": "guess"}, 422, "http, port"),
@@ -113,7 +136,15 @@ PLACES = [
     ("POST", "/apps/shop/dynos/run.9/actions/stop", "dyno"),
     ("GET", "/apps/shop/formation/clock", "formation"),
     ("GET", "/apps/shop/domains/www.example.com", "domain"),
+    ("DELETE", "/apps/shop/domains/www.example.com", "domain"),
     ("GET", "/apps/shop/collaborators/you@example.com", "collaborator"),
+    ("DELETE", "/apps/shop/collaborators/you@example.com", "collaborator"),
+    ("GET", "/apps/shop/sni-endpoints/x", "sni_endpoint"),
+    ("DELETE", "/apps/shop/sni-endpoints/x", "sni_endpoint"),
+    ("GET", "/apps/shop/log-drains/https%3A%2F%2Fx%2F", "log_drain"),
+    ("DELETE", "/apps/shop/log-drains/d.00000000-0000-0000-0000-000000000000", "log_drain"),
+    ("GET", "/account/keys/x", "key"),
+    ("DELETE", "/account/keys/00:11", "key"),
     ("GET", "/users/you@example.com", "user"),
     ("GET", "/users/you@example.com/apps", "user"),
     ("GET", "/regions/eu", "region"),
@@ -140,7 +171,10 @@ RANGES = [
 
 
 async def state(shared: Api) -> Any:
-    paths = ("/apps", CONFIG, FORMATION, RELEASES, DYNOS, SETTINGS)
+    paths = (
+        *("/apps", CONFIG, FORMATION, RELEASES, DYNOS, SETTINGS, DOMAINS, "/apps/shop/sni-endpoints"),
+        *("/apps/shop/collaborators", "/apps/shop/log-drains", "/account/keys"),
+    )
     return [await shared.get(path) for path in paths]
 
 

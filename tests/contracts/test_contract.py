@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from pushd.api.routes import ROUTES
+from pushd.model.app import App
+from pushd.model.pem import parse_pair
 from tests.api.conftest import Api, Deployed, running_api
 from tests.contracts.validate import ContractChecker, listed_deviations
+from tests.pki import KEY_OF_NOBODY, issue, ssh_public_key
 
 NO_JSON = {"/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}", "/-/metrics", "/-/ca.pem"}
 ALWAYS_REFUSED = {  # not served yet, or a 404 that means "none"
     "POST /apps/{app}/builds",
-    "POST /apps/{app}/domains",
+    "POST /apps/{app}/acm",
+    "PATCH /apps/{app}/acm",
     "GET /apps/{app}/pipeline-couplings",
     "DELETE /oauth/sessions/{session}",
     "POST /oauth/clients",
@@ -25,6 +31,8 @@ ALWAYS_REFUSED = {  # not served yet, or a 404 that means "none"
     "DELETE /oauth/clients/{client}",
     "POST /oauth/clients/{client}/actions/rotate-credentials",
 }
+CERTIFICATE = issue("www.example.com")
+PAIR = {"certificate_chain": CERTIFICATE.pem, "private_key": CERTIFICATE.key_pem}
 BODIES: dict[str, Any] = {
     "POST /apps": {"name": "made"},
     "PATCH /apps/{app}": {"maintenance": True},
@@ -34,6 +42,13 @@ BODIES: dict[str, Any] = {
     "PATCH /apps/{app}/formation/{type}": {"quantity": 1},
     "POST /apps/{app}/dynos": {"command": "flask routes"},
     "POST /apps/{app}/log-sessions": {"lines": 10},
+    "POST /account/keys": {"public_key": ssh_public_key(KEY_OF_NOBODY)},
+    "POST /apps/{app}/collaborators": {"user": "new@example.com"},
+    "POST /apps/{app}/domains": {"hostname": "new.example.com", "sni_endpoint": None},
+    "PATCH /apps/{app}/domains/{domain}": {"sni_endpoint": None},
+    "POST /apps/{app}/sni-endpoints": PAIR,
+    "PATCH /apps/{app}/sni-endpoints/{sni_endpoint}": PAIR,
+    "POST /apps/{app}/log-drains": {"url": "https://new.example.com/"},
     "POST /oauth/authorizations": {"scope": ["global"], "expires_in": 60},
     "PATCH /account": {"name": "Ada"},
     "PATCH /-/apps/{app}/settings": {"probe-path": "/up"},
@@ -45,6 +60,7 @@ async def make_every_call(api: Api) -> dict[str, int]:
     shop = await api.deployed("shop")
     await api.store.releases.set_has_output(shop.release)
     await api.request("POST", "/apps/shop/releases", {"slug": str(shop.slug.id)})
+    await add_belongings(api, shop.app)
     rows = sorted((row for row in ROUTES if row.path not in NO_JSON), key=lambda row: row.method == "DELETE")
     rows.sort(key=lambda row: (row.method, row.path) == ("DELETE", "/apps/{app}"))
     statuses: dict[str, int] = {}
@@ -53,6 +69,15 @@ async def make_every_call(api: Api) -> dict[str, int]:
         answer = await api.request(row.method, await _fill(api, shop, row.path), BODIES.get(name))
         statuses[name] = answer.status
     return statuses
+
+
+async def add_belongings(api: Api, app: App) -> None:
+    """One of each, so that there is what to show, change and remove."""
+    pair = parse_pair(CERTIFICATE.pem, CERTIFICATE.key_pem, roots=[], now=datetime.now(UTC))
+    await api.store.sni_endpoints.add(app, "calm-fjord-12345", pair)
+    await api.store.domains.add(app, "www.example.com", "calm-fjord-12345")
+    await api.store.collaborators.add(app, "ada@example.com")
+    await api.store.drains.add(app, "https://logs.example.com/")
 
 
 async def _fill(api: Api, shop: Deployed, path: str) -> str:
@@ -64,8 +89,9 @@ async def _fill(api: Api, shop: Deployed, path: str) -> str:
         "build": str(shop.build.id),
         "type": "web",
         "dyno": "web.1",
-        "domain": "shop.localhost",
-        "collaborator": "admin@localhost",
+        "domain": "www.example.com",
+        "collaborator": "ada@example.com",
+        "drain": quote("https://logs.example.com/", safe=""),
         "region": "us",
         "stack": "heroku-24",
         "session": "~",
@@ -74,6 +100,10 @@ async def _fill(api: Api, shop: Deployed, path: str) -> str:
     if "{authorization}" in path:
         made, _ = await api.store.users.create_authorization(api.operator, "for this call")
         known["authorization"] = str(made.id)
+    if "{sni_endpoint}" in path:
+        known["sni_endpoint"] = (await api.store.sni_endpoints.of(shop.app))[0].name
+    if "{key}" in path:
+        known["key"] = str((await api.store.ssh_keys.of(api.operator))[0].id)
     if "{change}" in path:
         known["change"] = str((await api.store.changes.create(shop.app, 2)).id)
     return re.sub(r"\{(\w+)\}", lambda found: known[found[1]], path)
