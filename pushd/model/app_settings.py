@@ -19,6 +19,7 @@ class AppSetting:
     default: str
     help: str
     parse: Callable[[str], Any]
+    feature: str = ""  # for a switch that `features` or `labs` shows too: its state, "general" or "public"
 
 
 def _branch(text: str) -> str:
@@ -31,6 +32,12 @@ def _path(text: str) -> str:
     if not re.fullmatch(r"/[!-~]{0,1000}", text):
         raise ValueError("it must be a path that starts with /")
     return text
+
+
+def _switch(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError("it must be on or off")
+    return text == "on"
 
 
 APP_SETTINGS: tuple[AppSetting, ...] = (
@@ -49,8 +56,13 @@ APP_SETTINGS: tuple[AppSetting, ...] = (
     AppSetting("idle-timeout-seconds", "55", "Silence after which a connection is ended (H15, H28).", seconds(1, 3600)),
     AppSetting("requests-per-dyno", "50", "Requests that one dyno gets at a time; more wait, then H11.", count(1, 10_000)),
     AppSetting("dyno-memory-mb", "512", "Memory quota of a dyno: R14 above it, R15 at twice.", count(32, 1_000_000)),
+    AppSetting("runtime-dyno-metadata", "on", "Dynos find their app, release and commit in HEROKU_* variables: on or off.",
+               _switch, "general"),
+    AppSetting("log-runtime-metrics", "off", "The log tells every 20 s what memory each dyno takes: on or off.",
+               _switch, "public"),
     AppSetting("log-limit-mb", "64", "Log kept on disk.", count(1, 100_000)),
 )  # fmt: skip
+FEATURES = tuple(setting for setting in APP_SETTINGS if setting.feature)
 _BY_NAME = {setting.name: setting for setting in APP_SETTINGS}
 
 

@@ -105,14 +105,17 @@ class Releaser:
             raise NotFound(f"{release.name} of {app.name} has no slug yet.", resource="slug", remedy="Push first.")
         slug = await self._store.slugs.find(app, release.slug_id)
         config = await self._store.releases.config_vars(release)
+        settings = await self._store.settings.of(app)
+        if settings["runtime-dyno-metadata"]:
+            config |= self._metadata(app, release, slug)
         quantities = await self._store.formation.quantities(app)
         return Launch(
             app=app,
             release=release,
             slug=slug,
-            environ=config | self._metadata(app, release, slug),
+            environ=config,
             formation={kind: quantities.get(kind, 0) for kind in release.process_types if kind != formation.RELEASE},
-            settings=await self._store.settings.of(app),
+            settings=settings,
         )
 
     def _metadata(self, app: App, release: Release, slug: Slug) -> Mapping[str, str]:

@@ -1,4 +1,7 @@
-"""R14 and R15: what dynos take is measured again and again, told when over the quota, ended at twice the quota."""
+"""R14 and R15: what dynos take is measured again and again, told when over the quota, ended at twice the quota.
+
+An app with the feature log-runtime-metrics has it in its log all the time.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from pushd.runner.schedulers import Memory
 
 log = logging.getLogger(__name__)
 SAMPLE_EVERY_SECONDS = 4.0
-TELL_EVERY_SECONDS = 20.0  # as often as Heroku says R14
+TELL_EVERY_SECONDS = 20.0  # as often as Heroku says R14, and the metrics
 _VAST = 2.0
 
 
@@ -34,6 +37,22 @@ def judge(memory: Memory, quota_bytes: int) -> Verdict:
     return Verdict.OVER if taken > quota_bytes else Verdict.FINE
 
 
+def metrics_line(life: Life, memory: Memory, quota_bytes: int) -> str:
+    """What a dyno takes, in the form that tools for Heroku's logs read.
+
+    Units: megabytes of 2**20 bytes. `memory_cache` are scratch files, which live in memory.
+    Source: Heroku Dev Center, "Log Runtime Metrics", as far as we measure it.
+    """
+    samples = {
+        "memory_total": memory.rss_bytes + memory.scratch_bytes,
+        "memory_rss": memory.rss_bytes,
+        "memory_cache": memory.scratch_bytes,
+        "memory_quota": quota_bytes,
+    }
+    shown = " ".join(f"sample#{name}={size / (1 << 20):.2f}MB" for name, size in samples.items())
+    return f"source={life.part.name} dyno=heroku.{life.part.launch.app.id}.{life.id} {shown}"
+
+
 class MemoryWatch:
     """One loop over all dynos; a dyno that cannot be measured is left alone."""
 
@@ -41,6 +60,7 @@ class MemoryWatch:
         self._lives = lives
         self._clock = clock
         self._told_at: dict[UUID, float] = {}  # when R14 was last said, of those that are over
+        self._logged_at: dict[UUID, float] = {}  # when metrics were last logged
 
     async def run(self) -> None:
         """Sample for ever."""
@@ -58,6 +78,7 @@ class MemoryWatch:
                 log.exception("cannot measure a dyno", extra={"dyno": life.part.name})
         ids = {life.id for life in lives}
         self._told_at = {dyno_id: at for dyno_id, at in self._told_at.items() if dyno_id in ids}
+        self._logged_at = {dyno_id: at for dyno_id, at in self._logged_at.items() if dyno_id in ids}
 
     async def _sample(self, life: Life) -> None:
         process = life.process
@@ -67,6 +88,8 @@ class MemoryWatch:
         if process is not life.process:
             return  # it was started again meanwhile
         quota_bytes = life.part.launch.settings["dyno-memory-mb"] << 20
+        if life.part.launch.settings["log-runtime-metrics"] and self._is_due(self._logged_at, life.id):
+            life.tell(metrics_line(life, memory, quota_bytes))
         verdict = judge(memory, quota_bytes)
         if verdict is Verdict.FINE:
             self._told_at.pop(life.id, None)
@@ -77,7 +100,14 @@ class MemoryWatch:
             life.tell(shown)
             life.tell("Error R15 (Memory quota vastly exceeded)")
             life.kill_because(f"it took {taken >> 20} MB, more than twice its memory quota of {quota_bytes >> 20} MB (R15)")
-        elif self._clock.monotonic() - self._told_at.get(life.id, float("-inf")) >= TELL_EVERY_SECONDS:
-            self._told_at[life.id] = self._clock.monotonic()
+        elif self._is_due(self._told_at, life.id):
             life.tell(shown)
             life.tell("Error R14 (Memory quota exceeded)")
+
+    def _is_due(self, last: dict[UUID, float], dyno_id: UUID) -> bool:
+        """Whether to say it again; if so, that is remembered."""
+        now = self._clock.monotonic()
+        if now - last.get(dyno_id, float("-inf")) < TELL_EVERY_SECONDS:
+            return False
+        last[dyno_id] = now
+        return True

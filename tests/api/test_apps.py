@@ -99,7 +99,7 @@ async def test_the_default_domain_and_the_owner_are_shown(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "list_", ["addons", "addon-attachments", "buildpack-installations", "features", "log-drains", "sni-endpoints", "webhooks"]
+    "list_", ["addons", "addon-attachments", "buildpack-installations", "log-drains", "sni-endpoints", "webhooks"]
 )
 async def test_what_an_app_has_none_of_is_an_empty_list(api: Api, list_: str) -> None:
     await api.create("blog")

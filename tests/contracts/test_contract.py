@@ -26,6 +26,8 @@ ALWAYS_REFUSED = {  # not served yet, or a 404 that means "none"
     "GET /apps/{app}/pipeline-couplings",
     "DELETE /oauth/sessions/{session}",
     "POST /oauth/clients",
+    "GET /account/features/{feature}",
+    "PATCH /account/features/{feature}",
     "GET /oauth/clients/{client}",
     "PATCH /oauth/clients/{client}",
     "DELETE /oauth/clients/{client}",
@@ -51,6 +53,7 @@ BODIES: dict[str, Any] = {
     "POST /apps/{app}/log-drains": {"url": "https://new.example.com/"},
     "POST /oauth/authorizations": {"scope": ["global"], "expires_in": 60},
     "PATCH /account": {"name": "Ada"},
+    "PATCH /apps/{app}/features/{feature}": {"enabled": True},
     "PATCH /-/apps/{app}/settings": {"probe-path": "/up"},
 }
 
@@ -96,6 +99,7 @@ async def _fill(api: Api, shop: Deployed, path: str) -> str:
         "stack": "heroku-24",
         "session": "~",
         "client": "none",
+        "feature": "log-runtime-metrics",
     }
     if "{authorization}" in path:
         made, _ = await api.store.users.create_authorization(api.operator, "for this call")

@@ -72,3 +72,25 @@ async def test_a_dyno_that_cannot_be_measured_keeps_no_other_from_being_measured
     await room.clock.skip(4)
 
     await room.happened.has("heroku[web.2]: Error R14 (Memory quota exceeded)")
+
+
+async def test_metrics_are_logged_every_20_seconds_if_the_app_wants_them(room: Room) -> None:
+    await room.deploy(room.launch({"web": 1}, settings={"dyno-memory-mb": "100", "log-runtime-metrics": "on"}))
+    room.scheduler.named("web.1").taken = Memory(30 * MB, MB // 2)
+
+    for _ in range(7):
+        await room.clock.skip(4)
+    sizes = "sample#memory_total=30.50MB sample#memory_rss=30.00MB sample#memory_cache=0.50MB sample#memory_quota=100.00MB"
+    await room.happened.has(sizes, times=2)
+
+    assert room.log.count("sample#memory_total") == 2
+    assert "heroku[web.1]: source=web.1 dyno=heroku." in room.log
+
+
+async def test_metrics_are_not_logged_if_it_does_not(room: Room) -> None:
+    await room.deploy(room.launch())
+
+    for _ in range(6):
+        await room.clock.skip(4)
+
+    assert "sample#" not in room.log
