@@ -27,7 +27,18 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
         "releases:rollback": "releases:rollback",
         "builds": "builds:list_builds", "builds:info": "builds:info", "builds:output": "builds:output",
     },
-    "Account": {"login": "login:login", "logout": "login:logout", "whoami": "login:whoami"},
+    "Account": {
+        "auth:login": "login:login", "auth:logout": "login:logout", "auth:whoami": "login:whoami", "auth:token": "login:token",
+        "authorizations": "authorizations:list_authorizations", "authorizations:create": "authorizations:create",
+        "authorizations:info": "authorizations:info", "authorizations:update": "authorizations:update",
+        "authorizations:rotate": "authorizations:rotate", "authorizations:revoke": "authorizations:revoke",
+    },
+    "Features and platform": {
+        "features": "features:list_features", "features:info": "features:info", "features:enable": "features:enable",
+        "features:disable": "features:disable", "labs": "features:list_labs",
+        "apps:stacks": "platform:stacks", "apps:stacks:set": "platform:set_stack", "regions": "platform:regions",
+        "addons": "platform:addons",
+    },
     "Server and shell": {
         "serve": "serve:serve", "demo": "demo:demo", "shell-init": "shell_init:shell_init", "version": "about:version",
         "help": "about:help_", "heroku-env": "heroku_env:heroku_env", "git:credentials": "git:credentials",
@@ -38,6 +49,9 @@ HIDDEN: Mapping[str, str] = MappingProxyType({"hook": "git:hook"})
 
 ALIASES: Mapping[str, str] = MappingProxyType({
     "create": "apps:create", "info": "apps:info", "destroy": "apps:destroy", "rename": "apps:rename", "open": "apps:open",
+    "login": "auth:login", "logout": "auth:logout", "whoami": "auth:whoami", "authorizations:destroy": "authorizations:revoke",
+    "labs:info": "features:info", "labs:enable": "features:enable", "labs:disable": "features:disable",
+    "stack": "apps:stacks", "stack:set": "apps:stacks:set",
     "restart": "ps:restart", "rollback": "releases:rollback",
 })  # fmt: skip
 

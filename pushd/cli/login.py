@@ -12,11 +12,18 @@ from pushd.client.client import Client
 from pushd.errors import PushdError, Unauthorized
 
 
-@click.command("login")
+@click.command("auth:login")
 @click.option("-i", "--interactive", is_flag=True, help="Ask for the e-mail address too, and check that the token is its own.")
+@click.option(
+    "-e",
+    "--expires-in",
+    type=click.IntRange(min=1),
+    metavar="SECONDS",
+    help="Keep a new token that ends after so long, made with the one that you give.",
+)
 @host_option
 @json_option
-def login(interactive: bool, host: str | None, as_json: bool) -> None:
+def login(interactive: bool, expires_in: int | None, host: str | None, as_json: bool) -> None:
     """Log in to a server with a token.
 
     The token is asked for, or read from a pipe, and kept in ~/.netrc for our commands, git and curl. The operator's stands
@@ -37,13 +44,15 @@ def login(interactive: bool, host: str | None, as_json: bool) -> None:
         raise Unauthorized(f"{server} does not know that token.", remedy="Copy it again, whole.") from error
     if email not in (None, account["email"]):
         raise Unauthorized(f"That token belongs to {account['email']}.", remedy="Log in with your own.")
+    if expires_in is not None:
+        token = _make_token(where.client_with(token), expires_in)
     where.netrc.save(server, login=account["email"], token=token)
     if as_json:
         return render.json(account)
     render.out(f"Logged in to {server} as {account['email']}")
 
 
-@click.command("logout")
+@click.command("auth:logout")
 @host_option
 @json_option
 def logout(host: str | None, as_json: bool) -> None:
@@ -65,7 +74,7 @@ def logout(host: str | None, as_json: bool) -> None:
         render.hint(f"{where.netrc.path} holds no token of {where.server}.")
 
 
-@click.command("whoami")
+@click.command("auth:whoami")
 @on_server
 @json_option
 def whoami(client: Client, as_json: bool) -> None:
@@ -79,6 +88,32 @@ def whoami(client: Client, as_json: bool) -> None:
     if as_json:
         return render.json(account)
     render.out(account["email"])
+
+
+@click.command("auth:token")
+@host_option
+@json_option
+def token(host: str | None, as_json: bool) -> None:
+    """Print the token that commands use.
+
+    Whoever has it is you: mind where it goes. `pushd authorizations:create` makes one for a program.
+
+    \b
+    Example:
+        curl -H "Authorization: Bearer $(git pushd auth:token)" http://myserver:5000/account
+    """
+    where = discover(host=host)
+    found = where.find_token(where.server)
+    if as_json:
+        return render.json({"server": where.server, "token": found})
+    render.out(found)
+
+
+def _make_token(client: Client, expires_in: int) -> str:
+    import socket
+
+    made = client.create_authorization(description=f"pushd login from {socket.gethostname()}", expires_in=expires_in)
+    return made["access_token"]["token"]
 
 
 def _ask_token(server: str) -> str:

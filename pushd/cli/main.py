@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from pushd import __version__
-from pushd.cli import commands, render
+from pushd.cli import commands, not_offered, render
 from pushd.errors import PushdError
 from pushd.surroundings import process_environ
 
@@ -31,6 +31,8 @@ class Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if commands.maybe_command(args[0]) is None:
+            if refusal := not_offered.maybe_not_offered(args[0]):
+                raise refusal
             raise click.UsageError(unknown_command(args[0]), ctx)
         return super().resolve_command(ctx, args)
 

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
+from pushd.client.account import AccountCalls
 from pushd.client.events import Event, parse_events
 from pushd.client.shapes import (
-    Account,
     AppShape,
     BuildShape,
     Changed,
@@ -32,7 +32,7 @@ SILENCE_SECONDS = 120.0  # a log stream has a heartbeat at least every 60 s
 OUTPUT_SILENCE_SECONDS = 3600.0  # a build may say nothing until its time limit
 
 
-class Client:
+class Client(AccountCalls):
     """Calls by name on one server, with one token. Raises what `Transport` raises."""
 
     def __init__(self, transport: Transport, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -55,10 +55,7 @@ class Client:
         """The CA behind the server's certificate, as PEM; asked for without our token."""
         return b"".join(self._transport.stream("/-/ca.pem", silence_seconds=AUTHORITY_SECONDS))
 
-    # Account and apps
-
-    def account(self) -> Account:
-        return cast(Account, self._get("/account"))
+    # Apps
 
     def apps(self) -> list[AppShape]:
         return cast(list[AppShape], self._list("/apps"))

@@ -36,6 +36,7 @@ class AppShape(TypedDict):
     owner: UserShape
     region: Named
     stack: Named
+    build_stack: Named
     repo_size: int | None
     slug_size: int | None
     created_at: str
@@ -130,3 +131,49 @@ class ChangeShape(TypedDict):
     state: str  # pending, succeeded, failed
     release: int | None
     reason: str | None
+
+
+class AccessToken(TypedDict):
+    id: str
+    token: str  # masked, but in the answer that makes it
+    expires_in: int | None  # seconds from now
+
+
+class AuthorizationShape(TypedDict):
+    id: str
+    description: str
+    scope: list[str]
+    access_token: AccessToken
+    user: UserShape
+    created_at: str
+    updated_at: str
+
+
+class FeatureShape(TypedDict):
+    id: str
+    name: str
+    description: str
+    doc_url: str
+    enabled: bool
+    state: str  # general: shown by `features`; else by `labs`
+
+
+class RegionShape(TypedDict):
+    id: str
+    name: str
+    description: str
+    private_capable: bool
+
+
+class StackShape(TypedDict):
+    id: str
+    name: str
+    state: str
+
+
+class AddonShape(TypedDict):
+    id: str
+    name: str
+    app: Named
+    plan: Named
+    state: str

@@ -19,11 +19,17 @@ PROMISED = """
 apps apps:create apps:info apps:destroy apps:rename apps:open git:remote git:credentials
 config config:get config:set config:unset config:edit logs ps ps:scale ps:stop ps:wait ps:restart
 releases releases:info releases:output releases:rollback run run:inside run:detached maintenance maintenance:on maintenance:off
-builds builds:info builds:output settings settings:set settings:unset login logout whoami serve demo shell-init version help
+builds builds:info builds:output settings settings:set settings:unset serve demo shell-init version help
 heroku-env
+auth:login auth:logout auth:whoami auth:token authorizations authorizations:create authorizations:info authorizations:update
+authorizations:rotate authorizations:revoke features features:info features:enable features:disable labs apps:stacks
+apps:stacks:set regions addons
 """
 PROMISED_ALIASES = {
     "create": "apps:create", "info": "apps:info", "destroy": "apps:destroy", "rename": "apps:rename", "open": "apps:open",
+    "login": "auth:login", "logout": "auth:logout", "whoami": "auth:whoami", "authorizations:destroy": "authorizations:revoke",
+    "labs:info": "features:info", "labs:enable": "features:enable", "labs:disable": "features:disable",
+    "stack": "apps:stacks", "stack:set": "apps:stacks:set",
     "restart": "ps:restart", "rollback": "releases:rollback",
 }  # fmt: skip
 ABOUT_ONE_APP = [

@@ -17,6 +17,7 @@ TOKEN = "t0ken-of-ada"
 EMAIL = "ada@example.com"
 MADE_AT = "2026-01-02T03:04:05Z"
 USER = {"id": "00000000-0000-0000-0000-00000000ada0", "email": EMAIL}
+REGION = {"id": "r", "name": "us", "description": "This server", "private_capable": False}
 Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 
 
@@ -43,6 +44,8 @@ class FakeApi:
     dynos: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     builds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
+    features: dict[str, bool] = field(default_factory=lambda: {"runtime-dyno-metadata": True, "log-runtime-metrics": False})
+    authorizations: dict[str, dict[str, Any]] = field(default_factory=dict)
     logs: list[str] = field(default_factory=list)
     tails: list[list[str]] = field(default_factory=list)  # what each connection of a tail gives before it ends
     outputs: dict[str, str] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class FakeApi:
             "id": str(uuid4()), "name": name, "git_url": f"{self.url}/{name}.git",
             "web_url": f"http://{name}.localhost:8080/", "maintenance": False, "owner": USER,
             "region": {"id": "r", "name": "us"}, "stack": {"id": "s", "name": "heroku-24"}, "repo_size": 1536,
+            "build_stack": {"id": "s", "name": "heroku-24"},
             "slug_size": None, "created_at": MADE_AT, "released_at": None,
         }  # fmt: skip
         self.apps[name] = app
@@ -130,7 +134,7 @@ def _create(api: FakeApi, asked: Asked) -> Answer:
 
 def _patch_app(api: FakeApi, asked: Asked, name: str) -> Answer:
     app = api.apps[name]
-    app.update(asked.body)
+    app.update({key: value for key, value in asked.body.items() if key != "build_stack"})
     if app["name"] != name:
         app["web_url"] = f"http://{app['name']}.localhost:8080/"
         api.apps[app["name"]] = api.apps.pop(name)
@@ -214,12 +218,62 @@ def _change(api: FakeApi, asked: Asked, which: str) -> Answer:
     return 200, api.changes.pop(0) if waited and len(api.changes) > 1 else api.changes[0]
 
 
+def _authorize(api: FakeApi, asked: Asked) -> Answer:
+    made = {
+        "id": str(uuid4()), "description": asked.body.get("description") or "Long-lived user authorization",
+        "scope": asked.body.get("scope") or ["global"], "user": USER, "created_at": MADE_AT, "updated_at": MADE_AT,
+        "access_token": {"id": "t", "token": TOKEN[:4] + "**********", "expires_in": asked.body.get("expires_in")},
+    }  # fmt: skip
+    api.authorizations[made["id"]] = made
+    return 201, _with_token(made)
+
+
+def _with_token(made: dict[str, Any]) -> dict[str, Any]:
+    return {**made, "access_token": {**made["access_token"], "token": TOKEN}}
+
+
+def _describe(api: FakeApi, asked: Asked, which: str) -> Answer:
+    api.authorizations[which]["description"] = asked.body["description"]
+    return 200, api.authorizations[which]
+
+
+def _feature(api: FakeApi, asked: Asked, app: str, name: str) -> Answer:
+    if name not in api.features:
+        return 404, {"id": "not_found", "message": "Couldn't find that feature.", "resource": "feature"}
+    if asked.body:
+        api.features[name] = asked.body["enabled"]
+    state = "public" if name.startswith("log") else "general"
+    return 200, {"id": "f", "name": name, "description": f"What {name} does.", "doc_url": "docs/settings.md",
+                 "enabled": api.features[name], "state": state}  # fmt: skip
+
+
+def _features(api: FakeApi, asked: Asked, app: str) -> Answer:
+    return 200, [_feature(api, asked, app, name)[1] for name in api.features]
+
+
 def _log_session(api: FakeApi, asked: Asked, app: str) -> Answer:
     return 201, {"id": str(uuid4()), "logplex_url": f"{api.url}/logs/s3cret?srv=1"}
 
 
 _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET", r"/account", lambda api, asked: (200, USER)),
+    ("GET", r"/oauth/authorizations", lambda api, asked: (200, list(api.authorizations.values()))),
+    ("POST", r"/oauth/authorizations", _authorize),
+    ("GET", r"/oauth/authorizations/([^/]+)", lambda api, asked, which: (200, api.authorizations[which])),
+    ("PATCH", r"/oauth/authorizations/([^/]+)", _describe),
+    ("DELETE", r"/oauth/authorizations/([^/]+)", lambda api, asked, which: (200, api.authorizations.pop(which))),
+    (
+        "POST",
+        r"/oauth/authorizations/([^/]+)/actions/regenerate-tokens",
+        lambda api, asked, which: (200, _with_token(api.authorizations[which])),
+    ),
+    ("GET", r"/apps/([^/]+)/features", _features),
+    ("GET", r"/apps/([^/]+)/features/([^/]+)", _feature),
+    ("PATCH", r"/apps/([^/]+)/features/([^/]+)", _feature),
+    ("GET", r"/regions", lambda api, asked: (200, [REGION])),
+    ("GET", r"/stacks", lambda api, asked: (200, [{"id": "s", "name": "heroku-24", "state": "public"}])),
+    ("GET", r"/addons", lambda api, asked: (200, [])),
+    ("GET", r"/apps/([^/]+)/addons", lambda api, asked, app: (200, [])),
     ("GET", r"/apps", lambda api, asked: (200, list(api.apps.values()))),
     ("POST", r"/apps", _create),
     ("GET", r"/apps/([^/]+)", lambda api, asked, app: (200, api.apps[app])),
