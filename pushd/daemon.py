@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import resource
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import uvloop
 
@@ -30,6 +26,7 @@ from pushd.belongings import Belongings
 from pushd.builder.builder import Builder
 from pushd.builder.tools import Tools
 from pushd.changes import Changes
+from pushd.check import check as check  # `serve --check`
 from pushd.deploy import Deploys
 from pushd.disk import DiskReserve
 from pushd.endpoints import Endpoints, named, web_url
@@ -47,6 +44,7 @@ from pushd.layout import Layout
 from pushd.logplex.logplex import Logplex
 from pushd.model.logline import PLATFORM
 from pushd.outputs import Outputs
+from pushd.promotions import Promotions
 from pushd.receiver.hooks import HookServer
 from pushd.receiver.http import add_routes
 from pushd.receiver.receiver import Receiver
@@ -59,7 +57,7 @@ from pushd.router.control import Router
 from pushd.runner.runner import Runner
 from pushd.runner.schedulers.local import LocalScheduler
 from pushd.sandbox.sandbox import Sandbox
-from pushd.settings import SETTINGS, Effective, Settings, build_passthrough
+from pushd.settings import Effective, Settings, build_passthrough
 from pushd.shipped import shipped
 from pushd.store.store import Store
 from pushd.turns import BootTurns
@@ -78,26 +76,6 @@ def serve(effective: Effective, *, environ: Mapping[str, str]) -> int:
     layout = Layout(settings.data_dir)
     with locked(layout):
         uvloop.run(_serve(settings, layout, environ))
-    return 0
-
-
-def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = False) -> int:
-    """Print the settings, where each came from, and what this machine can do; changes nothing that stays."""
-    values = {setting.name: getattr(effective.settings, setting.name) for setting in SETTINGS}
-    with tempfile.TemporaryDirectory(prefix="pushd-check-") as folder:
-        sandbox = uvloop.run(Sandbox.probe(Path(folder), effective.settings.sandbox))
-    git = shutil.which("git", path=environ.get("PATH"))
-    if as_json:
-        settings = {name: {"value": value, "origin": effective.origins[name]} for name, value in values.items()}
-        protections = [{"name": each.name, "on": each.on, "why": each.why} for each in sandbox.protections]
-        print(json.dumps({"settings": settings, "protections": protections, "git": git}, indent=2, default=str))
-        return 0
-    for name, value in values.items():
-        print(f"{name} = {value}  ({effective.origins[name]})")
-    print()
-    for protection in sandbox.protections:
-        print(f"{protection.name}: {'on' if protection.on else 'OFF: ' + protection.why}")
-    print(f"git program: {git or 'not found: large packs are indexed more slowly'}")
     return 0
 
 
@@ -144,6 +122,7 @@ class _Story:
     deploys: Deploys
     apps: Apps
     belongings: Belongings
+    promotions: Promotions
     resume: Resume
 
 
@@ -267,6 +246,14 @@ def _build_story(rooms: _Rooms) -> _Story:
         disk=rooms.disk,
         nursery=rooms.nursery,
     )
+    promotions = Promotions(
+        store=rooms.store,
+        builder=rooms.builder,
+        deploys=deploys,
+        retention=retention,
+        disk=rooms.disk,
+        nursery=rooms.nursery,
+    )
     resume = Resume(store=rooms.store, deploys=deploys, live=live, changes=changes, router=rooms.router)
     belongings = Belongings(
         store=rooms.store,
@@ -276,7 +263,7 @@ def _build_story(rooms: _Rooms) -> _Story:
         clock=rooms.clock,
         domain=settings.domain,
     )
-    return _Story(deploys=deploys, apps=apps, belongings=belongings, resume=resume)
+    return _Story(deploys=deploys, apps=apps, belongings=belongings, promotions=promotions, resume=resume)
 
 
 async def _build_doors(rooms: _Rooms, story: _Story) -> _Doors:
@@ -300,6 +287,7 @@ async def _build_doors(rooms: _Rooms, story: _Story) -> _Doors:
         deploys=story.deploys,
         apps=story.apps,
         belongings=story.belongings,
+        promotions=story.promotions,
         outputs=rooms.outputs,
         tails=rooms.logplex,
         clock=rooms.clock,
@@ -341,6 +329,7 @@ async def _start(
     stack.push_async_callback(_end_apps, rooms, how_to_stop)
     await story.apps.limit_logs()
     await story.resume.settle()
+    await story.promotions.settle()
     await story.resume.announce()  # from here on visitors wait for what boots
     await rooms.runner.end_leftovers()
     await story.apps.sweep()

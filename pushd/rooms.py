@@ -37,6 +37,9 @@ class Builder(Protocol):
     ) -> Built:
         """Raises: BuildFailed."""
 
+    async def adopt(self, app: App, slug: Slug) -> Slug:
+        """A slug of another app as one of this app. Raises: Conflict when it is no longer kept, DiskFull."""
+
     async def prune(self, app: App, *, keep_checksums: set[str], keep_environments: set[str]) -> None:
         """Remove the app's slugs and environments that are not named."""
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from pushd.access.actions import Action, may
 from pushd.api.account import find_self
 from pushd.api.answers import Json, answer, app_reference, base_url, fixed, maybe_timestamp, page, timestamp
-from pushd.api.body import parse_body
+from pushd.api.body import parse_body, read_object, wrong_type
 from pushd.api.needs import ACCESS, APP, APPS, SITE, STORE, USER
 from pushd.api.ranges import Field
 from pushd.errors import InvalidParams
@@ -52,6 +52,17 @@ async def list_own(request: web.Request) -> web.Response:
     """GET /users/{user}/apps -> 200 or 206: the same, by the path that `heroku apps` asks."""
     find_self(request)
     return await list_all(request)
+
+
+async def list_chosen(request: web.Request) -> web.Response:
+    """POST /filters/apps {"in"?: {"id": [...]}} -> 200 or 206: those of them that one may see."""
+    wanted = (await read_object(request)).get("in", {})
+    ids = wanted.get("id", []) if isinstance(wanted, dict) else None
+    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
+        raise wrong_type("in.id", "a list of ids")
+    chosen = [app for app in await request.app[STORE].apps.all() if str(app.id) in ids]
+    visible = [app for app in chosen if may(request[USER], Action.APP_VIEW, app)]
+    return page(request, visible, FIELDS, lambda app: app_json(request, app))
 
 
 async def show(request: web.Request) -> web.Response:

@@ -25,6 +25,7 @@ from pushd.model.drain import Drain
 from pushd.model.dyno import Dyno
 from pushd.model.formation import ProcessFormation, Scale
 from pushd.model.logline import LogLine
+from pushd.model.pipeline import Pipeline, Promotion
 from pushd.model.release import Release
 from pushd.model.secret import Environ
 from pushd.model.user import User
@@ -92,6 +93,17 @@ class Belongings(Protocol):
     async def remove_drain(self, app: App, which: str, user: User) -> Drain: ...
 
 
+class Promotions(Protocol):
+    """Carries a release of one app to others of its pipeline."""
+
+    async def promote(
+        self, pipeline: Pipeline, source: App, release_id: str | None, targets: Sequence[App], user: User
+    ) -> Promotion:
+        """Answers once it is stored; each target tells how it fares."""
+
+    async def find(self, promotion_id: str) -> Promotion: ...
+
+
 class Outputs(Protocol):
     """Build and release phase output, live while it is written; None when there is none (yet)."""
 
@@ -132,6 +144,7 @@ RATES = web.AppKey("rates", Rates)
 DEPLOYS = web.AppKey("deploys", Deploys)
 APPS = web.AppKey("apps", Apps)
 BELONGINGS = web.AppKey("belongings", Belongings)
+PROMOTIONS = web.AppKey("promotions", Promotions)
 OUTPUTS = web.AppKey("outputs", Outputs)
 TAILS = web.AppKey("tails", Tails)
 CLOCK = web.AppKey("clock", Clock)

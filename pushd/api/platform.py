@@ -38,11 +38,6 @@ async def nothing(request: web.Request) -> web.Response:
     return answer([])
 
 
-async def no_pipeline(request: web.Request) -> web.Response:
-    """GET /apps/{app}/pipeline-couplings -> 404: that is how the Heroku CLI learns that there is none."""
-    raise NotFound("This app is in no pipeline.", resource="pipeline_coupling")
-
-
 def _one(request: web.Request, row: Json, wanted: str, resource: str) -> web.Response:
     if wanted not in (row["name"], row["id"]):
         raise NotFound(f"Couldn't find that {resource}.", resource=resource, remedy=f"The only one is {row['name']}.")

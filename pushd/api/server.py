@@ -20,6 +20,7 @@ from pushd.api.needs import (
     CLOCK,
     DEPLOYS,
     OUTPUTS,
+    PROMOTIONS,
     RATES,
     REMAINING,
     SIGNER,
@@ -31,6 +32,7 @@ from pushd.api.needs import (
     Belongings,
     Deploys,
     Outputs,
+    Promotions,
     Site,
     Tails,
 )
@@ -57,6 +59,7 @@ async def make_application(
     deploys: Deploys,
     apps: Apps,
     belongings: Belongings,
+    promotions: Promotions,
     outputs: Outputs,
     tails: Tails,
     clock: Clock,
@@ -70,6 +73,7 @@ async def make_application(
     application[DEPLOYS] = deploys
     application[APPS] = apps
     application[BELONGINGS] = belongings
+    application[PROMOTIONS] = promotions
     application[OUTPUTS] = outputs
     application[TAILS] = tails
     application[CLOCK] = clock

@@ -7,12 +7,13 @@ from asyncio import Lock
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID, uuid4
 
 from pushd.builder import cache
+from pushd.builder.adopt import adopt_files
 from pushd.builder.buildpack import Compiled, Confines, run_buildpacks
 from pushd.builder.detect import find_buildpacks, installed_buildpacks
 from pushd.builder.folders import read_inside, remove_tree
@@ -56,6 +57,9 @@ class Slugs(Protocol):
 
     async def environments_in_use(self, app: App) -> Collection[str]:
         """Names of the environments that slugs of this app need."""
+
+    async def is_kept(self, slug: Slug) -> bool:
+        """Whether its record is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +139,43 @@ class Builder:
             except OSError as error:
                 if not is_full(error):
                     raise
-                raise DiskFull(
-                    "The disk of the server is full: there is no room to build.",
-                    remedy="Have the operator make room, then push again.",
-                ) from error
+                raise _no_room() from error
             finally:
                 await finish(in_thread(workshop.clear), within=_CLEANUP_SECONDS)
         _tell_result(slug, declared, transcript)
         return Built(slug, compiled.buildpacks)
+
+    async def adopt(self, app: App, slug: Slug) -> Slug:
+        """A finished slug of another app as one of this app, with files of its own; nothing is built.
+
+        Killed at any point, it is as with a build. Raises: Conflict when the slug went meanwhile, DiskFull.
+        """
+        async with self._locks[app.id]:
+            workshop = Workshop(self._layout, app.id)
+            try:
+                await in_thread(workshop.open)
+                environment = await in_thread(adopt_files, self._layout, slug, app.id, workshop.tree)
+                if not await self._slugs.is_kept(slug):  # records go before files: while this one stands, we copied all of it
+                    raise FileNotFoundError
+                content = await in_thread(measure_content, workshop.tree)
+                adopted = replace(
+                    slug,
+                    id=uuid4(),
+                    app_id=app.id,
+                    checksum=content.checksum,
+                    environment=environment,
+                    created_at=self._clock.now(),
+                )
+                await self._keep(adopted, workshop)
+            except FileNotFoundError as error:
+                raise Conflict("What this release needs is no longer kept.", remedy="Push its commit again.") from error
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                raise _no_room() from error
+            finally:
+                await finish(in_thread(workshop.clear), within=_CLEANUP_SECONDS)
+        return adopted
 
     async def prune(self, app: App, *, keep_checksums: Collection[str] = (), keep_environments: Collection[str] = ()) -> None:
         """Forget the app's slugs and environments that are not named, and folders of slugs that no app names.
@@ -219,6 +252,12 @@ class Builder:
             await in_thread(shelve, workshop.tree, self._layout.slug(slug.checksum))
             await self._slugs.create(slug)
             self._newest[slug.app_id] = slug
+
+
+def _no_room() -> DiskFull:
+    return DiskFull(
+        "The disk of the server is full: there is no room to build.", remedy="Have the operator make room, then push again."
+    )
 
 
 def _open(workshop: Workshop, no_cache: bool) -> None:

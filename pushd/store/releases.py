@@ -211,11 +211,16 @@ def _check_slug_there(connection: sqlite3.Connection, app_id: UUID, slug_id: UUI
         raise not_found("slug", remedy="It may no longer be kept; push its commit again.")
 
 
-def _find(connection: sqlite3.Connection, app_id: UUID, release_id: UUID) -> Release:
+def maybe_release(connection: sqlite3.Connection, app_id: UUID, release_id: UUID) -> Release | None:
     row = connection.execute(f"{_COLUMNS} WHERE app_id = ? AND releases.id = ?", (str(app_id), str(release_id))).fetchone()
-    if row is None:
+    return None if row is None else _release(row)
+
+
+def _find(connection: sqlite3.Connection, app_id: UUID, release_id: UUID) -> Release:
+    found = maybe_release(connection, app_id, release_id)
+    if found is None:
         raise _no_such_release()
-    return _release(row)
+    return found
 
 
 def _number(text: str | int | UUID) -> int:

@@ -75,6 +75,14 @@ class Slugs:
             lambda connection: frozenset(row[0] for row in connection.execute(query, (str(app.id),)))
         )
 
+    async def is_kept(self, slug: Slug) -> bool:
+        """Whether it is still here; its files are, as long as it is."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            return connection.execute("SELECT 1 FROM slugs WHERE id = ?", (str(slug.id),)).fetchone() is not None
+
+        return await self._database.read(work)
+
     async def _by_checksum(self, app: App, checksum: str) -> list[Slug]:
         return await self._database.read(lambda connection: _select(connection, app, "checksum = ?", checksum))
 

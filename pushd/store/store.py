@@ -19,6 +19,8 @@ from pushd.store.drains import Drains
 from pushd.store.dynos import Dynos
 from pushd.store.formation import Formation
 from pushd.store.meta import Meta, get_meta, set_meta
+from pushd.store.pipelines import Pipelines
+from pushd.store.promotions import Promotions
 from pushd.store.releases import Releases
 from pushd.store.slugs import Slugs
 from pushd.store.sni_endpoints import SniEndpoints
@@ -49,6 +51,8 @@ class Store:
         self.ssh_keys = SshKeys(database, clock)
         self.drains = Drains(database, cipher, clock)
         self.meta = Meta(database)
+        self.pipelines = Pipelines(database, clock)
+        self.promotions = Promotions(database, clock)
 
     @classmethod
     async def open(cls, path: Path, secret_key_path: Path, clock: Clock) -> Store:

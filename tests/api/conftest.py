@@ -31,7 +31,7 @@ from pushd.model.release import Release, ReleaseEvent
 from pushd.model.slug import Slug
 from pushd.model.user import User
 from pushd.store.store import Store
-from tests.api.fakes import EPOCH, FakeAppLog, FakeApps, FakeDeploys, FakeOutputs, FakeRouter, FakeTails
+from tests.api.fakes import EPOCH, FakeAppLog, FakeApps, FakeDeploys, FakeOutputs, FakePromotions, FakeRouter, FakeTails
 from tests.contracts.validate import ContractChecker
 
 TOKEN = "pushd-operator-token"
@@ -208,6 +208,7 @@ class _Running:
                 domain="localhost",
                 roots=lambda: roots,
             ),
+            promotions=FakePromotions(self.store),
             outputs=outputs,
             tails=tails,
             clock=clock,

@@ -15,6 +15,7 @@ from pushd.model.change import Change
 from pushd.model.dyno import Dyno, DynoState, Epoch
 from pushd.model.formation import ProcessFormation, Scale, check_known
 from pushd.model.logline import LogLine
+from pushd.model.pipeline import Pipeline, Promotion
 from pushd.model.release import Release, ReleaseStatus
 from pushd.model.routing import Target, WebState
 from pushd.model.secret import Environ
@@ -179,6 +180,22 @@ class FakeAppLog:
 
     async def destroy(self, app_id: UUID) -> None:
         raise NotImplementedError
+
+
+class FakePromotions:
+    """Stores what was asked for; nothing follows."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def promote(
+        self, pipeline: Pipeline, source: App, release_id: str | None, targets: Sequence[App], user: User
+    ) -> Promotion:
+        release = await self.store.releases.find(source, release_id) if release_id else await self.store.releases.latest(source)
+        return await self.store.promotions.create(pipeline, source, release, targets)
+
+    async def find(self, promotion_id: str) -> Promotion:
+        return await self.store.promotions.find(promotion_id)
 
 
 class FakeOutputs:

@@ -52,6 +52,9 @@ class ListOfSlugs:
     async def delete(self, slug: Slug) -> None:
         self.stored.remove(slug)
 
+    async def is_kept(self, slug: Slug) -> bool:
+        return slug in self.stored
+
     async def checksums_in_use(self) -> Collection[str]:
         return {slug.checksum for slug in self.stored}
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 
 from pushd.api.routes import ROUTES
 from pushd.model.app import App
 from pushd.model.pem import parse_pair
+from pushd.model.pipeline import Pipeline, Stage
 from tests.api.conftest import Api, Deployed, running_api
 from tests.contracts.validate import ContractChecker, listed_deviations
 from tests.pki import KEY_OF_NOBODY, issue, ssh_public_key
@@ -23,7 +26,6 @@ ALWAYS_REFUSED = {  # not served yet, or a 404 that means "none"
     "POST /apps/{app}/builds",
     "POST /apps/{app}/acm",
     "PATCH /apps/{app}/acm",
-    "GET /apps/{app}/pipeline-couplings",
     "DELETE /oauth/sessions/{session}",
     "POST /oauth/clients",
     "GET /account/features/{feature}",
@@ -55,6 +57,16 @@ BODIES: dict[str, Any] = {
     "PATCH /account": {"name": "Ada"},
     "PATCH /apps/{app}/features/{feature}": {"enabled": True},
     "PATCH /-/apps/{app}/settings": {"probe-path": "/up"},
+    "POST /filters/apps": {"in": {"id": ["{app_id}"]}},
+    "POST /pipelines": {"name": "another"},
+    "PATCH /pipelines/{pipeline}": {"name": "renamed"},
+    "POST /pipeline-couplings": {"app": "{other_app}", "pipeline": "{pipeline}", "stage": "staging"},
+    "PATCH /pipeline-couplings/{coupling}": {"stage": "production"},
+    "POST /pipeline-promotions": {
+        "pipeline": {"id": "{pipeline}"},
+        "source": {"app": {"id": "shop"}},
+        "targets": [{"app": {"id": "{other_app}"}}],
+    },
 }
 
 
@@ -64,12 +76,14 @@ async def make_every_call(api: Api) -> dict[str, int]:
     await api.store.releases.set_has_output(shop.release)
     await api.request("POST", "/apps/shop/releases", {"slug": str(shop.slug.id)})
     await add_belongings(api, shop.app)
+    await api.store.pipelines.couple(shop.app, await _pipeline(api), Stage.STAGING)
     rows = sorted((row for row in ROUTES if row.path not in NO_JSON), key=lambda row: row.method == "DELETE")
     rows.sort(key=lambda row: (row.method, row.path) == ("DELETE", "/apps/{app}"))
     statuses: dict[str, int] = {}
     for row in rows:
         name = f"{row.method} {row.path}"
-        answer = await api.request(row.method, await _fill(api, shop, row.path), BODIES.get(name))
+        body = json.loads(await _fill(api, shop, json.dumps(BODIES.get(name))))
+        answer = await api.request(row.method, await _fill(api, shop, row.path), body)
         statuses[name] = answer.status
     return statuses
 
@@ -83,9 +97,14 @@ async def add_belongings(api: Api, app: App) -> None:
     await api.store.drains.add(app, "https://logs.example.com/")
 
 
+async def _pipeline(api: Api) -> Pipeline:
+    return await api.store.pipelines.create(f"line-{uuid4().hex[:8]}", api.operator)
+
+
 async def _fill(api: Api, shop: Deployed, path: str) -> str:
     known = {
         "app": "shop",
+        "app_id": str(shop.app.id),
         "user": "~",
         "release": "v2",
         "slug": str(shop.slug.id),
@@ -108,6 +127,16 @@ async def _fill(api: Api, shop: Deployed, path: str) -> str:
         known["sni_endpoint"] = (await api.store.sni_endpoints.of(shop.app))[0].name
     if "{key}" in path:
         known["key"] = str((await api.store.ssh_keys.of(api.operator))[0].id)
+    if "{pipeline}" in path:
+        known["pipeline"] = str((await _pipeline(api)).id)
+    if "{other_app}" in path:
+        known["other_app"] = (await api.create(f"other-{uuid4().hex[:8]}")).name
+    if "{coupling}" in path:
+        other = await api.create(f"other-{uuid4().hex[:8]}")
+        known["coupling"] = str((await api.store.pipelines.couple(other, await _pipeline(api), Stage.STAGING)).id)
+    if "{promotion}" in path:
+        promotion = await api.store.promotions.create(await _pipeline(api), shop.app, shop.release, [shop.app])
+        known["promotion"] = str(promotion.id)
     if "{change}" in path:
         known["change"] = str((await api.store.changes.create(shop.app, 2)).id)
     return re.sub(r"\{(\w+)\}", lambda found: known[found[1]], path)

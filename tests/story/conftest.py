@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -26,6 +26,7 @@ from pushd.model.release import Release
 from pushd.model.slug import Slug
 from pushd.model.user import User
 from pushd.outputs import Outputs
+from pushd.promotions import Promotions
 from pushd.releaser.phase import ReleasePhase
 from pushd.releaser.releaser import Releaser
 from pushd.resume import Resume
@@ -77,6 +78,11 @@ class FakeBuilder:
             created_at=self._clock.now(),
         )  # fmt: skip
         return FakeBuilt(await self._store.slugs.create(slug))
+
+    async def adopt(self, app: App, slug: Slug) -> Slug:
+        if self.fails:
+            raise BuildFailed("no room", remedy="Make some.")
+        return await self._store.slugs.create(replace(slug, id=uuid4(), app_id=app.id, created_at=self._clock.now()))
 
     async def prune(self, app: App, *, keep_checksums: set[str], keep_environments: set[str]) -> None:
         self.pruned.append((keep_checksums, keep_environments))
@@ -210,6 +216,9 @@ class Story:
             store=store, layout=layout, runner=self.runner, router=self.router, builder=self.builder,
             repositories=FakeRepositories(), app_log=self.log, turns=turns, disk=disk, nursery=nursery,
         )  # fmt: skip
+        self.promotions = Promotions(
+            store=store, builder=self.builder, deploys=self.deploys, retention=retention, disk=disk, nursery=nursery
+        )
         self.resume = Resume(store=store, deploys=self.deploys, live=self.live, changes=self.changes, router=self.router)
 
     async def push(self, app: App, commit: str) -> Release:
