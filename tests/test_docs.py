@@ -59,7 +59,8 @@ def rows(text: str) -> list[list[str]]:
 def options_of(name: str) -> set[str]:
     found = commands.maybe_command(name)
     assert found
-    return {flag for each in load(found[1]).params if isinstance(each, click.Option) for flag in each.opts}
+    options = [each for each in load(found[1]).params if isinstance(each, click.Option)]
+    return {flag for each in options for flag in (*each.opts, *each.secondary_opts)}
 
 
 COMMAND_SECTIONS = {_SPAN.findall(title)[0]: (title, body) for title, body in sections(text_of("commands.md"), 3)}

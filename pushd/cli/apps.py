@@ -3,47 +3,70 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 
 import click
 
-from pushd.cli import render
+from pushd.cli import app_info, render
 from pushd.cli.options import Here, app_options, discover, host_option, json_option, on_app, on_server
 from pushd.client.client import Client
 from pushd.client.discovery import Discovery
 from pushd.client.gitconfig import Git
 from pushd.client.server import app_url
-from pushd.client.shapes import AppShape
 from pushd.errors import PushdError
 
 
 @click.command("apps")
+@click.option("-A", "--all", "everything", is_flag=True, help="Every app of the server that you may see.")
+@click.option("-p", "--personal", is_flag=True, expose_value=False, help="Yours; there are no teams here.")
 @on_server
 @json_option
-def list_apps(client: Client, as_json: bool) -> None:
-    """List your apps.
+def list_apps(client: Client, everything: bool, as_json: bool) -> None:
+    """List your apps, and those that you collaborate on.
 
     \b
     Example:
         pushd apps
     """
-    apps = sorted(client.apps(), key=lambda app: app["name"])
+    apps = sorted(client.apps() if everything else client.own_apps(), key=lambda app: app["name"])
     if as_json:
         return render.json(apps)
     if not apps:
         return render.hint("You have no apps. Make one with `pushd create`.")
-    render.heading("Apps")
-    for app in apps:
-        render.out(app["name"] + (" (maintenance)" if app["maintenance"] else ""))
+    email = client.account()["email"]
+    own = [app for app in apps if app["owner"]["email"] == email]
+    others = [app for app in apps if app["owner"]["email"] != email]
+    if own:
+        render.heading(f"{email} Apps")
+        for app in own:
+            render.out(app["name"] + (" (maintenance)" if app["maintenance"] else ""))
+    if others:
+        if own:
+            render.out("")
+        render.heading("Collaborated Apps")
+        render.table(["Name", "Email"], [(app["name"], app["owner"]["email"]) for app in others])
 
 
 @click.command("apps:create")
 @click.argument("name", required=False)
 @click.option("-r", "--remote", metavar="NAME", default="pushd", show_default=True, help="Name of the git remote to make.")
 @click.option("-n", "--no-remote", is_flag=True, help="Make no git remote.")
+@click.option("-b", "--buildpack", metavar="URL", help="The buildpack to build it with; without, it is detected.")
+@click.option("--region", metavar="REGION", help="Where it runs; there is one region.")
+@click.option("-s", "--stack", metavar="STACK", help="The stack it runs on; there is one.")
+@click.option("-a", "--app", metavar="APP", hidden=True, help="Its name.")
 @host_option
 @json_option
-def create(name: str | None, remote: str, no_remote: bool, host: str | None, as_json: bool) -> None:
+def create(
+    name: str | None,
+    remote: str,
+    no_remote: bool,
+    buildpack: str | None,
+    region: str | None,
+    stack: str | None,
+    app: str | None,
+    host: str | None,
+    as_json: bool,
+) -> None:
     """Make an app, and a git remote that leads to it.
 
     Without NAME one is made up. Outside of a git repository no remote is made.
@@ -51,22 +74,26 @@ def create(name: str | None, remote: str, no_remote: bool, host: str | None, as_
     \b
     Examples:
         pushd create
-        pushd create myapp --remote myserver
+        pushd create myapp --remote myserver --buildpack heroku/python
     """
     where = discover(host=host)
     with render.doing("Creating app") as step:
-        app = where.client.create_app(name)
-        step.note = app["name"]
+        made = where.client.create_app(name or app, region=region, stack=stack)
+        step.note = made["name"]
     if not no_remote:
-        _add_remote(where, remote, app["name"])
+        _add_remote(where, remote, made["name"])
+    if buildpack:
+        with render.doing(f"Setting buildpack to {render.printable(buildpack)}"):
+            where.client.set_buildpacks(made["id"], [buildpack])
     if as_json:
-        return render.json(app)
-    render.out(f"{app['web_url'] or ''} | {app_url(where.server, app['name'])}")
+        return render.json(made)
+    render.out(f"{made['web_url'] or ''} | {app_url(where.server, made['name'])}")
 
 
 @click.command("apps:info")
 @click.argument("name", metavar="[APP]", required=False)
 @click.option("-s", "--shell", is_flag=True, help="Print lines that a shell can read.")
+@click.option("-x", "--extended", is_flag=True, expose_value=False, hidden=True, help="Changes nothing.")
 @app_options
 @json_option
 def info(name: str | None, shell: bool, app: str | None, remote: str | None, host: str | None, as_json: bool) -> None:
@@ -79,34 +106,18 @@ def info(name: str | None, shell: bool, app: str | None, remote: str | None, hos
         pushd info --app myapp
     """
     where = discover(app=name or app, remote=remote, host=host)
-    wanted = where.app
-    client = where.client
-    found = client.app(wanted)
+    found = where.client.app(where.app)
     if as_json:
-        return render.json(found)
-    counts: dict[str, int] = {}
-    for dyno in client.dynos(wanted):
-        counts[dyno["type"]] = counts.get(dyno["type"], 0) + 1
+        return render.json(app_info.as_json(where.client, found))
     if shell:
-        return _print_shell(found, counts)
+        return app_info.print_shell(where.client, found)
     render.heading(found["name"])
-    rows: dict[str, object] = {
-        "Dynos": ", ".join(f"{kind}: {count}" for kind, count in sorted(counts.items())) or "none",
-        "Git URL": app_url(where.server, found["name"]),
-        "Web URL": found["web_url"] or "",
-        "Owner": found["owner"]["email"],
-        "Stack": found["stack"]["name"],
-        "Maintenance": "on" if found["maintenance"] else "off",
-        "Created": render.when(found["created_at"]),
-        "Repo size": render.size(found["repo_size"]),
-        "Slug size": render.size(found["slug_size"]),
-    }
-    render.pairs(rows)
+    render.pairs(app_info.rows(where.client, found, git_url=app_url(where.server, found["name"])))
 
 
 @click.command("apps:destroy")
 @click.argument("name", metavar="[APP]", required=False)
-@click.option("--confirm", metavar="APP", help="The app's name once more, instead of the question.")
+@click.option("-c", "--confirm", metavar="APP", help="The app's name once more, instead of the question.")
 @app_options
 @json_option
 def destroy(
@@ -207,21 +218,3 @@ def _add_remote(where: Discovery, remote: str, app: str) -> None:
         return
     git.point_remote(remote, where.server, app)
     render.hint(f"Git remote {remote} added. To deploy: git push {remote} master")
-
-
-def _print_shell(app: AppShape, counts: Mapping[str, int]) -> None:
-    import shlex
-
-    rows = {
-        "name": app["name"],
-        "git_url": app["git_url"],
-        "web_url": app["web_url"] or "",
-        "owner": app["owner"]["email"],
-        "stack": app["stack"]["name"],
-        "maintenance": "on" if app["maintenance"] else "off",
-        "dynos": " ".join(f"{kind}={count}" for kind, count in sorted(counts.items())),
-        "repo_size": str(app["repo_size"] or 0),
-        "slug_size": str(app["slug_size"] or 0),
-    }
-    for key, value in rows.items():
-        render.out(f"{key}={shlex.quote(value)}")

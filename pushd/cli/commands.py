@@ -10,6 +10,7 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
     "Apps": {
         "apps": "apps:list_apps", "apps:create": "apps:create", "apps:info": "apps:info", "apps:destroy": "apps:destroy",
         "apps:rename": "apps:rename", "apps:open": "apps:open_app", "git:remote": "git:remote",
+        "git:clone": "git:clone",
         "maintenance": "maintenance:show", "maintenance:on": "maintenance:turn_on", "maintenance:off": "maintenance:turn_off",
     },
     "Config vars and settings": {
@@ -19,7 +20,8 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
         "settings:unset": "app_settings:unset",
     },
     "Dynos and logs": {
-        "ps": "ps:show", "ps:scale": "ps:scale", "ps:restart": "ps:restart", "ps:stop": "ps:stop", "ps:wait": "ps:wait",
+        "ps": "ps:show", "ps:scale": "formation:scale", "ps:type": "formation:size", "ps:restart": "ps:restart",
+        "ps:stop": "ps:stop", "ps:wait": "ps_wait:wait",
         "run": "run:run", "run:inside": "run:inside", "run:detached": "run:detached", "logs": "logs:logs",
     },
     "Releases and builds": {
@@ -52,7 +54,12 @@ ALIASES: Mapping[str, str] = MappingProxyType({
     "login": "auth:login", "logout": "auth:logout", "whoami": "auth:whoami", "authorizations:destroy": "authorizations:revoke",
     "labs:info": "features:info", "labs:enable": "features:enable", "labs:disable": "features:disable",
     "stack": "apps:stacks", "stack:set": "apps:stacks:set",
-    "restart": "ps:restart", "rollback": "releases:rollback",
+    "list": "apps", "apps:list": "apps", "apps:delete": "apps:destroy",
+    "config:add": "config:set", "config:remove": "config:unset",
+    "scale": "ps:scale", "dyno:scale": "ps:scale", "resize": "ps:type", "ps:resize": "ps:type", "dyno:type": "ps:type",
+    "dyno:resize": "ps:type", "restart": "ps:restart", "dyno:restart": "ps:restart",
+    "stop": "ps:stop", "kill": "ps:stop", "ps:kill": "ps:stop", "dyno:stop": "ps:stop", "dyno:kill": "ps:stop",
+    "rollback": "releases:rollback",
 })  # fmt: skip
 
 COMMANDS: Mapping[str, str] = MappingProxyType({name: where for topic in TOPICS.values() for name, where in topic.items()})

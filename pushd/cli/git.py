@@ -14,11 +14,12 @@ from pushd.client.tokens import answer_git
 
 
 @click.command("git:remote")
+@click.argument("name", metavar="[APP]", required=False)
 @click.option("-a", "--app", metavar="APP", help="The app. [PUSHD_APP, this folder's git remote]")
 @click.option("-r", "--remote", metavar="NAME", default="pushd", show_default=True, help="Name of the git remote.")
 @host_option
 @json_option
-def remote(app: str | None, remote: str, host: str | None, as_json: bool) -> None:
+def remote(name: str | None, app: str | None, remote: str, host: str | None, as_json: bool) -> None:
     """Point a git remote of this folder at an app.
 
     A remote of that name is made, or changed. It is marked as ours, so that commands know this folder's app and server.
@@ -27,9 +28,8 @@ def remote(app: str | None, remote: str, host: str | None, as_json: bool) -> Non
     Example:
         pushd git:remote --app myapp --remote myserver
     """
-    where = discover(app=app, host=host)
-    name = where.app
-    found = where.client.app(name)["name"]
+    where = discover(app=app or name, host=host)
+    found = where.client.app(where.app)["name"]
     if not where.git.in_repository():
         raise GitTrouble("This folder is no git repository.", remedy="Run `git init`, then try again.")
     if where.server.startswith("unix:"):
@@ -39,6 +39,28 @@ def remote(app: str | None, remote: str, host: str | None, as_json: bool) -> Non
     if as_json:
         return render.json({"remote": remote, "app": found, "url": url})
     render.out(f"set git remote {remote} to {url}")
+
+
+@click.command("git:clone")
+@click.argument("directory", metavar="[DIRECTORY]", required=False)
+@click.option("-a", "--app", metavar="APP", help="The app. [PUSHD_APP]")
+@click.option("-r", "--remote", metavar="NAME", default="pushd", show_default=True, help="Name of the git remote.")
+@host_option
+def clone(directory: str | None, app: str | None, remote: str, host: str | None) -> None:
+    """Clone the repository of an app into a folder.
+
+    Without DIRECTORY the folder is named like the app.
+
+    \b
+    Example:
+        pushd git:clone --app myapp
+    """
+    where = discover(app=app, host=host)
+    found = where.client.app(where.app)["name"]
+    if where.server.startswith("unix:"):
+        raise GitTrouble("git cannot clone from a unix socket.", remedy="Let the API listen on host:port too.")
+    code = where.git.clone(remote, where.server, found, directory or found)
+    raise click.exceptions.Exit(code)
 
 
 @click.command("git:credentials")

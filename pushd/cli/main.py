@@ -37,7 +37,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        short = {long: alias for alias, long in commands.ALIASES.items()}
+        short = {long: alias for alias, long in reversed(list(commands.ALIASES.items()))}  # the first that stands there
         for topic, members in commands.TOPICS.items():
             rows = []
             for name, where in members.items():

@@ -31,7 +31,7 @@ class Here:
 
 
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
+    return click.option("-j", "--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
 
 
 def no_wait_option(function: Callable[..., Any]) -> Callable[..., Any]:

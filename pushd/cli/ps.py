@@ -1,28 +1,28 @@
-"""Dynos: what runs, how many, start again, stop, wait."""
+"""Dynos: what runs; start again, stop."""
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
 from pushd.cli import render
 from pushd.cli.options import Here, json_option, no_wait_option, on_app
 from pushd.cli.waiting import follow
-from pushd.client.shapes import DynoShape, FormationShape, ReleaseShape
-from pushd.errors import PushdError
+from pushd.client.shapes import DynoShape
+from pushd.errors import NotFound
 
-_SCALE = re.compile(r"([A-Za-z0-9_-]+?)(?:=(\d+)|([+-]\d+))(?::[A-Za-z0-9-]+)?")
-_POLL_SECONDS = 0.5
+_COMMAND_SHOWN = 35  # characters of a command in the wide table
 
 
 @click.command("ps")
 @click.argument("types", metavar="[TYPE]...", nargs=-1)
+@click.option("-x", "--extended", is_flag=True, help="Show more of each dyno, as a table.")
+@click.option("--no-wrap", is_flag=True, help="Never fold the table's cells.")
 @on_app
 @json_option
-def show(here: Here, types: tuple[str, ...], as_json: bool) -> None:
+def show(here: Here, types: tuple[str, ...], extended: bool, no_wrap: bool, as_json: bool) -> None:
     """Show the dynos of an app.
 
     \b
@@ -30,53 +30,32 @@ def show(here: Here, types: tuple[str, ...], as_json: bool) -> None:
         pushd ps
         pushd ps worker --app myapp
     """
-    dynos = [dyno for dyno in here.client.dynos(here.app) if not types or dyno["type"] in types]
+    dynos = sorted(here.client.dynos(here.app), key=_place)
+    if unknown := [kind for kind in types if kind not in {dyno["type"] for dyno in dynos}]:
+        raise NotFound(f"No {unknown[0]} dynos on {here.app}.", resource="dyno", remedy="`pushd ps:scale` shows its types.")
+    dynos = [dyno for dyno in dynos if not types or dyno["type"] in types]
     if as_json:
-        return render.json(dynos)
-    if not dynos:
-        return render.hint(f"No dynos run on {here.app}. `pushd ps:scale` shows how many are wanted.")
-    for kind in sorted({dyno["type"] for dyno in dynos}, key=lambda kind: (kind != "web", kind)):
-        group = sorted((dyno for dyno in dynos if dyno["type"] == kind), key=_number)
-        command = f": {group[0]['command']}" if kind != "run" else " (one-off)"
-        render.heading(f"{kind}{command} ({len(group)})")
-        for dyno in group:
-            own = f": {dyno['command']}" if kind == "run" else ""
-            render.out(f"{dyno['name']}: {dyno['state']} {render.when(dyno['updated_at'])}{render.printable(own)}")
-        render.out("")
+        render.json(dynos)
+    elif not dynos:
+        render.hint(f"No dynos run on {here.app}. `pushd ps:scale` shows how many are wanted.")
+    elif extended:
+        _print_extended(dynos, no_wrap=no_wrap)
+    else:
+        _print_by_type(dynos)
 
 
-@click.command("ps:scale")
-@click.argument("quantities", metavar="[TYPE=N|TYPE+N|TYPE-N]...", nargs=-1)
-@on_app
-@no_wait_option
-@json_option
-def scale(here: Here, quantities: tuple[str, ...], no_wait: bool, as_json: bool) -> None:
-    """Set how many dynos of each process type run.
-
-    Without arguments, shows it. Ends when the new dynos answer.
-
-    \b
-    Examples:
-        pushd ps:scale web=2 worker+1
-        pushd ps:scale
-    """
-    if not quantities:
-        return _show_formation(here, here.client.formation(here.app), as_json)
-    wanted = dict(_parse_quantity(text) for text in quantities)
-    with render.doing("Scaling dynos") as step:
-        changed = here.client.scale(here.app, wanted)
-        now = {row["type"]: row for row in changed.value}
-        step.note = "now running " + ", ".join(f"{kind} at {now[kind]['quantity']}" for kind in wanted if kind in now)
-        follow(here.client, changed, no_wait=no_wait)
-    if as_json:
-        render.json(changed.value)
+def _which_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`-d` and `-p` as Heroku has them, and the same as one argument."""
+    function = click.option("-p", "--process-type", "kind", metavar="TYPE", help="Those of this process type.")(function)
+    function = click.option("-d", "--dyno-name", "dyno", metavar="DYNO", help="Only this one.")(function)
+    return click.argument("which", metavar="[DYNO|TYPE]", required=False)(function)
 
 
 @click.command("ps:restart")
-@click.argument("which", metavar="[DYNO|TYPE]", required=False)
+@_which_options
 @on_app
 @no_wait_option
-def restart(here: Here, which: str | None, no_wait: bool) -> None:
+def restart(here: Here, which: str | None, dyno: str | None, kind: str | None, no_wait: bool) -> None:
     """Restart dynos.
 
     All of them, one (web.1) or those of a process type (web). New web dynos answer before the old ones leave: no request
@@ -85,88 +64,81 @@ def restart(here: Here, which: str | None, no_wait: bool) -> None:
     \b
     Examples:
         pushd restart
-        pushd ps:restart worker --app myapp
+        pushd ps:restart --process-type worker --app myapp
     """
-    with render.doing(f"Restarting {f'{which} of' if which else 'all dynos of'} {here.app}"):
-        follow(here.client, here.client.restart(here.app, which), no_wait=no_wait)
+    dyno, kind = _dyno_or_type(which, dyno, kind)
+    with render.doing(f"Restarting {_told(dyno, kind)} on {here.app}"):
+        follow(here.client, here.client.restart(here.app, dyno=dyno, kind=kind), no_wait=no_wait)
 
 
 @click.command("ps:stop")
-@click.argument("which", metavar="DYNO|TYPE")
+@_which_options
 @on_app
 @no_wait_option
-def stop(here: Here, which: str, no_wait: bool) -> None:
+def stop(here: Here, which: str | None, dyno: str | None, kind: str | None, no_wait: bool) -> None:
     """Stop a one-off dyno.
 
     One that is scaled (web.1) starts again. To have none: pushd ps:scale web=0
 
     \b
-    Example:
+    Examples:
         pushd ps:stop run.7
+        pushd ps:stop --process-type run
     """
-    with render.doing(f"Stopping {which} of {here.app}"):
-        follow(here.client, here.client.stop(here.app, which), no_wait=no_wait)
+    dyno, kind = _dyno_or_type(which, dyno, kind)
+    if dyno is None and kind is None:
+        raise click.UsageError("Say which: a dyno (run.7) or a process type.", click.get_current_context())
+    with render.doing(f"Stopping {_told(dyno, kind)} on {here.app}"):
+        follow(here.client, here.client.stop(here.app, dyno=dyno, kind=kind), no_wait=no_wait)
 
 
-@click.command("ps:wait")
-@click.option("-t", "--type", "kind", metavar="TYPE", help="Wait for dynos of this process type only.")
-@click.option("--timeout", "timeout_seconds", metavar="SECONDS", type=float, help="Give up after so long, with exit code 1.")
-@on_app
-def wait(here: Here, kind: str | None, timeout_seconds: float | None) -> None:
-    """Wait until all dynos run the newest release.
-
-    \b
-    Example:
-        pushd ps:wait --type web --timeout 120
-    """
-    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-    with render.doing(f"Waiting for dynos of {here.app}") as step:
-        while missing := _missing(here, kind):
-            if deadline is not None and time.monotonic() >= deadline:
-                raise PushdError(f"Not up yet: {', '.join(missing)}.", remedy="`pushd logs` shows what they say.")
-            time.sleep(_POLL_SECONDS)
-        step.note = "all up"
+def _dyno_or_type(which: str | None, dyno: str | None, kind: str | None) -> tuple[str | None, str | None]:
+    """The dyno or the process type that is meant, by option or by argument; both None for all."""
+    if len([each for each in (which, dyno, kind) if each is not None]) > 1:
+        raise click.UsageError("Say it once: an argument, --dyno-name or --process-type.", click.get_current_context())
+    if which is None:
+        return dyno, kind
+    return (which, None) if _is_dyno(which) else (None, which)
 
 
-def _missing(here: Here, kind: str | None) -> list[str]:
-    """`web (1 of 2)` for each process type that has not all its dynos up with the newest release."""
-    version = _newest_version(here.client.releases(here.app, limit=10))
-    dynos = here.client.dynos(here.app)
-    missing = []
-    for row in here.client.formation(here.app):
-        if kind not in (None, row["type"]):
-            continue
-        up = sum(_is_up(dyno, row["type"], version) for dyno in dynos)
-        if up < row["quantity"]:
-            missing.append(f"{row['type']} ({up} of {row['quantity']})")
-    return missing
+def _told(dyno: str | None, kind: str | None) -> str:
+    return f"dyno {dyno}" if dyno else f"all {kind} dynos" if kind else "all dynos"
 
 
-def _newest_version(releases: Sequence[ReleaseShape]) -> int:
-    """The newest release that runs or is about to; a failed one changes no dyno."""
-    return max((each["version"] for each in releases if each["status"] in ("pending", "succeeded")), default=0)
+def _is_dyno(which: str) -> bool:
+    kind, dot, number = which.rpartition(".")
+    return bool(kind and dot and number.isdigit())
 
 
-def _is_up(dyno: DynoShape, kind: str, version: int) -> bool:
-    return dyno["type"] == kind and dyno["state"] == "up" and dyno["release"]["version"] >= version
+def _place(dyno: DynoShape) -> tuple[bool, str, int]:
+    """One-off dynos first, then by type and number, as on Heroku."""
+    return dyno["type"] != "run", dyno["type"], int(dyno["name"].rpartition(".")[2] or 0)
 
 
-def _parse_quantity(text: str) -> tuple[str, str]:
-    """`web=2` -> ("web", "2"), `worker+1` -> ("worker", "+1"); a size behind it (`web=2:standard-1x`) means nothing here."""
-    found = _SCALE.fullmatch(text)
-    if not found:
-        raise click.UsageError(f"{text[:80]} is not TYPE=N, TYPE+N or TYPE-N.", click.get_current_context())
-    kind, absolute, step = found.groups()
-    return kind, absolute or step
+def _print_by_type(dynos: Sequence[DynoShape]) -> None:
+    for kind in dict.fromkeys(dyno["type"] for dyno in dynos):
+        group = [dyno for dyno in dynos if dyno["type"] == kind]
+        first = group[0]
+        one_off = kind == "run"
+        what = "run: one-off processes" if one_off else f"{kind} ({first['size']}): {first['command']}"
+        render.heading(f"{what} ({len(group)})")
+        for dyno in group:
+            name = f"{dyno['name']} ({dyno['size']})" if one_off else dyno["name"]
+            own = f": {dyno['command']}" if one_off else ""
+            render.out(render.printable(f"{name}: {dyno['state']} {render.when(dyno['updated_at'])}{own}"))
+        render.out("")
 
 
-def _show_formation(here: Here, formation: Sequence[FormationShape], as_json: bool) -> None:
-    if as_json:
-        return render.json(formation)
-    if not formation:
-        return render.hint(f"{here.app} has no process types yet. Push first: its Procfile names them.")
-    render.out(" ".join(f"{row['type']}={row['quantity']}:{row['size']}" for row in formation))
+def _print_extended(dynos: Sequence[DynoShape], *, no_wrap: bool) -> None:
+    rows = [
+        (
+            dyno["id"], dyno["name"], f"{dyno['state']} {render.when(dyno['updated_at'])}", dyno["release"]["version"],
+            _shortened(dyno["command"]), dyno["size"],
+        )
+        for dyno in dynos
+    ]  # fmt: skip
+    render.table(["ID", "Process", "State", "Release", "Command", "Size"], rows, fold=not no_wrap)
 
 
-def _number(dyno: DynoShape) -> int:
-    return int(dyno["name"].rpartition(".")[2] or 0)
+def _shortened(command: str) -> str:
+    return command if len(command) <= _COMMAND_SHOWN else command[: _COMMAND_SHOWN - 1] + "…"

@@ -104,10 +104,10 @@ def pairs(rows: Mapping[str, object], *, raw: bool = False) -> None:
         out(f"{paint(f'{name}:', sys.stdout, fg='cyan')}{' ' * (width - len(name))}{shown}")
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, fold: bool = True) -> None:
     """Rows below column titles: folded to a terminal's width, or aligned with blanks and never cut in a pipe."""
     texts = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
-    if sys.stdout.isatty():
+    if fold and sys.stdout.isatty():
         return _terminal_table(columns, texts)
     widths = [max(len(row[i]) for row in [columns, *texts]) for i in range(len(columns))]
     for row in [columns, *texts]:

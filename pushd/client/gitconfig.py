@@ -72,6 +72,20 @@ class Git:
         self._run("config", "--replace-all", f"credential.{server}.helper", "")
         self._run("config", "--add", f"credential.{server}.helper", HELPER)
 
+    def clone(self, name: str, server: str, app: str, folder: str) -> int:
+        """Clone the app's repository, on the terminal of whoever runs this; git's exit code.
+
+        The settings are those of `point_remote`; git has them before it asks for a token.
+        """
+        helper = f"credential.{server}.helper"
+        settings = [f"remote.{name}.pushd={server}", f"{helper}=", f"{helper}={HELPER}"]
+        words = [word for setting in settings for word in ("--config", setting)]
+        argv = ["git", "clone", "--origin", name, *words, "--", app_url(server, app), folder]
+        try:
+            return subprocess.run(argv, cwd=self.folder, env=self._environ, check=False).returncode
+        except FileNotFoundError:
+            raise _no_git() from None
+
     def remove_remote(self, name: str) -> None:
         self._run("remote", "remove", name)
 
@@ -92,7 +106,7 @@ class Git:
         try:
             ended = self._call(words)
         except FileNotFoundError:
-            raise GitTrouble("The git program is not installed.", remedy="Install git, then try again.") from None
+            raise _no_git() from None
         if ended.returncode != 0:
             said = (ended.stderr.strip() or f"it ended with {ended.returncode}").splitlines()[0]
             raise GitTrouble(f"git {words[0]} failed: {said}", remedy="Mend that, then run `pushd git:remote -a APP`.")
@@ -103,6 +117,10 @@ class Git:
             ["git", *words], cwd=self.folder, env=self._environ, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             encoding="utf-8", errors="surrogateescape", timeout=GIT_SECONDS, check=False,
         )  # fmt: skip
+
+
+def _no_git() -> GitTrouble:
+    return GitTrouble("The git program is not installed.", remedy="Install git, then try again.")
 
 
 def _remote(name: str, url: str, marked: str | None, known_servers: Sequence[str]) -> Remote:

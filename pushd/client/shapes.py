@@ -5,7 +5,7 @@ The dictionaries are the server's JSON itself, so `--json` shows all of it.
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, TypedDict, TypeVar
+from typing import Generic, NamedTuple, Required, TypedDict, TypeVar
 
 T = TypeVar("T")
 
@@ -32,6 +32,7 @@ class AppShape(TypedDict):
     name: str
     git_url: str
     web_url: str | None
+    acm: bool
     maintenance: bool
     owner: UserShape
     region: Named
@@ -100,6 +101,14 @@ class FormationShape(TypedDict):
     quantity: int
     size: str
     command: str
+
+
+class FormationUpdate(TypedDict, total=False):
+    """`quantity` is a text: "2", "+1" or "-1"."""
+
+    type: Required[str]
+    quantity: str
+    size: str
 
 
 class SourceBlob(TypedDict):

@@ -52,6 +52,14 @@ def test_create_leaves_a_remote_that_leads_elsewhere(cli: Cli) -> None:
     assert cli.git("remote", "get-url", "pushd") == "https://github.com/ada/shop.git"
 
 
+def test_create_with_all_that_heroku_takes(api: FakeApi, cli: Cli) -> None:
+    ended = cli("create", "--app", "shop", "--region", "us", "-s", "heroku-24", "-b", "heroku/python")
+    assert ended.code == 0
+    assert "Setting buildpack to heroku/python... done\n" in ended.err
+    assert api.last("POST").body == {"name": "shop", "region": "us", "stack": "heroku-24"}
+    assert api.last("PUT").body == {"updates": [{"buildpack": "heroku/python"}]}
+
+
 def test_create_as_json(cli: Cli) -> None:
     assert json.loads(cli.ok("create", "shop", "--json"))["name"] == "shop"
 
@@ -60,9 +68,15 @@ def test_list(api: FakeApi, cli: Cli) -> None:
     assert "pushd create" in cli("apps").err
     api.add_app("shop")
     api.add_app("blog")["maintenance"] = True
+    api.add_app("theirs")["owner"] = {"id": "b", "email": "bob@example.com"}
+    api.add_app("other")["unseen"] = True
 
-    assert cli.ok("apps") == "=== Apps\n\nblog (maintenance)\nshop\n"
-    assert [app["name"] for app in json.loads(cli.ok("apps", "--json"))] == ["blog", "shop"]
+    assert cli.ok("apps") == (
+        "=== ada@example.com Apps\n\nblog (maintenance)\nshop\n\n"
+        "=== Collaborated Apps\n\nName    Email\ntheirs  bob@example.com\n"
+    )  # fmt: skip
+    assert [app["name"] for app in json.loads(cli.ok("list", "--json"))] == ["blog", "shop", "theirs"]
+    assert [app["name"] for app in json.loads(cli.ok("apps", "-A", "-j"))] == ["blog", "other", "shop", "theirs"]
 
 
 def test_info(shop: Cli) -> None:
@@ -71,11 +85,16 @@ def test_info(shop: Cli) -> None:
     printed = shop.ok("info")
 
     assert "=== shop\n" in printed
-    assert "Dynos:       web: 2\n" in printed
-    assert "Repo size:   2 KB\n" in printed
-    assert "Slug size:   0 B\n" in printed
+    assert "Dynos:          web: 2\n" in printed
+    assert "Repo Size:      2 KB\n" in printed
+    assert "Slug Size:      0 B\n" in printed
     assert shop.ok("apps:info", "shop") == shop.ok("info", "--app", "shop") == printed
-    assert json.loads(shop.ok("info", "--json"))["web_url"] == "http://shop.localhost:8080/"
+    assert "Collaborators" not in printed
+    told = json.loads(shop.ok("info", "--json"))
+    assert told["web_url"] == told["app"]["web_url"] == "http://shop.localhost:8080/"
+    assert (len(told["dynos"]), told["collaborators"], told["pipeline_coupling"]) == (2, [], None)
+    shop.api.collaborators = [{"user": {"email": each}} for each in ("zoe@example.com", "ada@example.com", "bob@example.com")]
+    assert "Collaborators:  bob@example.com, zoe@example.com\n" in shop.ok("info")
 
 
 def test_info_for_a_shell(shop: Cli) -> None:

@@ -16,8 +16,8 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "help"
 
 # The names that scripts outside this repository rely on.
 PROMISED = """
-apps apps:create apps:info apps:destroy apps:rename apps:open git:remote git:credentials
-config config:get config:set config:unset config:edit logs ps ps:scale ps:stop ps:wait ps:restart
+apps apps:create apps:info apps:destroy apps:rename apps:open git:remote git:clone git:credentials
+config config:get config:set config:unset config:edit logs ps ps:scale ps:type ps:stop ps:wait ps:restart
 releases releases:info releases:output releases:rollback run run:inside run:detached maintenance maintenance:on maintenance:off
 builds builds:info builds:output settings settings:set settings:unset serve demo shell-init version help
 heroku-env
@@ -30,11 +30,15 @@ PROMISED_ALIASES = {
     "login": "auth:login", "logout": "auth:logout", "whoami": "auth:whoami", "authorizations:destroy": "authorizations:revoke",
     "labs:info": "features:info", "labs:enable": "features:enable", "labs:disable": "features:disable",
     "stack": "apps:stacks", "stack:set": "apps:stacks:set",
-    "restart": "ps:restart", "rollback": "releases:rollback",
+    "list": "apps", "apps:list": "apps", "apps:delete": "apps:destroy", "config:add": "config:set",
+    "config:remove": "config:unset", "scale": "ps:scale", "dyno:scale": "ps:scale", "resize": "ps:type",
+    "ps:resize": "ps:type", "dyno:type": "ps:type", "dyno:resize": "ps:type", "restart": "ps:restart",
+    "dyno:restart": "ps:restart", "stop": "ps:stop", "kill": "ps:stop", "ps:kill": "ps:stop", "dyno:stop": "ps:stop",
+    "dyno:kill": "ps:stop", "rollback": "releases:rollback",
 }  # fmt: skip
 ABOUT_ONE_APP = [
     "apps:info", "apps:destroy", "apps:rename", "apps:open", "config", "config:get", "config:set", "config:unset",
-    "config:edit", "logs", "ps", "ps:scale", "ps:stop", "ps:wait", "ps:restart", "releases", "releases:info",
+    "config:edit", "logs", "ps", "ps:scale", "ps:type", "ps:stop", "ps:wait", "ps:restart", "releases", "releases:info",
     "releases:output", "releases:rollback", "run", "run:inside", "run:detached", "maintenance", "maintenance:on",
     "maintenance:off", "builds", "builds:info", "builds:output", "settings", "settings:set", "settings:unset",
 ]  # fmt: skip
@@ -43,6 +47,7 @@ WITHOUT_JSON = {
     "ps:restart": "its exit code says all",
     "ps:stop": "its exit code says all",
     "ps:wait": "its exit code says all",
+    "git:clone": "git tells what it does",
     "run": "shows what the command prints",
     "run:inside": "shows what the command prints",
     "demo": "stays, and is there to be watched",
@@ -50,7 +55,7 @@ WITHOUT_JSON = {
     "git:credentials": "speaks git's own protocol",
     "help": "prose",
 }
-WAITS = ["config:set", "config:unset", "config:edit", "releases:rollback", "ps:scale", "ps:restart", "ps:stop"]
+WAITS = ["config:set", "config:unset", "config:edit", "releases:rollback", "ps:scale", "ps:type", "ps:restart", "ps:stop"]
 
 
 def options_of(name: str) -> set[str]:

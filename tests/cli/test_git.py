@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pushd.client.gitconfig import HELPER
 from tests.cli.conftest import Cli
 from tests.client.fake_api import TOKEN, FakeApi
 from tests.client.folders import data_folder
@@ -24,6 +25,28 @@ def test_remote_is_made_and_changed(shop: Cli) -> None:
     asked = shop.ok("git:remote", "-a", "shop", "-r", "myserver", "--json")
     assert json.loads(asked) == {"remote": "myserver", "app": "shop", "url": url}
     assert shop.git("config", "remote.myserver.pushd") == shop.api.url
+
+
+def test_the_app_may_be_an_argument(shop: Cli) -> None:
+    shop.repository()
+    shop.api.add_app("blog")
+    assert shop.ok("git:remote", "blog") == f"set git remote pushd to {shop.api.url}/blog.git\n"
+
+
+def test_clone_leaves_the_rest_to_git(shop: Cli) -> None:
+    """git writes the settings before it asks the server, which has no repositories here."""
+    program = shop.home / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$HOME/asked"\nexit 128\n')
+    program.chmod(0o755)
+    ended = shop("git:clone", "-a", "shop", "-r", "myserver", "there", PATH=f"{program.parent}:{shop.environ['PATH']}")
+    url = shop.api.url
+
+    assert ended.code == 128
+    assert (shop.home / "asked").read_text().splitlines() == [
+        "clone", "--origin", "myserver", "--config", f"remote.myserver.pushd={url}", "--config", f"credential.{url}.helper=",
+        "--config", f"credential.{url}.helper={HELPER}", "--", f"{url}/shop.git", "there",
+    ]  # fmt: skip
 
 
 def test_remote_of_an_unknown_app_changes_nothing(shop: Cli) -> None:

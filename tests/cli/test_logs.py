@@ -27,13 +27,21 @@ def test_lines_are_printed_as_they_are(shop: Cli) -> None:
         (["-n", "5"], {"lines": 5}),
         (["--num", "1500"], {"lines": 1500}),
         (["-p", "web"], {"dyno": "web"}),
+        (["--process-type", "web"], {"dyno": "web"}),
+        (["--ps", "web"], {"dyno": "web"}),
         (["-d", "web.1"], {"dyno": "web.1"}),
+        (["--dyno", "web.1"], {"dyno": "web.1"}),
+        (["--dyno-name", "web.1"], {"dyno": "web.1"}),
         (["--source", "heroku"], {"source": "heroku"}),
     ],
 )
 def test_options(shop: Cli, args: list[str], body: dict[str, object]) -> None:
     shop.ok("logs", *args)
     assert body.items() <= shop.api.last("POST").body.items()
+
+
+def test_one_filter_at_a_time(shop: Cli) -> None:
+    assert shop("logs", "-p", "web", "-d", "web.1").code == 2
 
 
 def test_a_line_per_json_object(shop: Cli) -> None:
@@ -44,10 +52,12 @@ def test_a_line_per_json_object(shop: Cli) -> None:
 
 
 def test_colours_change_no_word(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _coloured(LINE) == LINE  # in a pipe
+    assert _coloured(LINE, None) == LINE  # in a pipe
+    assert _coloured(LINE, True) != LINE
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    coloured = _coloured(LINE)
+    coloured = _coloured(LINE, None)
     assert coloured != LINE
     assert "app[web.1]:" in coloured
     assert coloured.endswith(" hello: [world]")
-    assert _coloured("not a log line") == "not a log line"
+    assert _coloured(LINE, False) == LINE
+    assert _coloured("not a log line", None) == "not a log line"

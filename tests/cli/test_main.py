@@ -30,7 +30,7 @@ def test_version(cli: Cli) -> None:
         ("xyzzy", "`pushd help` lists"),
         ("/tmp", "shell-init"),
         ("+1", "shell-init"),
-        ("apps:list", "apps:"),
+        ("apps:lst", "apps:list"),
     ],
 )
 def test_an_unknown_command(cli: Cli, typed: str, says: str) -> None:

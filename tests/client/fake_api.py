@@ -46,6 +46,7 @@ class FakeApi:
     settings: dict[str, str] = field(default_factory=dict)
     features: dict[str, bool] = field(default_factory=lambda: {"runtime-dyno-metadata": True, "log-runtime-metrics": False})
     authorizations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    collaborators: list[dict[str, Any]] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
     tails: list[list[str]] = field(default_factory=list)  # what each connection of a tail gives before it ends
     outputs: dict[str, str] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class FakeApi:
     def add_app(self, name: str) -> dict[str, Any]:
         app = {
             "id": str(uuid4()), "name": name, "git_url": f"{self.url}/{name}.git",
-            "web_url": f"http://{name}.localhost:8080/", "maintenance": False, "owner": USER,
+            "web_url": f"http://{name}.localhost:8080/", "acm": False, "maintenance": False, "owner": USER,
             "region": {"id": "r", "name": "us"}, "stack": {"id": "s", "name": "heroku-24"}, "repo_size": 1536,
             "build_stack": {"id": "s", "name": "heroku-24"},
             "slug_size": None, "created_at": MADE_AT, "released_at": None,
@@ -178,8 +179,11 @@ def _scale(api: FakeApi, asked: Asked, app: str) -> Answer:
         if update["type"] not in rows:
             message = f"Couldn't find that process type ({update['type']}).\nProcess types of this app: web."
             return 404, {"id": "not_found", "message": message, "resource": "formation"}
-        amount = update["quantity"]
         row = rows[update["type"]]
+        row["size"] = update.get("size", row["size"])
+        if "quantity" not in update:
+            continue
+        amount = update["quantity"]
         row["quantity"] = row["quantity"] + int(amount) if amount[0] in "+-" else int(amount)
     return api.changed(200, list(rows.values()))
 
@@ -275,6 +279,7 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET", r"/addons", lambda api, asked: (200, [])),
     ("GET", r"/apps/([^/]+)/addons", lambda api, asked, app: (200, [])),
     ("GET", r"/apps", lambda api, asked: (200, list(api.apps.values()))),
+    ("GET", r"/users/~/apps", lambda api, asked: (200, [app for app in api.apps.values() if not app.get("unseen")])),
     ("POST", r"/apps", _create),
     ("GET", r"/apps/([^/]+)", lambda api, asked, app: (200, api.apps[app])),
     ("PATCH", r"/apps/([^/]+)", _patch_app),
@@ -297,6 +302,9 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET", r"/apps/([^/]+)/builds", _list("builds")),
     ("GET", r"/apps/([^/]+)/builds/([^/]+)", lambda api, asked, app, build: (200, api.builds[app][0])),
     ("POST", r"/apps/([^/]+)/log-sessions", _log_session),
+    ("GET", r"/apps/([^/]+)/collaborators", lambda api, asked, app: (200, api.collaborators)),
+    ("GET", r"/apps/([^/]+)/pipeline-couplings", lambda api, asked, app: (404, {"id": "not_found", "message": "None."})),
+    ("PUT", r"/apps/([^/]+)/buildpack-installations", lambda api, asked, app: (200, [])),
     ("GET", r"/-/apps/([^/]+)/settings", _settings),
     ("PATCH", r"/-/apps/([^/]+)/settings", _settings),
     ("GET", r"/-/changes/([^/]+)", _change),
@@ -323,7 +331,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(status, value, extra)
         self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json", **extra})
 
-    do_GET = do_POST = do_PATCH = do_DELETE = _serve
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -33,15 +33,15 @@ def test_names_are_quoted_in_paths(api: FakeApi, client: Client) -> None:
 @pytest.mark.parametrize(
     ("which", "path"),
     [
-        (None, "/apps/shop/dynos"),
-        ("web.1", "/apps/shop/dynos/web.1"),
-        ("web", "/apps/shop/formations/web"),
-        ("v1.x", "/apps/shop/formations/v1.x"),
+        ({}, "/apps/shop/dynos"),
+        ({"dyno": "web.1"}, "/apps/shop/dynos/web.1"),
+        ({"kind": "web"}, "/apps/shop/formations/web"),
+        ({"dyno": "a/b"}, "/apps/shop/dynos/a%2Fb"),
     ],
 )
-def test_restart_of_all_one_or_a_type(api: FakeApi, client: Client, which: str | None, path: str) -> None:
+def test_restart_of_all_one_or_a_type(api: FakeApi, client: Client, which: dict[str, str], path: str) -> None:
     api.add_app("shop")
-    client.restart("shop", which)
+    client.restart("shop", **which)
     assert api.paths() == [f"DELETE {path}"]
 
 
