@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import resource
+import shutil
 import signal
 import socket
 import sys
@@ -21,18 +22,16 @@ from pushd.access.rates import Rates
 from pushd.api.certificate import Certificate
 from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
-from pushd.apps import Apps
-from pushd.belongings import Belongings
+from pushd.assembly import Rooms, Story, build_story
 from pushd.builder.builder import Builder
+from pushd.builder.detect import installed_buildpacks
+from pushd.builder.fetching import Fetcher
 from pushd.builder.tools import Tools
-from pushd.changes import Changes
 from pushd.check import check as check  # `serve --check`
-from pushd.deploy import Deploys
 from pushd.disk import DiskReserve
 from pushd.endpoints import Endpoints, named, web_url
 from pushd.errors import CannotListen
 from pushd.folder import locked, make_operator
-from pushd.golive import GoLive
 from pushd.kit import sdnotify
 from pushd.kit.aio import Nursery
 from pushd.kit.clock import Clock, SystemClock
@@ -44,15 +43,10 @@ from pushd.layout import Layout
 from pushd.logplex.logplex import Logplex
 from pushd.model.logline import PLATFORM
 from pushd.outputs import Outputs
-from pushd.promotions import Promotions
 from pushd.receiver.hooks import HookServer
 from pushd.receiver.http import add_routes
 from pushd.receiver.receiver import Receiver
 from pushd.receiver.repositories import Repositories
-from pushd.releaser.phase import ReleasePhase
-from pushd.releaser.releaser import Releaser
-from pushd.resume import Resume
-from pushd.retention import Retention
 from pushd.router.control import Router
 from pushd.runner.runner import Runner
 from pushd.runner.schedulers.local import LocalScheduler
@@ -60,8 +54,7 @@ from pushd.sandbox.sandbox import Sandbox
 from pushd.settings import Effective, Settings, build_passthrough
 from pushd.shipped import shipped
 from pushd.store.store import Store
-from pushd.turns import BootTurns
-from pushd.verdicts import Verdicts
+from pushd.uploads import Uploads
 from pushd.visitors import Visitors
 
 log = logging.getLogger(__name__)
@@ -86,7 +79,7 @@ async def _serve(settings: Settings, layout: Layout, environ: Mapping[str, str])
     notify = environ.get("NOTIFY_SOCKET")
     async with AsyncExitStack() as stack:
         rooms = await _build_rooms(stack, settings, layout, environ)
-        story = _build_story(rooms)
+        story = build_story(rooms)
         doors = await _build_doors(rooms, story)
         endpoints = await _start(stack, how_to_stop, rooms, story, doors, environ)
         print(endpoints.ready_line(), flush=True)
@@ -98,35 +91,6 @@ async def _serve(settings: Settings, layout: Layout, environ: Mapping[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rooms:
-    """Who does the work; none knows another but through what it was given."""
-
-    settings: Settings
-    layout: Layout
-    clock: Clock
-    store: Store
-    logplex: Logplex
-    nursery: Nursery
-    router: Router
-    runner: Runner
-    builder: Builder
-    disk: DiskReserve
-    outputs: Outputs
-    repositories: Repositories
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Story:
-    """What tells the rooms in which order to work."""
-
-    deploys: Deploys
-    apps: Apps
-    belongings: Belongings
-    promotions: Promotions
-    resume: Resume
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Doors:
     """Where pushes and commands come in."""
 
@@ -135,7 +99,7 @@ class _Doors:
     api: ApiServer
 
 
-async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout, environ: Mapping[str, str]) -> _Rooms:
+async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout, environ: Mapping[str, str]) -> Rooms:
     """The rooms, doing nothing yet; the stack closes them in the opposite order."""
     clock: Clock = SystemClock()
     store = await Store.open(layout.store, layout.secret_key, clock)
@@ -173,11 +137,18 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
         slugs=store.slugs,
         clock=clock,
         tools=Tools.find(environ),
+        fetcher=Fetcher(
+            layout=layout,
+            reach=settings.fetch_private,
+            git=None if settings.git_program == "never" else shutil.which("git", path=environ.get("PATH")),
+            environ=build_passthrough(environ),
+        ),
         buildpacks=shipped("buildpacks"),
         passthrough=build_passthrough(environ),
         timeout_seconds=settings.build_timeout_seconds,
     )
-    return _Rooms(
+    disk = DiskReserve(layout.data, settings.disk_reserve_bytes)
+    return Rooms(
         settings=settings,
         layout=layout,
         clock=clock,
@@ -187,86 +158,14 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
         router=router,
         runner=runner,
         builder=builder,
-        disk=DiskReserve(layout.data, settings.disk_reserve_bytes),
+        disk=disk,
         outputs=Outputs(layout),
+        uploads=Uploads(layout, disk, limit_bytes=settings.source_limit_bytes),
         repositories=Repositories(layout),
     )
 
 
-def _build_story(rooms: _Rooms) -> _Story:
-    """Deploys, and all that enters the same story later on."""
-    settings = rooms.settings
-    turns = BootTurns()
-    verdicts = Verdicts(rooms.nursery, rooms.clock)
-    changes = Changes(rooms.store, verdicts)
-    releaser = Releaser(rooms.store, domain=settings.domain)
-    phase = ReleasePhase(rooms.store, rooms.runner, rooms.outputs, timeout_seconds=settings.release_phase_timeout_seconds)
-    live = GoLive(
-        store=rooms.store,
-        releaser=releaser,
-        phase=phase,
-        runner=rooms.runner,
-        router=rooms.router,
-        app_log=rooms.logplex,
-        turns=turns,
-        verdicts=verdicts,
-    )
-    retention = Retention(
-        store=rooms.store,
-        builder=rooms.builder,
-        outputs=rooms.outputs,
-        live=live,
-        slugs_kept=settings.slugs_kept,
-        builds_kept=settings.builds_kept,
-    )
-    deploys = Deploys(
-        store=rooms.store,
-        builder=rooms.builder,
-        releaser=releaser,
-        live=live,
-        retention=retention,
-        changes=changes,
-        runner=rooms.runner,
-        app_log=rooms.logplex,
-        outputs=rooms.outputs,
-        disk=rooms.disk,
-        verdicts=verdicts,
-        nursery=rooms.nursery,
-        address_of=lambda app: web_url(app.name, settings.domain, rooms.router.url),
-    )
-    apps = Apps(
-        store=rooms.store,
-        layout=rooms.layout,
-        runner=rooms.runner,
-        router=rooms.router,
-        builder=rooms.builder,
-        repositories=rooms.repositories,
-        app_log=rooms.logplex,
-        turns=turns,
-        disk=rooms.disk,
-        nursery=rooms.nursery,
-    )
-    promotions = Promotions(
-        store=rooms.store,
-        builder=rooms.builder,
-        deploys=deploys,
-        retention=retention,
-        disk=rooms.disk,
-        nursery=rooms.nursery,
-    )
-    resume = Resume(store=rooms.store, deploys=deploys, live=live, changes=changes, router=rooms.router)
-    belongings = Belongings(
-        store=rooms.store,
-        router=rooms.router,
-        app_log=rooms.logplex,
-        disk=rooms.disk,
-        clock=rooms.clock,
-        domain=settings.domain,
-    )
-    return _Story(deploys=deploys, apps=apps, belongings=belongings, promotions=promotions, resume=resume)
-
-
-async def _build_doors(rooms: _Rooms, story: _Story) -> _Doors:
+async def _build_doors(rooms: Rooms, story: Story) -> _Doors:
     """What listens, once it is started."""
     settings, layout = rooms.settings, rooms.layout
     access = Access(rooms.store.users)
@@ -289,6 +188,9 @@ async def _build_doors(rooms: _Rooms, story: _Story) -> _Doors:
         belongings=story.belongings,
         promotions=story.promotions,
         outputs=rooms.outputs,
+        uploads=rooms.uploads,
+        source_builds=story.source_builds,
+        slug_uploads=story.slug_uploads,
         tails=rooms.logplex,
         clock=rooms.clock,
         site=Site(
@@ -296,6 +198,7 @@ async def _build_doors(rooms: _Rooms, story: _Story) -> _Doors:
             domain=settings.domain,
             web_url_of=lambda app: web_url(app.name, settings.domain, rooms.router.url),
             body_limit_bytes=settings.body_limit_bytes,
+            buildpacks=tuple(folder.name for folder in installed_buildpacks(shipped("buildpacks"))),
             started_at=rooms.clock.now(),
         ),
     )
@@ -310,8 +213,8 @@ async def _build_doors(rooms: _Rooms, story: _Story) -> _Doors:
 async def _start(
     stack: AsyncExitStack,
     how_to_stop: asyncio.Future[signal.Signals],
-    rooms: _Rooms,
-    story: _Story,
+    rooms: Rooms,
+    story: Story,
     doors: _Doors,
     environ: Mapping[str, str],
 ) -> Endpoints:
@@ -335,6 +238,7 @@ async def _start(
     await story.apps.sweep()
     await doors.receiver.sweep()
     await rooms.builder.sweep()
+    rooms.nursery.keep(rooms.uploads.keep_tidy, name="remove old uploads")
     stack.push_async_callback(doors.api.stop)
     await doors.api.start([api.socket])
     stack.push_async_callback(doors.hooks.close)
@@ -348,7 +252,7 @@ async def _start(
     return endpoints
 
 
-async def _end_apps(rooms: _Rooms, how_to_stop: asyncio.Future[signal.Signals]) -> None:
+async def _end_apps(rooms: Rooms, how_to_stop: asyncio.Future[signal.Signals]) -> None:
     """SIGINT ends dynos and router; SIGTERM leaves them to the next daemon; a start that failed ends the router it began."""
     await rooms.nursery.close()  # first: to a deploy under way the end of its dynos would be a failed boot
     asked = how_to_stop.result() if how_to_stop.done() else None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -27,12 +28,14 @@ from pushd.model.formation import RUN, ProcessFormation, Scale, check_known
 from pushd.model.logline import APP
 from pushd.model.release import Release, ReleaseEvent, ReleaseStatus, current_release
 from pushd.model.secret import Environ
-from pushd.model.source import Source
+from pushd.model.slug import SlugState
+from pushd.model.source import Source, deploy_of, short
 from pushd.model.user import User
 from pushd.outputs import Outputs
 from pushd.releaser.releaser import Releaser
 from pushd.retention import Retention
-from pushd.rooms import AppLog, Builder, Runner, Say
+from pushd.rooms import AppLog, Builder, Built, Runner, Say
+from pushd.stops import BuildStops
 from pushd.store.store import Store
 from pushd.turns import PushQueue
 from pushd.verdicts import Verdicts
@@ -75,6 +78,7 @@ class Deploys:
         self._address_of = address_of  # the URL visitors use
         self._changes = changes
         self._pushes = PushQueue()
+        self._stops = BuildStops()
         self._scaling = asyncio.Lock()  # steps such as web+1 are counted from what is stored
         self._newest: dict[UUID, asyncio.Task[Release]] = {}  # what makes the newest stored release of an app live
 
@@ -88,12 +92,37 @@ class Deploys:
         Raises: PushdError with the reason; the build's record has it too.
         """
         self._disk.check()
-        async with self._pushes.turn(app.id, source.commit[:7], transcript.say):
+        async with self._pushes.turn(app.id, short(source.commit, 7), transcript.say):
             build = await self._store.builds.create(app, user=user, commit=source.commit, branch=branch)
-            self._tell(app, f"Build started by user {user.email}")
-            try:
+            async with self._recorded(app, build):
                 self._outputs.keep_build(app.id, build.id, transcript)
-                release = await self._deploy(app, build, source, user=user, no_cache=no_cache, transcript=transcript)
+                return await self._deploy(app, build, source, user=user, no_cache=no_cache, transcript=transcript)
+
+    async def build(
+        self, app: App, build: Build, source: Source, *, user: User, transcript: Transcript, buildpacks: Sequence[str] = ()
+    ) -> Release:
+        """The same for a source that has its record already, in the same queue; `buildpacks` stand in for the app's own."""
+        async with self._recorded(app, build), AsyncExitStack() as turn:
+            with self._stops.allowed(build.id):
+                label = short(source.commit, 7) or "an archive"
+                await turn.enter_async_context(self._pushes.turn(app.id, label, transcript.say))
+            return await self._deploy(
+                app, build, source, user=user, no_cache=False, transcript=transcript, buildpacks=buildpacks
+            )
+
+    async def cancel_build(self, app: App, build_id: str, user: User) -> Build:
+        """Stop a build that waits or builds; gives its record once it has ended. Raises: NotFound, Conflict."""
+        build = await self._store.builds.find(app, build_id)
+        await self._stops.stop(build.id)
+        self._tell(app, f"Build cancelled by user {user.email}")
+        return await self._store.builds.find(app, build.id)
+
+    @asynccontextmanager
+    async def _recorded(self, app: App, build: Build) -> AsyncIterator[None]:
+        """Store how a build failed, if it does."""
+        with self._stops.known(build.id):
+            try:
+                yield
             except asyncio.CancelledError:
                 raise  # the daemon stops: the next one settles what is pending, as after a kill
             except BaseException as error:
@@ -101,26 +130,53 @@ class Deploys:
                     await self._end(build, BuildStatus.FAILED, _message(error))
                 except NotFound:  # the build went with its app, whatever the deploy stumbled over
                     raise Conflict("the app was destroyed meanwhile") from error
-                self._tell(app, f"Build or deploy of {source.commit[:8]} failed")
+                self._tell(app, f"Build or deploy of {short(build.commit) or 'an archive'} failed")
                 raise
-            await self._end(build, BuildStatus.SUCCEEDED)
-            transcript.say(f"-----> {release.name} is live\n       {self._address_of(app)} deployed to pushd")
-            self._nursery.start(self._retention.forget_old(app), name=f"prune {app.name}", expected=PushdError)
-            return release
 
     async def _deploy(
-        self, app: App, build: Build, source: Source, *, user: User, no_cache: bool, transcript: Transcript
+        self,
+        app: App,
+        build: Build,
+        source: Source,
+        *,
+        user: User,
+        no_cache: bool,
+        transcript: Transcript,
+        buildpacks: Sequence[str] = (),
     ) -> Release:
-        config, settings = await self._store.config.of(app), await self._store.settings.of(app)
-        built = await self._builder.build(
-            app, source, config=config, settings=settings, no_cache=no_cache, transcript=transcript
-        )
+        with self._stops.allowed(build.id):
+            self._tell(app, f"Build started by user {build.user_email}")
+            config, settings = await self._store.config.of(app), await self._store.settings.of(app)
+            built = await self._builder.build(
+                app,
+                source,
+                config=config,
+                settings=settings,
+                no_cache=no_cache,
+                transcript=transcript,
+                buildpacks=buildpacks or await self._buildpacks_of(app, config),
+            )
+        release = await self._release(app, build, source, built, user=user, transcript=transcript)
+        await self._end(build, BuildStatus.SUCCEEDED)
+        transcript.say(f"-----> {release.name} is live\n       {self._address_of(app)} deployed to pushd")
+        self._nursery.start(self._retention.forget_old(app), name=f"prune {app.name}", expected=PushdError)
+        return release
+
+    async def _buildpacks_of(self, app: App, config: Environ) -> Sequence[str]:
+        """Those that the app asks for; the config var counts first, as on Heroku."""
+        named = config.get("BUILDPACK_URL")
+        return (named,) if named else await self._store.buildpacks.of(app)
+
+    async def _release(
+        self, app: App, build: Build, source: Source, built: Built, *, user: User, transcript: Transcript
+    ) -> Release:
         await self._store.builds.update(build, slug_id=built.slug.id, buildpacks=built.buildpacks)
-        async with self._live.turns.hold(app.id, why=f"the deploy of {source.commit[:7]}", say=transcript.say):
+        why = f"the deploy of {short(source.commit, 7) or 'an archive'}"
+        async with self._live.turns.hold(app.id, why=why, say=transcript.say):
             app = await self._store.apps.find(str(app.id))  # renamed or destroyed while we built
             self._tell(app, "Build succeeded")
             first = await self._store.formation.quantities(app)
-            release = await self._releaser.of_slug(app, built.slug, user, description=f"Deploy {source.commit[:8]}")
+            release = await self._releaser.of_slug(app, built.slug, user, description=deploy_of(source.commit))
             await self._store.builds.update(build, release_id=release.id)
             await self._store.apps.set_sizes(app, slug_size_bytes=built.slug.size_bytes)
             self._tell_release(app, release)
@@ -154,7 +210,9 @@ class Deploys:
         """Release a slug that was built before, with the newest config vars."""
         self._disk.check()
         slug = await self._store.slugs.find(app, slug_id)
-        release = await self._releaser.of_slug(app, slug, user, description=description or f"Deploy {slug.commit[:8]}")
+        if slug.state is SlugState.AWAITED:
+            raise Conflict("Nothing has been uploaded for that slug.", remedy="PUT its archive to its blob.url first.")
+        release = await self._releaser.of_slug(app, slug, user, description=description or deploy_of(slug.commit))
         return release, await self._follow(app, release, user)
 
     async def _follow(self, app: App, release: Release, user: User) -> Change | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pushd.surroundings import ADMIN_TOKEN, ENDPOINTS
 
-_PER_APP = ("repos", "environments", "cache", "outputs", "logs", "storage")
+_PER_APP = ("repos", "environments", "cache", "buildpacks", "outputs", "logs", "storage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Layout:
         Through the data folder and `run` others may pass, to `run/hook.sock`: each file there must be closed by itself.
         """
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in (*_PER_APP, "tls", "slugs", "run", "run/dynos"):
+        for name in (*_PER_APP, "tls", "slugs", "uploads", "run", "run/dynos"):
             (self.data / name).mkdir(exist_ok=True, mode=0o700)
         for folder in (self.data, self.run):
             folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o011)
@@ -73,6 +73,10 @@ class Layout:
     def slugs(self) -> Path:
         return self.data / "slugs"
 
+    @property
+    def uploads(self) -> Path:
+        return self.data / "uploads"
+
     def dyno(self, dyno_id: UUID) -> Path:
         return self.dynos / str(dyno_id)
 
@@ -90,6 +94,9 @@ class Layout:
 
     def cache(self, app_id: UUID) -> Path:
         return self.data / "cache" / str(app_id)
+
+    def buildpacks(self, app_id: UUID) -> Path:
+        return self.data / "buildpacks" / str(app_id)
 
     def logs(self, app_id: UUID) -> Path:
         return self.data / "logs" / str(app_id)
@@ -112,6 +119,7 @@ class Layout:
             self.repository(app_id),
             self.environments(app_id),
             self.cache(app_id),
+            self.buildpacks(app_id),
             self.logs(app_id),
             self.outputs(app_id),
             self.storage(app_id),

@@ -28,6 +28,13 @@ class Outputs:
         os.link(transcript.path, path)
         self._register(path, transcript)
 
+    def open_build(self, app_id: UUID, build_id: UUID) -> Transcript:
+        """A new transcript for a build that nobody pushed."""
+        path = self._layout.build_output(app_id, build_id)
+        transcript = Transcript(path)
+        self._register(path, transcript)
+        return transcript
+
     def open_release(self, app_id: UUID, release_id: UUID) -> Transcript:
         """A new transcript for one release phase."""
         path = self._layout.release_output(app_id, release_id)

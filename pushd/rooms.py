@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
@@ -33,12 +34,23 @@ class Builder(Protocol):
     """Commit -> slug."""
 
     async def build(
-        self, app: App, source: Source, *, config: Environ, settings: AppSettings, no_cache: bool, transcript: Transcript
+        self,
+        app: App,
+        source: Source,
+        *,
+        config: Environ,
+        settings: AppSettings,
+        no_cache: bool,
+        transcript: Transcript,
+        buildpacks: Sequence[str],
     ) -> Built:
         """Raises: BuildFailed."""
 
     async def adopt(self, app: App, slug: Slug) -> Slug:
         """A slug of another app as one of this app. Raises: Conflict when it is no longer kept, DiskFull."""
+
+    async def keep_uploaded(self, slug: Slug, archive: Path, *, settings: AppSettings) -> Slug:
+        """Raises: InvalidParams, NotFound."""
 
     async def prune(self, app: App, *, keep_checksums: set[str], keep_environments: set[str]) -> None:
         """Remove the app's slugs and environments that are not named."""

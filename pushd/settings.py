@@ -15,6 +15,7 @@ from typing import Any
 from pushd.errors import PushdError
 from pushd.kit.listen import parse_address
 from pushd.kit.parse import count, one_of, seconds
+from pushd.kit.reach import Reach, parse_reach
 from pushd.surroundings import user_data_folder
 
 DEFAULT_CONFIG = Path("/etc/pushd/pushd.toml")
@@ -120,6 +121,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("body_limit_bytes", "1000000", _bytes, "Largest JSON body that the API reads.", "bytes"),
     Setting("api_requests_per_hour", "36000", _bytes,
             "Calls of the API that a user may make in an hour; 0: as many as they like.", "count"),
+    Setting("source_limit_bytes", "2000000000", _bytes,
+            "Largest archive that a build or a slug is made of, packed or unpacked.", "bytes"),
+    Setting("fetch_private", "", parse_reach,
+            "Hosts and networks that are fetched from although they are private: sources, buildpacks.", "names, with commas"),
     Setting("build_timeout_seconds", "3600", _limit_seconds, "A build that takes longer is ended.", "seconds"),
     Setting("build_keepalive_seconds", "5", _limit_seconds,
             "While a build is silent, git hears from us this often.", "seconds"),
@@ -153,6 +158,8 @@ class Settings:
     git_index_above_bytes: int
     body_limit_bytes: int
     api_requests_per_hour: int
+    source_limit_bytes: int
+    fetch_private: Reach
     build_timeout_seconds: float
     build_keepalive_seconds: float
     release_phase_timeout_seconds: float

@@ -21,6 +21,10 @@ STORY = {
     "deploy",
     "apps",
     "belongings",
+    "source_builds",
+    "slug_uploads",
+    "uploads",
+    "stops",
     "changes",
     "golive",
     "resume",
@@ -66,7 +70,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli/serve": FOR_CLIENTS | {"client", "cli", "shipped", "daemon", "endpoints"},
     "__main__": {"cli"},
 }
-EVERYTHING = {"daemon"}  # knows every concrete class
+EVERYTHING = {"daemon", "assembly"}  # know every concrete class
 
 # Each stands here with its reason, and a test says which are no longer needed.
 ALSO: dict[tuple[str, str], str] = {

@@ -1,23 +1,50 @@
-"""Builds: the records of deploys, with their output. They are made by `git push`."""
+"""Builds: the records of deploys, with their output; made by `git push`, or here of an archive."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from pushd.api.answers import Json, answer, page, timestamp
 from pushd.api.apps import git_url
-from pushd.api.body import read_object
-from pushd.api.needs import APP, STORE
+from pushd.api.body import parse_body
+from pushd.api.buildpacks import buildpack_json
+from pushd.api.needs import APP, DEPLOYS, SITE, SOURCE_BUILDS, STORE, USER
 from pushd.api.output_streams import output_url
 from pushd.api.ranges import Field
+from pushd.api.sources import maybe_upload
 from pushd.errors import InvalidParams
 from pushd.model.app import STACK
 from pushd.model.build import Build
+from pushd.model.buildpack import URN, parse_buildpacks
+from pushd.model.source import Archive, fault_of_url, parse_checksum, parse_description, parse_version
 
 FIELDS = {
     "created_at": Field[Build](lambda build: build.created_at.isoformat(timespec="microseconds")),
     "id": Field[Build](lambda build: str(build.id)),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBlobBody:
+    url: str
+    version: str | None = None
+    version_description: str | None = None
+    checksum: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildpackBody:
+    url: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateBody:
+    source_blob: SourceBlobBody
+    buildpacks: tuple[BuildpackBody, ...] | None = None
+    normalize_project_root: bool | None = None
 
 
 async def list_all(request: web.Request) -> web.Response:
@@ -32,25 +59,35 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST /apps/{app}/builds -> 422: sources come by `git push` for now."""
-    await read_object(request)
-    raise InvalidParams(
-        "Builds of an uploaded source are not served yet.",
-        remedy=f"Push the source: git push {git_url(request, request[APP])} main",
+    """POST /apps/{app}/builds {"source_blob": {"url", ...}, "buildpacks"?} -> 201: pending; its output can be followed."""
+    wanted = await parse_body(request, CreateBody)
+    names = [each.url or each.name or "" for each in wanted.buildpacks or ()]
+    build = await request.app[SOURCE_BUILDS].start(
+        request[APP],
+        _archive(request, wanted),
+        request[USER],
+        buildpacks=parse_buildpacks(names, request.app[SITE].buildpacks),
     )
+    return answer(build_json(request, build), status=201)
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """DELETE /apps/{app}/builds/{build} -> 200: failed, as cancelled; 422 once its release is under way."""
+    build = await request.app[DEPLOYS].cancel_build(request[APP], request.match_info["build"], request[USER])
+    return answer(build_json(request, build))
 
 
 def build_json(request: web.Request, build: Build) -> Json:
     return {
         "id": str(build.id),
         "app": {"id": str(build.app_id)},
-        "buildpacks": [{"name": name, "url": name} for name in build.buildpacks],
+        "buildpacks": [buildpack_json(name if ":" in name else URN + name) for name in build.buildpacks],
         "output_stream_url": output_url(request, "builds", build.app_id, build.id),
         "source_blob": {
-            "checksum": None,
-            "url": git_url(request, request[APP]),
-            "version": build.commit,
-            "version_description": build.branch,
+            "checksum": f"SHA256:{build.source_checksum}" if build.source_checksum else None,
+            "url": build.source_url or git_url(request, request[APP]),
+            "version": build.commit or None,
+            "version_description": (build.description if build.source_url else build.branch) or None,
         },
         "release": {"id": str(build.release_id)} if build.release_id else None,
         "slug": {"id": str(build.slug_id)} if build.slug_id else None,
@@ -61,3 +98,18 @@ def build_json(request: web.Request, build: Build) -> Json:
         "created_at": timestamp(build.created_at),
         "updated_at": timestamp(build.updated_at),
     }
+
+
+def _archive(request: web.Request, wanted: CreateBody) -> Archive:
+    blob = wanted.source_blob
+    upload = maybe_upload(request, blob.url)
+    if upload is None and (fault := fault_of_url(blob.url)):
+        raise InvalidParams(f"source_blob.url cannot be fetched: {fault}.", remedy="Give an https:// address of a .tar.gz.")
+    return Archive(
+        url=blob.url,
+        upload=upload,
+        version=parse_version(blob.version),
+        description=parse_description(blob.version_description),
+        checksum=parse_checksum(blob.checksum),
+        keeps_top_folder=wanted.normalize_project_root is False,
+    )

@@ -17,6 +17,7 @@ from pushd.api.signed import Signer
 from pushd.api.streams import Streams
 from pushd.kit.clock import Clock
 from pushd.model.app import App
+from pushd.model.build import Build
 from pushd.model.certificate import SniEndpoint
 from pushd.model.change import Change
 from pushd.model.collaborator import Collaborator
@@ -29,7 +30,10 @@ from pushd.model.pipeline import Pipeline, Promotion
 from pushd.model.release import Release
 from pushd.model.secret import Environ
 from pushd.model.user import User
+from pushd.slug_uploads import SlugUploads
+from pushd.source_builds import SourceBuilds
 from pushd.store.store import Store
+from pushd.uploads import Uploads
 
 
 class Deploys(Protocol):
@@ -46,6 +50,9 @@ class Deploys(Protocol):
     async def restart(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None: ...
 
     async def stop(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None: ...
+
+    async def cancel_build(self, app: App, build_id: str, user: User) -> Build:
+        """Returns once its end is stored. Raises: Conflict when it is too late."""
 
     async def run_detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno: ...
 
@@ -135,6 +142,7 @@ class Site:
     domain: str  # apps are reached at <app>.<domain>
     web_url_of: Callable[[App], str]  # the URL visitors use
     body_limit_bytes: int
+    buildpacks: tuple[str, ...]  # names of the folders of those that are installed
     started_at: datetime
 
 
@@ -146,6 +154,9 @@ APPS = web.AppKey("apps", Apps)
 BELONGINGS = web.AppKey("belongings", Belongings)
 PROMOTIONS = web.AppKey("promotions", Promotions)
 OUTPUTS = web.AppKey("outputs", Outputs)
+UPLOADS = web.AppKey("uploads", Uploads)
+SOURCE_BUILDS = web.AppKey("source_builds", SourceBuilds)
+SLUG_UPLOADS = web.AppKey("slug_uploads", SlugUploads)
 TAILS = web.AppKey("tails", Tails)
 CLOCK = web.AppKey("clock", Clock)
 SITE = web.AppKey("site", Site)

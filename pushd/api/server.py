@@ -25,9 +25,12 @@ from pushd.api.needs import (
     REMAINING,
     SIGNER,
     SITE,
+    SLUG_UPLOADS,
+    SOURCE_BUILDS,
     STORE,
     STREAMS,
     TAILS,
+    UPLOADS,
     Apps,
     Belongings,
     Deploys,
@@ -43,7 +46,10 @@ from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.clock import Clock
 from pushd.kit.listen import Listener
 from pushd.problems import REQUEST_ID, problems
+from pushd.slug_uploads import SlugUploads
+from pushd.source_builds import SourceBuilds
 from pushd.store.store import Store
+from pushd.uploads import Uploads
 
 _LONGEST_HEADER_BYTES = 16_384  # the Heroku CLI repeats up to 7 KiB of ids in one
 _KEEP_ALIVE_SECONDS = 75.0
@@ -61,6 +67,9 @@ async def make_application(
     belongings: Belongings,
     promotions: Promotions,
     outputs: Outputs,
+    uploads: Uploads,
+    source_builds: SourceBuilds,
+    slug_uploads: SlugUploads,
     tails: Tails,
     clock: Clock,
     site: Site,
@@ -75,6 +84,9 @@ async def make_application(
     application[BELONGINGS] = belongings
     application[PROMOTIONS] = promotions
     application[OUTPUTS] = outputs
+    application[UPLOADS] = uploads
+    application[SOURCE_BUILDS] = source_builds
+    application[SLUG_UPLOADS] = slug_uploads
     application[TAILS] = tails
     application[CLOCK] = clock
     application[SITE] = site

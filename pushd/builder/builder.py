@@ -15,11 +15,12 @@ from uuid import UUID, uuid4
 from pushd.builder import cache
 from pushd.builder.adopt import adopt_files
 from pushd.builder.buildpack import Compiled, Confines, run_buildpacks
-from pushd.builder.detect import find_buildpacks, installed_buildpacks
+from pushd.builder.detect import Fetches, find_buildpacks, installed_buildpacks, tell_buildpacks
 from pushd.builder.folders import read_inside, remove_tree
 from pushd.builder.redact import BuildOutput
 from pushd.builder.slug import Content, apply_slugignore, measure_content, shelve
 from pushd.builder.tools import Tools
+from pushd.builder.uploaded import is_fresh, take_in
 from pushd.builder.workshop import Workshop, workshops
 from pushd.errors import BuildFailed, Conflict, DiskFull
 from pushd.kit.aio import finish, in_thread
@@ -47,6 +48,9 @@ class Slugs(Protocol):
 
     async def create(self, slug: Slug) -> Slug: ...
 
+    async def fill(self, slug: Slug) -> Slug:
+        """Raises: NotFound."""
+
     async def list(self, app: App) -> Sequence[Slug]: ...
 
     async def delete(self, slug: Slug) -> None:
@@ -64,7 +68,10 @@ class Slugs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build gave: a slug that is stored, its folder in place; and the names of the buildpacks that ran."""
+    """What a build gave: a slug that is stored, its folder in place; and the buildpacks that ran.
+
+    These are as they were asked for; without any it is the folder's name of the one that detected the app.
+    """
 
     slug: Slug
     buildpacks: tuple[str, ...]
@@ -81,6 +88,7 @@ class Builder:
         slugs: Slugs,
         clock: Clock,
         tools: Tools,
+        fetcher: Fetches,
         buildpacks: Path,
         passthrough: Mapping[str, str],
         timeout_seconds: float,
@@ -90,6 +98,7 @@ class Builder:
         self._slugs = slugs
         self._clock = clock
         self._tools = tools
+        self._fetcher = fetcher
         self._buildpacks = buildpacks  # the folder that holds the installed ones
         self._passthrough = dict(passthrough)  # what builds see of the daemon's environment
         self._timeout_seconds = timeout_seconds
@@ -110,7 +119,8 @@ class Builder:
     ) -> Built:
         """Make a slug of a commit; what buildpacks say goes to the transcript as it comes, without secrets.
 
-        `buildpacks` names those to run, all of them in order; without it the first installed one that fits builds the app.
+        `buildpacks` are those to run, all of them in order, as `model.buildpack` has them; without any the first installed
+        one that fits builds the app.
         Killed at any point: the next build of the app clears away what is left, and nothing half-made is ever used.
         Raises: BuildFailed or another PushdError; its text is not in the transcript yet, and holds no secret.
         """
@@ -143,7 +153,25 @@ class Builder:
             finally:
                 await finish(in_thread(workshop.clear), within=_CLEANUP_SECONDS)
         _tell_result(slug, declared, transcript)
-        return Built(slug, compiled.buildpacks)
+        return Built(slug, tuple(buildpacks) or compiled.buildpacks)
+
+    async def keep_uploaded(self, slug: Slug, archive: Path, *, settings: AppSettings) -> Slug:
+        """Put the files of a slug that was made elsewhere in their place; gives the slug as it is stored then.
+
+        Raises: InvalidParams for an archive that must not be unpacked, or is too large; NotFound when the slug is gone.
+        """
+        async with self._locks[slug.id]:
+            workshop = Workshop(self._layout, slug.id)
+            try:
+                return await take_in(slug, archive, workshop, settings["slug-limit-mb"] * _MEGABYTE, self._fill)
+            finally:
+                await finish(in_thread(workshop.clear), within=_CLEANUP_SECONDS)
+                self._locks.pop(slug.id)
+
+    async def _fill(self, slug: Slug, tree: Path) -> Slug:
+        async with self._shelf:
+            await in_thread(shelve, tree, self._layout.slug(slug.checksum))
+            return await self._slugs.fill(slug)
 
     async def adopt(self, app: App, slug: Slug) -> Slug:
         """A finished slug of another app as one of this app, with files of its own; nothing is built.
@@ -189,7 +217,7 @@ class Builder:
         async with lock:
             newest = self._newest.get(app.id)
             for slug in await self._slugs.list(app):
-                if slug.checksum not in keep_checksums and slug != newest:
+                if slug.checksum not in keep_checksums and slug != newest and not is_fresh(slug, self._clock.now()):
                     with suppress(Conflict):  # a release that runs came to need it meanwhile
                         await self._slugs.delete(slug)
             needed = {*keep_environments, *await self._slugs.environments_in_use(app)}
@@ -200,7 +228,8 @@ class Builder:
         """Remove what builds of an app left, after it was deleted from the store."""
         async with self._locks[app_id]:
             self._newest.pop(app_id, None)
-            places = (Workshop(self._layout, app_id).top, self._layout.environments(app_id), self._layout.cache(app_id))
+            kept = (self._layout.environments(app_id), self._layout.cache(app_id), self._layout.buildpacks(app_id))
+            places = (Workshop(self._layout, app_id).top, *kept)
             await in_thread(_remove_all, places)
         await self.sweep()
 
@@ -226,7 +255,10 @@ class Builder:
         transcript: Transcript,
     ) -> Compiled:
         output = BuildOutput(transcript.write, config=config, environ=self._passthrough)
-        packs = find_buildpacks(self._buildpacks, names) if names else installed_buildpacks(self._buildpacks)
+        packs = installed_buildpacks(self._buildpacks)
+        if names:
+            transcript.say(tell_buildpacks(names))
+            packs = await find_buildpacks(self._buildpacks, names, self._fetcher, workshop.app_id, workshop.fetched)
         try:
             compiled = await run_buildpacks(
                 packs,

@@ -45,6 +45,11 @@ class Workshop:
         return self.side / "buildpacks"
 
     @property
+    def fetched(self) -> Path:
+        """Buildpacks from elsewhere, before they are copied: the build does not see this folder."""
+        return self.top / "fetched"
+
+    @property
     def env_dir(self) -> Path:
         """One file per config var; what buildpacks know as ENV_DIR."""
         return self.side / "env"

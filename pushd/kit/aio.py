@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any, TypeVar
@@ -125,3 +127,21 @@ async def finish(cleanup: Awaitable[T], *, within: float) -> T:
 async def in_thread(work: Callable[..., T], *args: Any) -> T:
     """Run bounded blocking work (files, dulwich, SQLite) in the loop's thread pool."""
     return await asyncio.get_running_loop().run_in_executor(None, work, *args)
+
+
+async def in_stoppable_thread(work: Callable[..., T], *args: Any, within: float) -> T:
+    """Run `work(*args, stopped=...)` in a thread; when we are cancelled `stopped()` becomes true, and its end is awaited.
+
+    For work whose place is cleared away afterwards. Raises: TimeoutError if it goes on for longer than `within` after that.
+    """
+    stop = threading.Event()
+    working = asyncio.ensure_future(in_thread(functools.partial(work, *args, stopped=stop.is_set)))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait({working}, timeout=within)
+        if not working.done():
+            raise TimeoutError(f"a thread did not stop within {within:g} s") from None
+        working.exception()  # looked at: nobody waits for it
+        raise

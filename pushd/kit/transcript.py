@@ -115,3 +115,8 @@ class Transcript:
     def _wake(self) -> None:
         for event in self._grown:
             event.set()
+
+
+def complaint(text: str) -> str:
+    """`text` in the manner of Heroku's errors, each line behind a mark."""
+    return "\n".join(f" !     {line}".rstrip() for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""A build: one attempt to make a slug of a commit."""
+"""A build: one attempt to make a slug of a commit or an archive."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ class Build:
     user_email: str
     status: BuildStatus
     commit: str
-    branch: str
-    buildpacks: tuple[str, ...]  # names of the buildpacks that ran, in order
+    branch: str  # "" for one of an archive
+    source_url: str  # of the archive; "" for a push
+    source_checksum: str
+    description: str  # of the archive's version
+    buildpacks: tuple[str, ...]  # that ran, in order: as they were asked for, else the name of the folder
     slug_id: UUID | None
     release_id: UUID | None
     reason: str

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
+
+
+class SlugState(StrEnum):
+    """Where its files came from; one that is awaited has none yet, and cannot be released."""
+
+    AWAITED = "awaited"
+    UPLOADED = "uploaded"
+    BUILT = "built"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +26,7 @@ class Slug:
 
     id: UUID
     app_id: UUID
-    checksum: str  # SHA-256 in hex of the folder's content; names the folder
+    checksum: str  # SHA-256 in hex of the folder's content; names the folder. "" while it is awaited
     environment: str  # name of the virtualenv's folder under environments/<app>/; "" when the slug needs none
     commit: str  # 40 hex digits
     commit_description: str
@@ -25,8 +34,11 @@ class Slug:
     buildpack_description: str  # "Python"
     size_bytes: int
     created_at: datetime
+    state: SlugState = SlugState.BUILT
+    archive_checksum: str = ""  # SHA-256 in hex of what was, or is to be, uploaded, if that was said
 
 
-def checksum_name(slug: Slug) -> str:
-    """As the API shows it."""
-    return f"SHA256:{slug.checksum}"
+def maybe_checksum_name(slug: Slug) -> str | None:
+    """As the API shows it: that of the archive if somebody gave it, else that of the content."""
+    digits = slug.archive_checksum or slug.checksum
+    return f"SHA256:{digits}" if digits else None

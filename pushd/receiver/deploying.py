@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pushd.errors import BuildFailed, PushdError
-from pushd.kit.transcript import Transcript
+from pushd.kit.transcript import Transcript, complaint
 from pushd.model.app import App
 from pushd.model.user import User
 from pushd.receiver.checkout import CommitSource, Guard
 from pushd.receiver.needs import Deploys
-from pushd.receiver.progress import complaint, short_reason
+from pushd.receiver.progress import short_reason
 from pushd.receiver.room import explaining_full_disk
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from typing import Any
 from pushd.errors import BadRequest, Forbidden, PushdError
 from pushd.kit.aio import in_thread
 from pushd.kit.listen import bind
-from pushd.kit.transcript import Transcript
+from pushd.kit.transcript import Transcript, complaint
 from pushd.layout import Layout
 from pushd.model.app import App
 from pushd.model.app_settings import AppSettings
@@ -33,7 +33,6 @@ from pushd.receiver.deploying import OUR_BUG, Deployment, try_deploy
 from pushd.receiver.needs import Users
 from pushd.receiver.objects import open_store
 from pushd.receiver.policy import PushOptions, Verdict
-from pushd.receiver.progress import complaint
 from pushd.receiver.push import find_rewrites
 from pushd.receiver.receiver import Receiver, open_transcript
 

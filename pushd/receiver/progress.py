@@ -57,11 +57,6 @@ def one_line(text: str, empty: str = "refused") -> str:
     return line if len(line) <= _REASON_LIMIT else line[: _REASON_LIMIT - 3] + "..."
 
 
-def complaint(text: str) -> str:
-    """`text` in the manner of Heroku's errors, each line behind a mark."""
-    return "\n".join(f" !     {line}".rstrip() for line in text.splitlines())
-
-
 async def send_output(output: AsyncIterator[bytes], write: Write) -> None:
     """Pass output on as `remote:` lines while it comes; an empty piece is the moment for a keep-alive."""
     async for data in output:

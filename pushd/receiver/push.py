@@ -13,7 +13,7 @@ from dulwich.objects import Commit, ObjectID
 
 from pushd.errors import DiskFull, PushdError
 from pushd.kit.aio import in_thread
-from pushd.kit.transcript import Transcript
+from pushd.kit.transcript import Transcript, complaint
 from pushd.model.app import App
 from pushd.model.app_settings import AppSettings
 from pushd.model.user import User
@@ -25,7 +25,7 @@ from pushd.receiver.objects import descends, open_store
 from pushd.receiver.pack import IncomingPack
 from pushd.receiver.pktline import Read
 from pushd.receiver.policy import PushOptions, Verdict
-from pushd.receiver.progress import Report, complaint, one_line, refused, short_reason
+from pushd.receiver.progress import Report, one_line, refused, short_reason
 from pushd.receiver.quarantine import Quarantine
 from pushd.receiver.repositories import FetchFirst, Repository
 from pushd.receiver.room import check_room, explaining_full_disk

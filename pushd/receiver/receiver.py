@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from pushd import __version__
 from pushd.errors import NotFound, PushdError
 from pushd.kit.aio import Nursery, finish, in_thread
-from pushd.kit.transcript import Transcript
+from pushd.kit.transcript import Transcript, complaint
 from pushd.layout import Layout
 from pushd.model.app import App
 from pushd.model.user import User
@@ -27,7 +27,6 @@ from pushd.receiver.progress import (
     Report,
     Write,
     band,
-    complaint,
     refused,
     send_output,
     short_reason,

@@ -19,6 +19,7 @@ from pushd.model.release import (
 )
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug
+from pushd.model.source import deploy_of
 from pushd.model.user import User
 from pushd.store.store import Store
 
@@ -127,7 +128,7 @@ class Releaser:
             "HEROKU_RELEASE_VERSION": release.name,
             "HEROKU_RELEASE_CREATED_AT": release.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "HEROKU_SLUG_COMMIT": slug.commit,
-            "HEROKU_SLUG_DESCRIPTION": f"Deploy {slug.commit[:8]}",
+            "HEROKU_SLUG_DESCRIPTION": deploy_of(slug.commit),
         }
 
     async def _again(self, app: App, slug_id: UUID | None, *, config: Environ | None, user: User, description: str) -> Release:

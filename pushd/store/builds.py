@@ -1,4 +1,4 @@
-"""Builds: one record per attempt to deploy a commit. Their output lies in files."""
+"""Builds: one record per attempt to deploy a commit or an archive. Their output lies in files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from pushd.kit.clock import Clock
 from pushd.model.app import App
 from pushd.model.build import Build, BuildStatus
+from pushd.model.source import Archive
 from pushd.model.user import User
 from pushd.store.database import Database
 from pushd.store.rows import check_app_there, maybe_id, maybe_text, not_found, parse_id, time_text
@@ -26,16 +27,24 @@ class Builds:
         self._clock = clock
 
     async def create(self, app: App, *, user: User, commit: str, branch: str) -> Build:
-        """A pending one. Raises: NotFound when the app is gone."""
+        """A pending one of a push. Raises: NotFound when the app is gone."""
+        return await self._insert(app, user, commit, branch, "", "", "")
+
+    async def create_of_archive(self, app: App, archive: Archive, user: User) -> Build:
+        """A pending one of an archive. Raises: NotFound when the app is gone."""
+        return await self._insert(app, user, archive.version, "", archive.url, archive.checksum, archive.description)
+
+    async def _insert(self, app: App, user: User, commit: str, branch: str, *source: str) -> Build:
         build_id, now = uuid4(), time_text(self._clock.now())
-        values = (str(build_id), str(app.id), str(user.id), BuildStatus.PENDING.value, commit, branch, now, now)
+        values = (str(build_id), str(app.id), str(user.id), BuildStatus.PENDING.value, commit, branch, *source, now, now)
 
         def work(connection: sqlite3.Connection) -> Build:
             check_app_there(connection, app)
             connection.execute(
                 """
-                INSERT INTO builds (id, app_id, user_id, status, commit_id, branch, buildpacks, reason, created_at, updated_at)
-                VALUES (?, ?, ?, ?, ?, ?, '[]', '', ?, ?)
+                INSERT INTO builds (id, app_id, user_id, status, commit_id, branch, source_url, source_checksum, description,
+                                    buildpacks, reason, created_at, updated_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', '', ?, ?)
                 """,
                 values,
             )
@@ -136,6 +145,9 @@ def _build(row: sqlite3.Row) -> Build:
         status=BuildStatus(row["status"]),
         commit=row["commit_id"],
         branch=row["branch"],
+        source_url=row["source_url"],
+        source_checksum=row["source_checksum"],
+        description=row["description"],
         buildpacks=tuple(json.loads(row["buildpacks"])),
         slug_id=maybe_id(row["slug_id"]),
         release_id=maybe_id(row["release_id"]),

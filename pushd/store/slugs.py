@@ -8,11 +8,12 @@ from uuid import UUID
 
 from pushd.errors import Conflict
 from pushd.model.app import App
-from pushd.model.slug import Slug
+from pushd.model.slug import Slug, SlugState
 from pushd.store.database import Database
 from pushd.store.rows import app_not_found, mapping, mapping_text, not_found, parse_id, time_text
 
 _CHECKSUM_PREFIX = "SHA256:"  # as the API shows it
+_HAS_CHECKSUM = "(checksum = ? OR archive_checksum = ?)"
 
 
 class Slugs:
@@ -26,12 +27,27 @@ class Slugs:
         values = (
             *(str(slug.id), str(slug.app_id), slug.checksum, slug.environment, slug.commit, slug.commit_description),
             *(mapping_text(slug.process_types), slug.buildpack_description, slug.size_bytes, time_text(slug.created_at)),
+            *(slug.state.value, slug.archive_checksum),
         )
 
         def work(connection: sqlite3.Connection) -> Slug:
             if not connection.execute("SELECT 1 FROM apps WHERE id = ?", (str(slug.app_id),)).fetchone():
                 raise app_not_found()
-            connection.execute("INSERT INTO slugs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            connection.execute("INSERT INTO slugs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            return slug
+
+        return await self._database.transact(work)
+
+    async def fill(self, slug: Slug) -> Slug:
+        """Its files have come: what is stored of them now is `slug`'s. Raises: NotFound when it is gone."""
+        values = (slug.checksum, slug.size_bytes, slug.state.value, str(slug.app_id), str(slug.id))
+
+        def work(connection: sqlite3.Connection) -> Slug:
+            changed = connection.execute(
+                "UPDATE slugs SET checksum = ?, size_bytes = ?, state = ? WHERE app_id = ? AND id = ?", values
+            )
+            if not changed.rowcount:
+                raise not_found("slug", remedy="Make another, and upload it within the hour.")
             return slug
 
         return await self._database.transact(work)
@@ -65,7 +81,9 @@ class Slugs:
     async def checksums_in_use(self) -> frozenset[str]:
         """Of all apps: these folders must stay."""
         return await self._database.read(
-            lambda connection: frozenset(row[0] for row in connection.execute("SELECT DISTINCT checksum FROM slugs"))
+            lambda connection: frozenset(
+                row[0] for row in connection.execute("SELECT DISTINCT checksum FROM slugs WHERE checksum <> ''")
+            )
         )
 
     async def environments_in_use(self, app: App) -> frozenset[str]:
@@ -84,7 +102,9 @@ class Slugs:
         return await self._database.read(work)
 
     async def _by_checksum(self, app: App, checksum: str) -> list[Slug]:
-        return await self._database.read(lambda connection: _select(connection, app, "checksum = ?", checksum))
+        if not checksum:
+            return []  # one that is awaited has none yet
+        return await self._database.read(lambda connection: _select(connection, app, _HAS_CHECKSUM, checksum, checksum))
 
     async def list(self, app: App) -> list[Slug]:
         """Newest first."""
@@ -122,4 +142,6 @@ def _slug(row: sqlite3.Row) -> Slug:
         buildpack_description=row["buildpack_description"],
         size_bytes=row["size_bytes"],
         created_at=datetime.fromisoformat(row["created_at"]),
+        state=SlugState(row["state"]),
+        archive_checksum=row["archive_checksum"],
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from pushd.kit.clock import Clock
 from pushd.store.app_settings import AppSettingsTable
 from pushd.store.apps import Apps
+from pushd.store.buildpacks import Buildpacks
 from pushd.store.builds import Builds
 from pushd.store.changes import Changes
 from pushd.store.cipher import Cipher, WrongKey, read_or_make_key
@@ -41,6 +42,7 @@ class Store:
         self.config = Config(self.releases)
         self.slugs = Slugs(database)
         self.builds = Builds(database, clock)
+        self.buildpacks = Buildpacks(database)
         self.formation = Formation(database, clock)
         self.settings = AppSettingsTable(database)
         self.changes = Changes(database, clock)

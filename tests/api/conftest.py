@@ -21,8 +21,10 @@ from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
 from pushd.belongings import Belongings
 from pushd.disk import DiskReserve
+from pushd.kit.aio import Nursery
 from pushd.kit.clock import SystemClock
 from pushd.kit.listen import bind, shown_address
+from pushd.kit.reach import Reach
 from pushd.layout import Layout
 from pushd.model.app import App
 from pushd.model.build import Build, BuildStatus
@@ -30,12 +32,27 @@ from pushd.model.dyno import Dyno
 from pushd.model.release import Release, ReleaseEvent
 from pushd.model.slug import Slug
 from pushd.model.user import User
+from pushd.outputs import Outputs
+from pushd.slug_uploads import SlugUploads
+from pushd.source_builds import SourceBuilds
 from pushd.store.store import Store
-from tests.api.fakes import EPOCH, FakeAppLog, FakeApps, FakeDeploys, FakeOutputs, FakePromotions, FakeRouter, FakeTails
+from pushd.uploads import Uploads
+from tests.api.fakes import (
+    EPOCH,
+    FakeAppLog,
+    FakeApps,
+    FakeBuilder,
+    FakeDeploys,
+    FakeOutputs,
+    FakePromotions,
+    FakeRouter,
+    FakeTails,
+)
 from tests.contracts.validate import ContractChecker
 
 TOKEN = "pushd-operator-token"
 BODY_LIMIT_BYTES = 100_000
+UPLOAD_LIMIT_BYTES = 3_000_000
 TYPES = {"web": "gunicorn hello:app", "worker": "python worker.py", "release": "flask db upgrade"}
 CHECKER = ContractChecker()
 
@@ -193,6 +210,9 @@ class _Running:
         operator = await self.store.users.create_operator("admin@localhost", TOKEN)
         deploys, apps, outputs, tails = FakeDeploys(self.store), FakeApps(self.store), FakeOutputs(), FakeTails()
         router, app_log, roots = FakeRouter(), FakeAppLog(), list[bytes]()
+        disk = DiskReserve(layout.data, 0)
+        uploads = Uploads(layout, disk, limit_bytes=UPLOAD_LIMIT_BYTES)
+        self.nursery = Nursery("api tests")
         application = await make_application(
             store=self.store,
             access=Access(self.store.users),
@@ -210,6 +230,19 @@ class _Running:
             ),
             promotions=FakePromotions(self.store),
             outputs=outputs,
+            uploads=uploads,
+            source_builds=SourceBuilds(
+                store=self.store,
+                deploys=deploys,
+                outputs=Outputs(layout),
+                uploads=uploads,
+                disk=disk,
+                nursery=self.nursery,
+                reach=Reach(),
+            ),
+            slug_uploads=SlugUploads(
+                store=self.store, layout=layout, builder=FakeBuilder(self.store), uploads=uploads, disk=disk, clock=clock
+            ),
             tails=tails,
             clock=clock,
             site=Site(
@@ -217,6 +250,7 @@ class _Running:
                 domain="localhost",
                 web_url_of=lambda app: f"http://{app.name}.localhost:8080/",
                 body_limit_bytes=BODY_LIMIT_BYTES,
+                buildpacks=("python",),
                 started_at=clock.now(),
             ),
         )
@@ -235,4 +269,5 @@ class _Running:
     async def __aexit__(self, *_: object) -> None:
         await self.session.close()
         await self.server.stop()
+        await self.nursery.close()
         await self.store.close()

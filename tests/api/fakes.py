@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from pushd.errors import NotFound
+from pushd.kit.transcript import Transcript
 from pushd.model import config_vars
 from pushd.model.app import App, parse_app_name
-from pushd.model.app_settings import check_setting
+from pushd.model.app_settings import AppSettings, check_setting
+from pushd.model.build import Build, BuildStatus
 from pushd.model.change import Change
 from pushd.model.dyno import Dyno, DynoState, Epoch
 from pushd.model.formation import ProcessFormation, Scale, check_known
@@ -19,6 +25,8 @@ from pushd.model.pipeline import Pipeline, Promotion
 from pushd.model.release import Release, ReleaseStatus
 from pushd.model.routing import Target, WebState
 from pushd.model.secret import Environ
+from pushd.model.slug import Slug, SlugState
+from pushd.model.source import Source
 from pushd.model.user import User
 from pushd.store.store import Store
 
@@ -34,6 +42,8 @@ class FakeDeploys:
         self.running: dict[UUID, list[Dyno]] = {}
         self.waits = asyncio.Event()  # somebody waits for a change
         self.settled = asyncio.Event()
+        self.built = asyncio.Event()
+        self.unpacked = Path()
 
     async def set_config(self, app: App, changes: Mapping[str, str | None], user: User) -> tuple[Environ, Change | None]:
         wanted = config_vars.changed(await self.store.config.of(app), changes)
@@ -70,6 +80,22 @@ class FakeDeploys:
     async def stop(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None:
         self.asked.append(("stop", type, name))
         return None
+
+    async def build(self, app: App, build: Build, source: Source, *, user: User, transcript: Transcript,
+                    buildpacks: Sequence[str] = ()) -> Release:  # fmt: skip
+        """Unpacks the source and fails as a build would, or stays until it is cancelled."""
+        self.asked.append(("build", tuple(buildpacks)))
+        self.unpacked = Path(tempfile.mkdtemp(dir=transcript.path.parent))
+        transcript.say("-----> Building")
+        await source.checkout(self.unpacked)
+        await self.store.builds.update(build, status=BuildStatus.SUCCEEDED)
+        self.built.set()
+        return await self.store.releases.latest(app)
+
+    async def cancel_build(self, app: App, build_id: str, user: User) -> Build:
+        build = await self.store.builds.find(app, build_id)
+        self.asked.append(("cancel", build_id))
+        return await self.store.builds.update(build, status=BuildStatus.FAILED, reason="cancelled")
 
     async def run_detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno:
         self.asked.append(("run", command, dict(environ)))
@@ -117,6 +143,26 @@ class FakeDeploys:
 
     async def _follow(self, app: App, release: Release) -> Change | None:
         return await self.store.changes.create(app, release.number) if release.slug_id else None
+
+
+class FakeBuilder:
+    """Takes uploaded slugs for what they say they are."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def keep_uploaded(self, slug: Slug, archive: Path, *, settings: AppSettings) -> Slug:
+        size = len(await asyncio.to_thread(archive.read_bytes))
+        return await self.store.slugs.fill(replace(slug, checksum="cd" * 32, size_bytes=size, state=SlugState.UPLOADED))
+
+    async def build(self, *_: object, **__: object) -> Any:
+        raise AssertionError("not in these tests")
+
+    async def prune(self, *_: object, **__: object) -> None:
+        raise AssertionError("not in these tests")
+
+    async def destroy(self, *_: object, **__: object) -> None:
+        raise AssertionError("not in these tests")
 
 
 class FakeApps:

@@ -12,7 +12,10 @@ from pushd.api.routes import ROUTES, Route
 from tests.api.conftest import TOKEN, Api
 
 shared_server = pytest.mark.asyncio(loop_scope="module")
-PUBLIC = {"/-/health", "/-/ca.pem", "/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}"}
+PUBLIC = {
+    *("/-/health", "/-/ca.pem", "/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}"),
+    *("/sources/{token}", "/slugs/{token}", "/buildpacks/{buildpack}"),
+}
 
 
 def path_of(route: Route, app: str = "blog") -> str:

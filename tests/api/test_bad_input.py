@@ -18,6 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CONFIG, FORMATION, DYNOS = "/apps/shop/config-vars", "/apps/shop/formation", "/apps/shop/dynos"
 DOMAINS = "/apps/shop/domains"
 RELEASES, LOGS, SETTINGS = "/apps/shop/releases", "/apps/shop/log-sessions", "/-/apps/shop/settings"
+BUILDS, BUILDPACKS = "/apps/shop/builds", "/apps/shop/buildpack-installations"
 
 BODIES: list[tuple[str, str, bytes, int, str]] = [
     ("POST", "/apps", b"{", 400, "not JSON"),
@@ -89,7 +90,6 @@ VALUES: list[tuple[str, str, Any, int, str]] = [
     ("POST", LOGS, {"lines": -1}, 422, "negative"),
     ("POST", LOGS, {"source": "kernel"}, 422, "app or heroku"),
     ("POST", LOGS, {"tail": "yes"}, 422, "tail must be"),
-    ("POST", "/apps/shop/builds", {"source_blob": {"url": "http://localhost/x.tgz"}}, 422, "git push"),
     ("POST", DOMAINS, {}, 422, "hostname is missing"),
     ("POST", DOMAINS, {"hostname": None}, 422, "hostname must be a string"),
     ("POST", DOMAINS, {"hostname": "http://www.example.com/"}, 422, "not a valid domain name"),
@@ -113,6 +113,28 @@ VALUES: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/account/keys", {"public_key": "ssh-rsa"}, 422, "damaged"),
     ("POST", "/apps/shop/log-drains", {}, 422, "url is missing"),
     ("POST", "/apps/shop/log-drains", {"url": "ftp://x"}, 422, "https://, http://, syslog+tls://, syslog://"),
+    ("POST", BUILDS, {}, 422, "source_blob is missing"),
+    ("POST", BUILDS, {"source_blob": {}}, 422, "source_blob.url is missing"),
+    ("POST", BUILDS, {"source_blob": {"url": "file:///etc/passwd"}}, 422, "file:// is not fetched"),
+    ("POST", BUILDS, {"source_blob": {"url": "hello.tgz"}}, 422, "no address"),
+    ("POST", BUILDS, {"source_blob": {"url": "https://x:99999/"}}, 422, "no address"),
+    ("POST", BUILDS, {"source_blob": {"url": "https://x/", "version": "two\nlines"}}, 422, "one line"),
+    ("POST", BUILDS, {"source_blob": {"url": "https://x/", "checksum": "MD5:00"}}, 422, "no SHA-256"),
+    ("POST", BUILDS, {"source_blob": {"url": "https://x/"}, "buildpacks": [{"url": "heroku/fortran"}]}, 422, "fortran"),
+    ("POST", "/apps/shop/slugs", {}, 422, "process_types is missing"),
+    ("POST", "/apps/shop/slugs", {"process_types": {}}, 422, "process_types is empty"),
+    ("POST", "/apps/shop/slugs", {"process_types": {"web": "a\nworker: b"}}, 422, "one line of command"),
+    ("POST", "/apps/shop/slugs", {"process_types": {"we b": "a"}}, 422, "Procfile line 1"),
+    ("POST", "/apps/shop/slugs", {"process_types": {"web": "./x"}, "checksum": "x"}, 422, "no SHA-256"),
+    ("PUT", BUILDPACKS, {}, 422, "updates is missing"),
+    ("PUT", BUILDPACKS, {"updates": ["heroku/python"]}, 422, "updates[0] must be an object"),
+    ("PUT", BUILDPACKS, {"updates": [{"buildpack": "heroku/fortran"}]}, 422, "Installed: heroku/python"),
+    ("PUT", BUILDPACKS, {"updates": [{"buildpack": "git@github.com:me/pack.git"}]}, 422, "https://"),
+    ("PUT", BUILDPACKS, {"updates": [{"buildpack": "ssh://git@github.com/me/pack"}]}, 422, "ssh:// is not fetched"),
+    ("PUT", BUILDPACKS, {"updates": [{"buildpack": "https://x/p#--upload-pack=x"}]}, 422, "no branch"),
+    ("PUT", BUILDPACKS, {"updates": [{"buildpack": "https://u:secret@/p"}]}, 422, "no host"),
+    ("PUT", BUILDPACKS, {"updates": [{"buildpack": "heroku/python"}, {"buildpack": "python"}]}, 422, "twice"),
+    ("PUT", BUILDPACKS, {"updates": [{"buildpack": f"https://x/{n}"} for n in range(26)]}, 422, "25 buildpacks"),
     ("POST", "/oauth/authorizations", {"expires_in": 0}, 422, "expires_in"),
     ("POST", "/oauth/authorizations", {"scope": ["reading"]}, 422, "scope"),
     ("PATCH", SETTINGS, {"probe": "guess"}, 422, "http, port"),

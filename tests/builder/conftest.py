@@ -17,8 +17,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from pushd.builder.builder import Builder, Built
+from pushd.builder.fetching import Fetcher
 from pushd.builder.tools import Tools
 from pushd.errors import PushdError
+from pushd.kit.reach import Reach
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.model.app import App
@@ -44,6 +46,10 @@ class ListOfSlugs:
 
     async def create(self, slug: Slug) -> Slug:
         self.stored.append(slug)
+        return slug
+
+    async def fill(self, slug: Slug) -> Slug:
+        self.stored = [slug if each.id == slug.id else each for each in self.stored]
         return slug
 
     async def list(self, app: App) -> Sequence[Slug]:
@@ -112,10 +118,15 @@ class Workplace:
     slugs: ListOfSlugs = field(default_factory=ListOfSlugs)
     buildpacks: Path = field(default_factory=lambda: shipped("buildpacks"))
     timeout_seconds: float = 60
+    reach: Reach = field(default_factory=Reach)
     said: str = ""
 
     def __post_init__(self) -> None:
         self.builder = self.new_builder()
+
+    @property
+    def fetcher(self) -> Fetcher:
+        return Fetcher(layout=self.layout, reach=self.reach, git=shutil.which("git"), environ={})
 
     def new_builder(self) -> Builder:
         return Builder(
@@ -124,6 +135,7 @@ class Workplace:
             slugs=self.slugs,
             clock=FakeClock(),
             tools=self.tools,
+            fetcher=self.fetcher,
             buildpacks=self.buildpacks,
             passthrough=self.passthrough,
             timeout_seconds=self.timeout_seconds,

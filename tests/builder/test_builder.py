@@ -524,10 +524,10 @@ async def test_several_buildpacks_run_in_order_and_hand_on_what_they_export(work
 
 
 async def test_a_buildpack_that_we_do_not_have_is_refused(workplace: Workplace) -> None:
-    error = await workplace.refused(Files(files=REQUIREMENTS), buildpacks=["https://example.org/pack.git"])
+    error = await workplace.refused(Files(files=REQUIREMENTS), buildpacks=["urn:buildpack:heroku/fortran"])
 
-    assert "buildpacks from a URL are not supported yet" in error.message
-    assert error.remedy == "Installed on this server: python."
+    assert error.message == "cannot use the buildpack heroku/fortran: this server does not have it"
+    assert error.remedy == "Installed: heroku/python."
 
 
 async def test_a_buildpack_whose_release_is_no_yaml_is_refused(workplace: Workplace, tmp_path: Path) -> None:

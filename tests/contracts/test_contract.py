@@ -21,9 +21,11 @@ from tests.api.conftest import Api, Deployed, running_api
 from tests.contracts.validate import ContractChecker, listed_deviations
 from tests.pki import KEY_OF_NOBODY, issue, ssh_public_key
 
-NO_JSON = {"/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}", "/-/metrics", "/-/ca.pem"}
+NO_JSON = {
+    *("/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}", "/-/metrics", "/-/ca.pem"),
+    *("/sources/{token}", "/slugs/{token}"),
+}
 ALWAYS_REFUSED = {  # not served yet, or a 404 that means "none"
-    "POST /apps/{app}/builds",
     "POST /apps/{app}/acm",
     "PATCH /apps/{app}/acm",
     "DELETE /oauth/sessions/{session}",
@@ -42,6 +44,9 @@ BODIES: dict[str, Any] = {
     "PATCH /apps/{app}": {"maintenance": True},
     "PATCH /apps/{app}/config-vars": {"KEY": "val"},
     "POST /apps/{app}/releases": {"release": "v2"},
+    "POST /apps/{app}/slugs": {"process_types": {"web": "./server"}},
+    "POST /apps/{app}/builds": {"source_blob": {"url": "https://code.invalid/hello.tgz", "version": "v1"}},
+    "PUT /apps/{app}/buildpack-installations": {"updates": [{"buildpack": "heroku/python"}]},
     "PATCH /apps/{app}/formation": {"updates": [{"type": "web", "quantity": "2"}]},
     "PATCH /apps/{app}/formation/{type}": {"quantity": 1},
     "POST /apps/{app}/dynos": {"command": "flask routes"},
@@ -119,6 +124,7 @@ async def _fill(api: Api, shop: Deployed, path: str) -> str:
         "session": "~",
         "client": "none",
         "feature": "log-runtime-metrics",
+        "buildpack": "heroku%2Fpython",
     }
     if "{authorization}" in path:
         made, _ = await api.store.users.create_authorization(api.operator, "for this call")

@@ -84,6 +84,9 @@ class FakeBuilder:
             raise BuildFailed("no room", remedy="Make some.")
         return await self._store.slugs.create(replace(slug, id=uuid4(), app_id=app.id, created_at=self._clock.now()))
 
+    async def keep_uploaded(self, slug: Slug, archive: Path, **rest: object) -> Slug:
+        raise AssertionError("not in these tests")
+
     async def prune(self, app: App, *, keep_checksums: set[str], keep_environments: set[str]) -> None:
         self.pruned.append((keep_checksums, keep_environments))
 

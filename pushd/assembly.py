@@ -1,0 +1,164 @@
+"""How the parts are put together: the rooms, and the story that tells them in which order to work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pushd.apps import Apps
+from pushd.belongings import Belongings
+from pushd.builder.builder import Builder
+from pushd.changes import Changes
+from pushd.deploy import Deploys
+from pushd.disk import DiskReserve
+from pushd.endpoints import web_url
+from pushd.golive import GoLive
+from pushd.kit.aio import Nursery
+from pushd.kit.clock import Clock
+from pushd.layout import Layout
+from pushd.logplex.logplex import Logplex
+from pushd.outputs import Outputs
+from pushd.promotions import Promotions
+from pushd.receiver.repositories import Repositories
+from pushd.releaser.phase import ReleasePhase
+from pushd.releaser.releaser import Releaser
+from pushd.resume import Resume
+from pushd.retention import Retention
+from pushd.router.control import Router
+from pushd.runner.runner import Runner
+from pushd.settings import Settings
+from pushd.slug_uploads import SlugUploads
+from pushd.source_builds import SourceBuilds
+from pushd.store.store import Store
+from pushd.turns import BootTurns
+from pushd.uploads import Uploads
+from pushd.verdicts import Verdicts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """Who does the work; none knows another but through what it was given."""
+
+    settings: Settings
+    layout: Layout
+    clock: Clock
+    store: Store
+    logplex: Logplex
+    nursery: Nursery
+    router: Router
+    runner: Runner
+    builder: Builder
+    disk: DiskReserve
+    outputs: Outputs
+    uploads: Uploads
+    repositories: Repositories
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What tells the rooms in which order to work."""
+
+    deploys: Deploys
+    source_builds: SourceBuilds
+    slug_uploads: SlugUploads
+    apps: Apps
+    belongings: Belongings
+    promotions: Promotions
+    resume: Resume
+
+
+def build_story(rooms: Rooms) -> Story:
+    """Deploys, and all that enters the same story later on."""
+    settings = rooms.settings
+    turns = BootTurns()
+    verdicts = Verdicts(rooms.nursery, rooms.clock)
+    changes = Changes(rooms.store, verdicts)
+    releaser = Releaser(rooms.store, domain=settings.domain)
+    phase = ReleasePhase(rooms.store, rooms.runner, rooms.outputs, timeout_seconds=settings.release_phase_timeout_seconds)
+    live = GoLive(
+        store=rooms.store,
+        releaser=releaser,
+        phase=phase,
+        runner=rooms.runner,
+        router=rooms.router,
+        app_log=rooms.logplex,
+        turns=turns,
+        verdicts=verdicts,
+    )
+    retention = Retention(
+        store=rooms.store,
+        builder=rooms.builder,
+        outputs=rooms.outputs,
+        live=live,
+        slugs_kept=settings.slugs_kept,
+        builds_kept=settings.builds_kept,
+    )
+    deploys = Deploys(
+        store=rooms.store,
+        builder=rooms.builder,
+        releaser=releaser,
+        live=live,
+        retention=retention,
+        changes=changes,
+        runner=rooms.runner,
+        app_log=rooms.logplex,
+        outputs=rooms.outputs,
+        disk=rooms.disk,
+        verdicts=verdicts,
+        nursery=rooms.nursery,
+        address_of=lambda app: web_url(app.name, settings.domain, rooms.router.url),
+    )
+    apps = Apps(
+        store=rooms.store,
+        layout=rooms.layout,
+        runner=rooms.runner,
+        router=rooms.router,
+        builder=rooms.builder,
+        repositories=rooms.repositories,
+        app_log=rooms.logplex,
+        turns=turns,
+        disk=rooms.disk,
+        nursery=rooms.nursery,
+    )
+    promotions = Promotions(
+        store=rooms.store,
+        builder=rooms.builder,
+        deploys=deploys,
+        retention=retention,
+        disk=rooms.disk,
+        nursery=rooms.nursery,
+    )
+    resume = Resume(store=rooms.store, deploys=deploys, live=live, changes=changes, router=rooms.router)
+    source_builds = SourceBuilds(
+        store=rooms.store,
+        deploys=deploys,
+        outputs=rooms.outputs,
+        uploads=rooms.uploads,
+        disk=rooms.disk,
+        nursery=rooms.nursery,
+        reach=settings.fetch_private,
+    )
+    slug_uploads = SlugUploads(
+        store=rooms.store,
+        layout=rooms.layout,
+        builder=rooms.builder,
+        uploads=rooms.uploads,
+        disk=rooms.disk,
+        clock=rooms.clock,
+    )
+    belongings = Belongings(
+        store=rooms.store,
+        router=rooms.router,
+        app_log=rooms.logplex,
+        disk=rooms.disk,
+        clock=rooms.clock,
+        domain=settings.domain,
+    )
+    return Story(
+        deploys=deploys,
+        source_builds=source_builds,
+        slug_uploads=slug_uploads,
+        apps=apps,
+        belongings=belongings,
+        promotions=promotions,
+        resume=resume,
+    )
