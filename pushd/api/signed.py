@@ -49,7 +49,8 @@ class Signer:
             claims: Mapping[str, Any] = json.loads(body)
             if claims["for"] == purpose and now.timestamp() < claims["until"]:
                 return claims
-        raise NotFound("This URL is not valid, or not any more.", resource=purpose, remedy="Ask the API for a new one.")
+        resource = purpose.rpartition(" ")[2]  # "put slug" is about a slug
+        raise NotFound("This URL is not valid, or not any more.", resource=resource, remedy="Ask the API for a new one.")
 
     def _signature(self, body: bytes) -> bytes:
         return hmac.digest(self._key, body, hashlib.sha256)[:_SIGNATURE_BYTES]
