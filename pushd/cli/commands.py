@@ -47,7 +47,7 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
     },
 })  # fmt: skip
 
-HIDDEN: Mapping[str, str] = MappingProxyType({"hook": "git:hook"})
+HIDDEN: Mapping[str, str] = MappingProxyType({"hook": "git:hook", "complete:apps": "completion:apps"})
 
 ALIASES: Mapping[str, str] = MappingProxyType({
     "create": "apps:create", "info": "apps:info", "destroy": "apps:destroy", "rename": "apps:rename", "open": "apps:open",

@@ -23,21 +23,37 @@ _pushd_options() {{
 {options}
     esac
 }}
+_pushd_apps() {{
+    command git-pushd complete:apps -- "$@" 2>/dev/null
+}}
 _pushd_complete() {{
     local line="${{COMP_LINE:0:COMP_POINT}}" current prefix words
+    local -a typed
+    [[ "$line" =~ ^[[:space:]]*git[[:space:]] ]] && line="${{line#*git}}"
     current="${{line##*[[:space:]]}}"
-    if [[ "$line" =~ ^[[:space:]]*[^[:space:]]+[[:space:]]+[^[:space:]]*$ ]]; then
-        words="{names}"
-        compopt -o plusdirs 2>/dev/null
-    else
-        read -r _ words _ <<< "$line"
-        words="$(_pushd_options "$words")"
-    fi
+    read -r -a typed <<< "${{line%"$current"}}"
+    case "${{#typed[@]}} ${{typed[${{#typed[@]}}-1]}} $current" in
+        "1 "*) words="{names}"; compopt -o plusdirs 2>/dev/null ;;
+        *" -a "*|*" --app "*) words="$(_pushd_apps "${{typed[@]}}")" ;;
+        *" --app="*) words="$(_pushd_apps "${{typed[@]}}" | sed 's/^/--app=/')" ;;
+        *" -r "*|*" --remote "*) words="$(git remote 2>/dev/null)" ;;
+        *" -"*) words="$(_pushd_options "${{typed[1]}}")" ;;
+        *)
+            case "${{typed[1]}}" in
+                {takes_app}) words="$(_pushd_apps "${{typed[@]}}")" ;;
+                help) words="{names}" ;;
+                shell-init) words="bash zsh fish" ;;
+                *) words="$(_pushd_options "${{typed[1]}}")" ;;
+            esac ;;
+    esac
     COMPREPLY=($(compgen -W "$words" -- "$current"))
-    if [[ "$COMP_WORDBREAKS" == *:* ]]; then  # bash counts what stands before a colon as done
-        prefix="${{current%"${{current##*:}}"}}"
+    prefix="${{current%"${{current##*[:=]}}"}}"
+    if [[ "$COMP_WORDBREAKS" == *:* && "$COMP_WORDBREAKS" == *=* ]]; then  # bash counts what stands before them as done
         COMPREPLY=("${{COMPREPLY[@]#"$prefix"}}")
     fi
+}}
+_git_pushd() {{
+    _pushd_complete
 }}
 complete -F _pushd_complete pushd git-pushd
 """
@@ -55,13 +71,32 @@ _pushd_options() {{
 {options}
     esac
 }}
+_pushd_apps() {{
+    compadd "$@" -- ${{(f)"$(command git-pushd complete:apps -- $words 2>/dev/null)"}}
+}}
 _pushd_complete() {{
     if (( CURRENT == 2 )); then
         compadd -- {names}
         _directories
-    else
-        compadd -- ${{=$(_pushd_options "$words[2]")}}
+        return
     fi
+    case "$words[CURRENT-1]" in
+        -a|--app) _pushd_apps; return ;;
+        -r|--remote) compadd -- ${{(f)"$(git remote 2>/dev/null)"}}; return ;;
+    esac
+    case "$PREFIX" in
+        --app=*) compset -P '--app='; _pushd_apps; return ;;
+        -*) compadd -- ${{=$(_pushd_options "$words[2]")}}; return ;;
+    esac
+    case "$words[2]" in
+        {takes_app}) _pushd_apps ;;
+        help) compadd -- {names} ;;
+        shell-init) compadd -- bash zsh fish ;;
+        *) compadd -- ${{=$(_pushd_options "$words[2]")}} ;;
+    esac
+}}
+_git-pushd() {{
+    _pushd_complete
 }}
 (( $+functions[compdef] )) && compdef _pushd_complete pushd git-pushd
 true
@@ -78,9 +113,18 @@ function pushd --description 'push to deploy, or push a directory'
             __pushd_of_fish $argv
     end
 end
+function __pushd_apps
+    command git-pushd complete:apps -- (commandline -opc) 2>/dev/null
+end
 complete -c pushd -n __fish_is_first_arg -a '{names}'
+complete -c pushd -n '__fish_seen_subcommand_from {takes_app}' -f -a '(__pushd_apps)'
+complete -c pushd -n '__fish_seen_subcommand_from help' -f -a '{names}'
+complete -c pushd -n '__fish_seen_subcommand_from shell-init' -f -a 'bash zsh fish'
 {options}
 """
+
+
+_FISH_VALUES = {"app": "(__pushd_apps)", "remote": "(git remote 2>/dev/null)"}
 
 
 @click.command("shell-init")
@@ -89,8 +133,8 @@ def shell_init(shell: str) -> None:
     """Print what lets a shell know our commands.
 
     Evaluate it once per session, or in the shell's start file. `pushd config` is then ours, and `pushd /tmp`, `pushd +1`,
-    popd and dirs stay the shell's own. A folder that is named like a command is reached as `pushd ./config`. Names and
-    options are completed.
+    popd and dirs stay the shell's own. A folder that is named like a command is reached as `pushd ./config`. The Tab key
+    completes commands, options, apps and git remotes.
 
     \b
     Examples:
@@ -104,12 +148,15 @@ def text_for(shell: str) -> str:
     """The whole script for bash, zsh or fish."""
     template = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}[shell]
     names = commands.names()
-    separator = " " if shell == "fish" else "|"
-    quote = "'{}'".format if shell == "fish" else str
+    fish = shell == "fish"
+    separator = " " if fish else "|"
+    quote = "'{}'".format if fish else str
     patterns = separator.join(quote(pattern) for pattern in [*names, *_topic_patterns(), "-h", "--help", "--version"])
-    return template.format(
-        note=_NOTE, patterns=patterns, names=" ".join(names), options=_fish_options() if shell == "fish" else _case_options()
-    ).rstrip("\n")
+    takes_app = separator.join(name for name in names if _takes_app(name))
+    options = _fish_options() if fish else _case_options()
+    return template.format(note=_NOTE, patterns=patterns, names=" ".join(names), takes_app=takes_app, options=options).rstrip(
+        "\n"
+    )
 
 
 def _topic_patterns() -> list[str]:
@@ -117,26 +164,41 @@ def _topic_patterns() -> list[str]:
     return sorted({f"{name.partition(':')[0]}:*" for name in commands.COMMANDS if ":" in name} | {"hook"})
 
 
-def _options_of(name: str) -> list[str]:
+def _parameters(name: str) -> list[click.Parameter]:
     from pushd.cli.main import load
 
     found = commands.maybe_command(name)
-    parameters = load(found[1]).params if found else []
-    return [flag for parameter in parameters if isinstance(parameter, click.Option) for flag in parameter.opts] + ["--help"]
+    return load(found[1]).params if found else []
+
+
+def _options(name: str) -> list[click.Option]:
+    return [each for each in _parameters(name) if isinstance(each, click.Option) and not each.hidden]
+
+
+def _takes_app(name: str) -> bool:
+    """Whether the command takes an app as an argument too."""
+    return any(isinstance(each, click.Argument) and each.metavar == "[APP]" for each in _parameters(name))
 
 
 def _case_options() -> str:
     rows = []
     for name in commands.names():
-        options = [flag for flag in _options_of(name) if flag.startswith("--")]
-        rows.append(f"        {name}) echo '{' '.join(options)}' ;;")
+        flags = [flag for option in _options(name) for flag in (*option.opts, *option.secondary_opts)]
+        long = [flag for flag in flags if flag.startswith("--")] + ["--help"]
+        rows.append(f"        {name}) echo '{' '.join(long)}' ;;")
     return "\n".join(rows)
 
 
 def _fish_options() -> str:
     rows = []
     for name in commands.names():
-        for flag in _options_of(name):
-            kind = f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}"
-            rows.append(f"complete -c pushd -n '__fish_seen_subcommand_from {name}' {kind}")
+        before = f"complete -c pushd -n '__fish_seen_subcommand_from {name}'"
+        rows.append(f"{before} -l help")
+        for option in _options(name):
+            flags = [*option.opts, *option.secondary_opts]
+            words = " ".join(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in flags)
+            value = (
+                "" if option.is_flag else " -r" if option.name not in _FISH_VALUES else f" -x -a '{_FISH_VALUES[option.name]}'"
+            )
+            rows.append(f"{before} {words}{value}")
     return "\n".join(rows)

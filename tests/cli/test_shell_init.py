@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,7 +21,11 @@ def shell(tmp_path: Path) -> Path:
     """A folder with a git-pushd on PATH that prints what it was called with."""
     program = tmp_path / "bin" / "git-pushd"
     program.parent.mkdir()
-    program.write_text('#!/bin/sh\nprintf "ours:"; for word in "$@"; do printf "<%s>" "$word"; done; echo\n')
+    program.write_text(
+        "#!/bin/sh\n"
+        "[ \"$1\" = complete:apps ] && printf 'shop\\nshoes\\nblog\\n' && exit\n"
+        'printf "ours:"; for word in "$@"; do printf "<%s>" "$word"; done; echo\n'
+    )
     program.chmod(0o755)
     for name in ("work", "work/one", "work/config", "work/x:y"):
         (tmp_path / name).mkdir()
@@ -106,6 +113,77 @@ def test_completion_in_bash(shell: Path) -> None:
     assert {"get", "set", "unset", "edit"} <= set(complete(shell, "pushd config:"))
     assert "--no-wait" in complete(shell, "pushd config:set --no")
     assert complete(shell, "pushd ./fol") == []
+
+
+def test_apps_and_remotes_are_completed_in_bash(shell: Path) -> None:
+    assert complete(shell, "pushd config --app s") == ["shop", "shoes"]
+    assert complete(shell, "pushd config -a ") == ["shop", "shoes", "blog"]
+    assert complete(shell, "git pushd config -a b") == ["blog"]
+    assert complete(shell, "pushd config --app=sh") == ["shop", "shoes"]  # behind the =, as bash counts words
+    assert complete(shell, "pushd info sh") == ["shop", "shoes"]
+    assert complete(shell, "pushd info --sh") == ["--shell"]
+    assert complete(shell, "pushd logs --no") == ["--no-color"]
+    assert complete(shell, "pushd help rollb") == ["rollback"]
+    assert complete(shell, "pushd shell-init z") == ["zsh"]
+    subprocess.run(["git", "init", "-q", f"{shell}/work"], check=True)
+    subprocess.run(["git", "-C", f"{shell}/work", "remote", "add", "myserver", "http://x/y.git"], check=True)
+    assert complete(shell, "pushd config -r ") == ["myserver"]
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("pushd releases:ro", {"releases:rollback"}),
+        ("pushd config -a s", {"shop", "shoes"}),
+        ("pushd config --app=b", {"--app=blog"}),
+        ("pushd info sh", {"shop", "shoes"}),
+        ("pushd config:set --no-w", {"--no-wait"}),
+        ("pushd shell-init z", {"zsh"}),
+    ],
+)
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_completion_in_fish(shell: Path, line: str, offered: set[str]) -> None:
+    assert {each.split("\t")[0] for each in run_in(shell, "fish", f"complete -C '{line}'")} == offered
+
+
+@pytest.mark.parametrize(
+    ("typed", "becomes"),
+    [
+        ("pushd releases:rollb\t", "<releases:rollback>"),
+        ("pushd config -a blo\t", "<config><-a><blog>"),
+        ("pushd info blo\t", "<info><blog>"),
+        ("pushd config --app=blo\t", "<config><--app=blog>"),
+    ],
+)
+@pytest.mark.parametrize("name", SHELLS)
+def test_the_tab_key_in_the_real_shell(shell: Path, name: str, typed: str, becomes: str) -> None:
+    (shell / f"init.{name}").write_text(text_for(name))
+    prepare = "autoload -Uz compinit; compinit -u -D; " if name == "zsh" else ""
+    ours, terminal = pty.openpty()
+    flags = {"bash": ["--norc", "--noprofile", "-i"], "zsh": ["-f", "-i"], "fish": ["--no-config", "-i"]}[name]
+    program = subprocess.Popen(
+        ["setsid", "--ctty", name, *flags], stdin=terminal, stdout=terminal, stderr=terminal, cwd=shell,
+        env={"PATH": f"{shell}/bin:/usr/local/bin:/usr/bin:/bin", "HOME": str(shell), "LANG": "C.UTF-8", "TERM": "dumb"},
+    )  # fmt: skip
+    os.close(terminal)
+    try:
+        os.write(ours, f"{prepare}source {shell}/init.{name}; echo read''y\n".encode())
+        _read_until(ours, b"ready")
+        os.write(ours, typed.encode())
+        os.write(ours, b"\n")
+        _read_until(ours, f"ours:{becomes}".encode())
+    finally:
+        program.kill()
+        program.wait()
+        os.close(ours)
+
+
+def _read_until(terminal: int, text: bytes) -> None:
+    seen = b""
+    while text not in seen:
+        ready, _, _ = select.select([terminal], [], [], 20)
+        assert ready, seen
+        seen += os.read(terminal, 65536)
 
 
 def test_the_command_prints_it(cli: Cli) -> None:
