@@ -102,3 +102,21 @@ def test_version_and_help_need_no_server(server: Server) -> None:
     assert server.ok("version", **nowhere) == server.ok("--version", **nowhere) == f"pushd {__version__}\n"
     assert "Example" in server.ok("help", "config:set", **nowhere)
     assert set(commands.COMMANDS) <= set(server.ok("help", **nowhere).split())
+
+
+def test_a_clone_is_marked_and_can_push(deployed: Project, tmp_path: Path) -> None:
+    deployed.ok("git:clone", "--app", deployed.app, "--remote", "myserver", str(tmp_path / "there"))
+
+    environ = deployed.server.client_environ()
+    for words in (["config", "remote.myserver.pushd"], ["push", "-q", "-o", "no-deploy", "myserver", "HEAD:refs/heads/side"]):
+        assert run(["git", *words], cwd=tmp_path / "there", env=environ).exit_code == 0
+    assert deployed.server.pushd("info", cwd=tmp_path / "there").exit_code == 0
+
+
+def test_there_is_one_dyno_size(deployed: Project) -> None:
+    size = json.loads(deployed.ok("ps:type", "--json"))[0]["size"]
+
+    assert ["web", size, "1"] in [line.split() for line in deployed.ok("ps:type", f"web={size.lower()}").splitlines()]
+    refused = deployed.pushd("ps:type", "web=performance-l")
+    assert refused.exit_code == 1
+    assert f"every dyno here is {size}" in refused.output
