@@ -12,6 +12,7 @@ from uuid import UUID
 from aiohttp import web
 
 from pushd.access.access import Access
+from pushd.access.logins import Logins
 from pushd.access.rates import Rates
 from pushd.api.signed import Signer
 from pushd.api.streams import Streams
@@ -149,6 +150,7 @@ class Site:
 STORE = web.AppKey("store", Store)
 ACCESS = web.AppKey("access", Access)
 RATES = web.AppKey("rates", Rates)
+LOGINS = web.AppKey("logins", Logins)
 DEPLOYS = web.AppKey("deploys", Deploys)
 APPS = web.AppKey("apps", Apps)
 BELONGINGS = web.AppKey("belongings", Belongings)

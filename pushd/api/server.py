@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from pushd.access.access import Access
+from pushd.access.logins import Logins
 from pushd.access.rates import Rates
 from pushd.api.absent import add_absent
 from pushd.api.certificate import Certificate
@@ -19,6 +20,7 @@ from pushd.api.needs import (
     BELONGINGS,
     CLOCK,
     DEPLOYS,
+    LOGINS,
     OUTPUTS,
     PROMOTIONS,
     RATES,
@@ -79,6 +81,7 @@ async def make_application(
     application[STORE] = store
     application[ACCESS] = access
     application[RATES] = rates
+    application[LOGINS] = Logins(clock)
     application[DEPLOYS] = deploys
     application[APPS] = apps
     application[BELONGINGS] = belongings

@@ -15,6 +15,7 @@ shared_server = pytest.mark.asyncio(loop_scope="module")
 PUBLIC = {
     *("/-/health", "/-/ca.pem", "/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}"),
     *("/sources/{token}", "/slugs/{token}", "/buildpacks/{buildpack}"),
+    *("/auth", "/auth/browser/{token}", "/auth/cli/{token}"),
 }
 
 
@@ -22,7 +23,7 @@ def path_of(route: Route, app: str = "blog") -> str:
     return re.sub(r"\{\w+\}", "x", route.path.replace("{app}", app))
 
 
-def test_only_secret_urls_and_health_are_public() -> None:
+def test_only_secret_urls_health_and_the_begin_of_a_login_are_public() -> None:
     assert {route.path for route in ROUTES if route.action is None} == PUBLIC
 
 

@@ -24,6 +24,7 @@ from tests.pki import KEY_OF_NOBODY, issue, ssh_public_key
 NO_JSON = {
     *("/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}", "/-/metrics", "/-/ca.pem"),
     *("/sources/{token}", "/slugs/{token}"),
+    *("/auth/browser/{token}", "/auth/cli/{token}"),
 }
 ALWAYS_REFUSED = {  # not served yet, or a 404 that means "none"
     "POST /apps/{app}/acm",

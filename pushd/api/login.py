@@ -1,0 +1,102 @@
+"""`heroku login` without -i: the program opens a page of ours in a browser and waits until a person shows a token there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiohttp import web
+
+from pushd.access.actions import Action, may
+from pushd.access.logins import Login
+from pushd.access.tokens import maybe_token
+from pushd.api.answers import answer
+from pushd.api.body import parse_body
+from pushd.api.login_page import HEADERS, page_of_done, page_of_form, page_of_over
+from pushd.api.needs import ACCESS, CLOCK, LOGINS, STORE, STREAMS
+from pushd.errors import BadRequest, NotFound, PushdError
+from pushd.model.user import DESCRIPTION_LIMIT
+
+TOKEN_LIFE = timedelta(days=30)  # as `heroku login -i` asks for
+_HEARTBEAT_SECONDS = 20.0  # the CLI gives up after 60 s of silence
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class BeginBody:
+    description: str = "Heroku CLI login"
+
+
+async def begin(request: web.Request) -> web.Response:
+    """POST /auth {"description"?} -> 201 {"browser_url", "cli_url", "token"}: paths of the page and of what comes of it."""
+    wanted = await parse_body(request, BeginBody)
+    description = "".join(c for c in wanted.description if c.isprintable())[:DESCRIPTION_LIMIT]
+    login = request.app[LOGINS].begin(description, request.remote or "this server")
+    urls = {
+        "browser_url": f"/auth/browser/{login.page_id}",
+        "cli_url": f"/auth/cli/{login.poll_id}",
+        "token": login.poll_secret,
+    }
+    return answer(urls, status=201)
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /auth/browser/{token} -> 200 text/html: who asks, and a field for a token."""
+    try:
+        return _page(page_of_form(request.app[LOGINS].find_page(request.match_info["token"])))
+    except NotFound as error:
+        return _page(page_of_over(error), status=404)
+
+
+async def confirm(request: web.Request) -> web.Response:
+    """POST /auth/browser/{token} token=... -> 200 text/html: the program may go on as that token's user.
+
+    No cookie says who one is: without the token itself another site can confirm nothing.
+    """
+    if request.content_type != _FORM:
+        raise BadRequest("The body must be a form.", remedy=f"Send token=... as {_FORM}.")
+    logins = request.app[LOGINS]
+    try:
+        login = logins.find_page(request.match_info["token"])
+    except NotFound as error:
+        return _page(page_of_over(error), status=404)
+    token = (await request.post()).get("token")
+    user = await request.app[ACCESS].authenticate(token.strip() if isinstance(token, str) else None)
+    if not may(user, Action.ACCOUNT, None) or user is None:
+        logins.refuse(login)
+        told = "That is no token of this server." if user is None else "That token's scope does not let it make others."
+        return _page(page_of_form(login, told), status=403)
+    logins.confirm(login, user)
+    return _page(page_of_done(login, user))
+
+
+async def collect(request: web.Request) -> web.StreamResponse:
+    """GET /auth/cli/{token}, with the secret as bearer -> 200 {"access_token"} or {"error"}, once it is decided.
+
+    Blanks before the JSON keep the connection awake meanwhile.
+    """
+    login = request.app[LOGINS].find_poll(request.match_info["token"], maybe_token(request.headers.get("Authorization")) or "")
+    return await request.app[STREAMS].send(request, _outcome(request, login), bytes, content_type="application/json")
+
+
+async def _outcome(request: web.Request, login: Login) -> AsyncIterator[bytes]:
+    logins = request.app[LOGINS]
+    while not await logins.wait(login, _HEARTBEAT_SECONDS):
+        yield b" "
+    user = logins.take(login)
+    if user is None:
+        yield json.dumps({"error": "The login was not confirmed: begin again."}).encode()
+        return
+    try:
+        until = request.app[CLOCK].now() + TOKEN_LIFE
+        _, token = await request.app[STORE].users.create_authorization(user, login.description, until)
+    except PushdError as error:
+        yield json.dumps({"error": error.text}).encode()
+        return
+    yield json.dumps({"access_token": token}).encode()
+
+
+def _page(text: str, *, status: int = 200) -> web.Response:
+    return web.Response(text=text, status=status, content_type="text/html", headers=HEADERS)

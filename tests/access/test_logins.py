@@ -1,0 +1,99 @@
+"""Logins that wait for a person in a browser."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from pushd.access import logins as module
+from pushd.access.logins import VALID_SECONDS, Logins
+from pushd.errors import NotFound, Unavailable
+from tests.access.test_access import OWNER
+from tests.fakes import FakeClock
+
+
+async def test_what_a_person_confirms_is_taken_once() -> None:
+    logins = Logins(FakeClock())
+    login = logins.begin("box", "127.0.0.1")
+    assert logins.find_poll(login.poll_id, login.poll_secret) is login
+    waiting = asyncio.ensure_future(logins.wait(login, 600))
+    await asyncio.sleep(0)
+
+    logins.confirm(logins.find_page(login.page_id), OWNER)
+
+    assert await waiting
+    with pytest.raises(NotFound):
+        logins.find_page(login.page_id)
+    assert [logins.take(login), logins.take(login)] == [OWNER, None]
+    with pytest.raises(NotFound):
+        logins.find_poll(login.poll_id, login.poll_secret)
+
+
+async def test_no_id_stands_for_another() -> None:
+    logins = Logins(FakeClock())
+    one, two = logins.begin("one", "x"), logins.begin("two", "x")
+    for poll in ((one.poll_id, two.poll_secret), (one.poll_id, ""), (one.page_id, one.poll_secret), ("\udcff", "\udcff")):
+        with pytest.raises(NotFound):
+            logins.find_poll(*poll)
+    with pytest.raises(NotFound):
+        logins.find_page(one.poll_id)
+    assert one.poll_secret not in repr(one) + repr(replace(one))
+
+
+async def test_a_login_ends_by_itself() -> None:
+    clock = FakeClock()
+    logins = Logins(clock)
+    login = logins.begin("box", "x")
+    waiting = asyncio.ensure_future(logins.wait(login, 10_000))
+    await asyncio.sleep(0)
+    await clock.advance(VALID_SECONDS)
+
+    assert await waiting
+    assert logins.take(login) is None
+    with pytest.raises(NotFound):
+        logins.find_page(login.page_id)
+
+
+async def test_a_wait_says_when_nothing_came_of_it_yet() -> None:
+    clock = FakeClock()
+    logins = Logins(clock)
+    waiting = asyncio.ensure_future(logins.wait(logins.begin("box", "x"), 20))
+    await asyncio.sleep(0)
+    await clock.advance(20)
+    assert not await waiting
+
+
+async def test_a_confirmed_login_that_nobody_collects_ends_too() -> None:
+    clock = FakeClock()
+    logins = Logins(clock)
+    login = logins.begin("box", "x")
+    logins.confirm(login, OWNER)
+    clock.tick(VALID_SECONDS)
+    with pytest.raises(NotFound):
+        logins.find_poll(login.poll_id, login.poll_secret)
+    assert logins.take(login) is None
+
+
+async def test_wrong_tokens_end_it() -> None:
+    logins = Logins(FakeClock())
+    login = logins.begin("box", "x")
+    for _ in range(9):
+        logins.refuse(login)
+    assert logins.find_page(login.page_id) is login
+    logins.refuse(login)
+    with pytest.raises(NotFound):
+        logins.find_page(login.page_id)
+    assert await logins.wait(login, 600)
+
+
+async def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_WAITING_AT_MOST", 2)
+    clock = FakeClock()
+    logins = Logins(clock)
+    logins.begin("one", "x"), logins.begin("two", "x")
+    with pytest.raises(Unavailable):
+        logins.begin("three", "x")
+    clock.tick(VALID_SECONDS)
+    assert logins.begin("three", "x")
