@@ -77,7 +77,7 @@ ABSENT: tuple[Absent, ...] = (
     Absent("*", "/data/{rest:.+}", _NO_DATABASE, _RUN_IT, "database"),
 
     Absent("GET", "/teams/apps/{app}", _NO_TEAM_APP, _SHARE, "team_app"),
-    Absent("POST", "/teams/apps", _NO_TEAMS, "Leave --team out."),
+    Absent("POST", "/teams/apps", "There are neither teams nor private spaces on this server.", "Leave --team and --space out."),
     Absent("PATCH", "/teams/apps/{app}", _NO_TEAM_APP, _SHARE),
     Absent("*", "/teams/apps/{app}/{rest:.+}", _NO_TEAM_APP, _SHARE),
     Absent("POST", "/teams", _NO_TEAMS, _SHARE),

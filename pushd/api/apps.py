@@ -123,4 +123,4 @@ def app_json(request: web.Request, app: App) -> Json:
 
 def _check_choice(what: str, wanted: str | None, ours: str) -> None:
     if wanted is not None and wanted not in (ours, fixed(what, ours)["id"]):
-        raise InvalidParams(f"There is no {what} {wanted[:40]!r} here.", remedy=f"Leave it out, or write {ours}.")
+        raise InvalidParams(f"There is no {what} {wanted[:40]!r} here.", remedy=f"The only one is {ours}.")

@@ -67,6 +67,8 @@ def _find(request: web.Request) -> AppSetting:
     for feature in FEATURES:
         if wanted in (feature.name, derived_id(app.id, f"feature/{feature.name}")):
             return feature
+    if wanted == "runtime-heroku-exec":  # `heroku ps:exec` and its like want it
+        raise _not_found("Dynos of this server take no SSH connections: use `run:inside`.")
     raise _not_found(f"Features of an app: {', '.join(each.name for each in FEATURES)}.")
 
 

@@ -56,9 +56,9 @@ APP_SETTINGS: tuple[AppSetting, ...] = (
     AppSetting("idle-timeout-seconds", "55", "Silence after which a connection is ended (H15, H28).", seconds(1, 3600)),
     AppSetting("requests-per-dyno", "50", "Requests that one dyno gets at a time; more wait, then H11.", count(1, 10_000)),
     AppSetting("dyno-memory-mb", "512", "Memory quota of a dyno: R14 above it, R15 at twice.", count(32, 1_000_000)),
-    AppSetting("runtime-dyno-metadata", "on", "Dynos find their app, release and commit in HEROKU_* variables: on or off.",
+    AppSetting("runtime-dyno-metadata", "on", "Dynos find their app, release and commit in HEROKU_* variables.",
                _switch, "general"),
-    AppSetting("log-runtime-metrics", "off", "The log tells every 20 s what memory each dyno takes: on or off.",
+    AppSetting("log-runtime-metrics", "off", "The log tells every 20 s what memory each dyno takes.",
                _switch, "public"),
     AppSetting("log-limit-mb", "64", "Log kept on disk.", count(1, 100_000)),
 )  # fmt: skip
