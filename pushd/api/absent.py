@@ -38,6 +38,7 @@ _NO_DATABASE = "There are no databases of this server's own yet."
 _NO_TEAMS = "There are no teams on this server."
 _SHARE = "Share an app with `access:add` instead."
 _NO_TEAM_APP = "That app belongs to no team."
+_NEITHER = "There are neither teams nor private spaces on this server."
 _NO_ENTERPRISE = "There are no enterprise accounts on this server."
 _NO_SPACES = "There are no private spaces on this server: apps run on this one machine, isolated from each other."
 _LEAVE_OUT = "Leave --space out."
@@ -77,7 +78,7 @@ ABSENT: tuple[Absent, ...] = (
     Absent("*", "/data/{rest:.+}", _NO_DATABASE, _RUN_IT, "database"),
 
     Absent("GET", "/teams/apps/{app}", _NO_TEAM_APP, _SHARE, "team_app"),
-    Absent("POST", "/teams/apps", "There are neither teams nor private spaces on this server.", "Leave --team and --space out."),
+    Absent("POST", "/teams/apps", _NEITHER, "Leave --team and --space out."),
     Absent("PATCH", "/teams/apps/{app}", _NO_TEAM_APP, _SHARE),
     Absent("*", "/teams/apps/{app}/{rest:.+}", _NO_TEAM_APP, _SHARE),
     Absent("POST", "/teams", _NO_TEAMS, _SHARE),
