@@ -12,7 +12,11 @@ from pushd.api.needs import STORE, USER
 from pushd.api.ranges import Field
 from pushd.model.ssh_key import SshKey, parse_public_key
 
-FIELDS = {"id": Field[SshKey](lambda row: str(row.id)), "fingerprint": Field[SshKey](lambda row: row.fingerprint)}
+FIELDS = {
+    "created_at": Field[SshKey](lambda row: row.created_at.isoformat(timespec="microseconds")),
+    "id": Field[SshKey](lambda row: str(row.id)),
+    "fingerprint": Field[SshKey](lambda row: row.fingerprint),
+}
 NOT_USED = "The key is stored. This server does not take pushes over SSH yet: push over HTTP until then."
 
 

@@ -13,7 +13,10 @@ from pushd.api.ranges import Field
 from pushd.model.app import App
 from pushd.model.drain import Drain
 
-FIELDS = {"id": Field[Drain](lambda row: str(row.id))}
+FIELDS = {
+    "created_at": Field[Drain](lambda row: row.created_at.isoformat(timespec="microseconds")),
+    "id": Field[Drain](lambda row: str(row.id)),
+}
 NOT_DELIVERED = "The drain is stored. This server does not deliver to drains yet: lines stay in its own log until then."
 
 

@@ -57,7 +57,7 @@ def as_json(client: Client, app: AppShape) -> dict[str, Any]:
         **app,
         "app": app,
         "addons": client.addons(app["id"]),
-        "collaborators": client.collaborators(app["id"]),
+        "collaborators": client.collaborators(app["id"]).all(),
         "dynos": client.dynos(app["id"]),
         "pipeline_coupling": client.maybe_pipeline_coupling(app["id"]),
     }
@@ -69,7 +69,7 @@ def _addons(client: Client, app: AppShape) -> list[str]:
 
 def _collaborators(client: Client, app: AppShape) -> list[str]:
     """All but the owner."""
-    emails = {each["user"]["email"] for each in client.collaborators(app["id"])}
+    emails = {each["user"]["email"] for each in client.collaborators(app["id"]).all()}
     return sorted(emails - {app["owner"]["email"]})
 
 

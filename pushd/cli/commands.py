@@ -13,6 +13,15 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
         "git:clone": "git:clone",
         "maintenance": "maintenance:show", "maintenance:on": "maintenance:turn_on", "maintenance:off": "maintenance:turn_off",
     },
+    "Domains and certificates": {
+        "domains": "domains:list_domains", "domains:add": "domains:add", "domains:info": "domains:info",
+        "domains:update": "domains:update", "domains:wait": "domains:wait", "domains:remove": "domains:remove",
+        "domains:clear": "domains:clear",
+        "certs": "certs:list_certs", "certs:add": "certs:add", "certs:info": "certs:info", "certs:update": "certs:update",
+        "certs:remove": "certs:remove", "certs:generate": "certs_generate:generate", "certs:auto": "certs_auto:show",
+        "certs:auto:enable": "certs_auto:enable", "certs:auto:disable": "certs_auto:disable",
+        "certs:auto:refresh": "certs_auto:refresh",
+    },
     "Config vars and settings": {
         "config": "config:show", "config:get": "config:get", "config:set": "config:set_vars",
         "config:unset": "config:unset", "config:edit": "config_edit:edit",
@@ -23,17 +32,20 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
         "ps": "ps:show", "ps:scale": "formation:scale", "ps:type": "formation:size", "ps:restart": "ps:restart",
         "ps:stop": "ps:stop", "ps:wait": "ps_wait:wait",
         "run": "run:run", "run:inside": "run:inside", "run:detached": "run:detached", "logs": "logs:logs",
+        "drains": "drains:list_drains", "drains:add": "drains:add", "drains:remove": "drains:remove",
     },
     "Releases and builds": {
         "releases": "releases:list_releases", "releases:info": "releases:info", "releases:output": "releases:output",
         "releases:rollback": "releases:rollback",
         "builds": "builds:list_builds", "builds:info": "builds:info", "builds:output": "builds:output",
     },
+    "Access": {"access": "access:list_access", "access:add": "access:add", "access:remove": "access:remove"},
     "Account": {
         "auth:login": "login:login", "auth:logout": "login:logout", "auth:whoami": "login:whoami", "auth:token": "login:token",
         "authorizations": "authorizations:list_authorizations", "authorizations:create": "authorizations:create",
         "authorizations:info": "authorizations:info", "authorizations:update": "authorizations:update",
         "authorizations:rotate": "authorizations:rotate", "authorizations:revoke": "authorizations:revoke",
+        "keys": "keys:list_keys", "keys:add": "keys:add", "keys:remove": "keys:remove", "keys:clear": "keys:clear",
     },
     "Features and platform": {
         "features": "features:list_features", "features:info": "features:info", "features:enable": "features:enable",

@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import click
 
+from pushd.cli import render
 from pushd.cli.render import Place
 from pushd.client.client import Client
 from pushd.client.discovery import Discovery
@@ -69,8 +70,15 @@ def discover(*, app: str | None = None, remote: str | None = None, host: str | N
     """Where this command line leads, from the place that the program runs in."""
     here = place()
     where = Discovery(environ=here.environ, folder=here.folder, app_option=app, remote_option=remote, host_option=host)
-    click.get_current_context().call_on_close(where.close)
+    click.get_current_context().call_on_close(lambda: _leave(where))
     return where
+
+
+def _leave(where: Discovery) -> None:
+    """When the command has ended: tell what servers warned of, end the connections."""
+    for text in where.warnings:
+        render.warn(text)
+    where.close()
 
 
 def place() -> Place:

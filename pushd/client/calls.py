@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from pushd.client.resource import all_pages
 from pushd.client.shapes import Changed
 from pushd.client.transport import Answer, Transport, Unreachable
 from pushd.errors import Unavailable
@@ -30,6 +31,11 @@ class Calls:
     def ca_file(self) -> str | None:
         """An authority that is trusted for this server beside the system's own."""
         return self._transport.ca_file
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the server warned of so far."""
+        return self._transport.warnings
 
     def close(self) -> None:
         self._transport.close()
@@ -58,13 +64,7 @@ class Calls:
         return self._transport.call("GET", path).value
 
     def _list(self, path: str) -> list[Any]:
-        """All pages of a list: the server says with 206 and Next-Range that there is more."""
-        answer = self._transport.call("GET", path)
-        items: list[Any] = list(answer.value)
-        while answer.status == 206 and (following := answer.headers.get("next-range")):
-            answer = self._transport.call("GET", path, headers={"Range": following})
-            items += answer.value
-        return items
+        return all_pages(self._transport, path)
 
 
 def app_path(app: str, *parts: str) -> str:

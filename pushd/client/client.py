@@ -8,6 +8,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from pushd.client.account import AccountCalls
+from pushd.client.belongings import BelongingCalls
 from pushd.client.calls import app_path, changed, request_target
 from pushd.client.dynos import DynoCalls
 from pushd.client.events import Event, parse_events
@@ -28,7 +29,7 @@ SILENCE_SECONDS = 120.0  # a log stream has a heartbeat at least every 60 s
 OUTPUT_SILENCE_SECONDS = 3600.0  # a build may say nothing until its time limit
 
 
-class Client(AccountCalls, DynoCalls):
+class Client(AccountCalls, BelongingCalls, DynoCalls):
     """Calls by name on one server, with one token. Raises what `Transport` raises.
 
     Made of one class for each topic that has a module of its own.
@@ -55,9 +56,6 @@ class Client(AccountCalls, DynoCalls):
         """All buildpacks of an app, in order; none lets the server detect one."""
         body = {"updates": [{"buildpack": each} for each in buildpacks]}
         return cast(list[dict[str, Any]], self._send("PUT", app_path(app, "buildpack-installations"), body))
-
-    def collaborators(self, app: str) -> list[dict[str, Any]]:
-        return self._list(app_path(app, "collaborators"))
 
     def maybe_pipeline_coupling(self, app: str) -> dict[str, Any] | None:
         try:

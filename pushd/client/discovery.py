@@ -119,6 +119,11 @@ class Discovery:
         self._clients.append(made)
         return made
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the servers that were asked warned of."""
+        return [text for client in self._clients for text in client.warnings]
+
     def close(self) -> None:
         """End the connections of all clients that were asked for."""
         for client in self._clients:

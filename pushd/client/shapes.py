@@ -32,8 +32,8 @@ class AppShape(TypedDict):
     name: str
     git_url: str
     web_url: str | None
-    acm: bool
     maintenance: bool
+    acm: bool
     owner: UserShape
     region: Named
     stack: Named
@@ -126,6 +126,62 @@ class BuildShape(TypedDict):
     user: UserShape
     created_at: str
     updated_at: str
+
+
+class DomainShape(TypedDict):
+    id: str
+    hostname: str
+    kind: str  # heroku (the default one), custom
+    cname: str | None
+    status: str  # none, pending, succeeded, failed
+    acm_status: str | None
+    acm_status_reason: str | None
+    app: Named
+    sni_endpoint: Named | None
+    created_at: str
+    updated_at: str
+
+
+SslCert = TypedDict(
+    "SslCert",
+    {
+        "acm": bool,
+        "ca_signed?": bool,
+        "self_signed?": bool,
+        "cert_domains": list[str],
+        "issuer": str,
+        "subject": str,
+        "starts_at": str,
+        "expires_at": str,
+    },
+)
+
+
+class CertificateShape(TypedDict):
+    id: str
+    name: str
+    domains: list[str]  # ids
+    ssl_cert: SslCert
+
+
+class CollaboratorShape(TypedDict):
+    id: str
+    user: UserShape
+    role: str  # owner, collaborator
+
+
+class KeyShape(TypedDict):
+    id: str
+    public_key: str
+    comment: str
+    email: str
+    fingerprint: str
+
+
+class DrainShape(TypedDict):
+    id: str
+    url: str
+    token: str
 
 
 class SettingShape(TypedDict):

@@ -58,6 +58,7 @@ class Transport:
         self.ca_file = ca_file
         self._path_prefix = "" if server.startswith("unix:") else urlsplit(server).path
         self._connection: http.client.HTTPConnection | None = None
+        self.warnings: list[str] = []  # what the server said beside its answers, each text once
 
     def call(
         self,
@@ -148,6 +149,8 @@ class Transport:
             raise NotOurs(f"{self.server} answered with broken JSON.", remedy="Look at the server's log.") from None
         if response.status >= 400:
             raise refusal(response.status, value)
+        if (warning := headers.get("x-heroku-warning")) and warning not in self.warnings:
+            self.warnings.append(warning)
         return Answer(response.status, headers, value)
 
 

@@ -93,7 +93,8 @@ def test_info(shop: Cli) -> None:
     told = json.loads(shop.ok("info", "--json"))
     assert told["web_url"] == told["app"]["web_url"] == "http://shop.localhost:8080/"
     assert (len(told["dynos"]), told["collaborators"], told["pipeline_coupling"]) == (2, [], None)
-    shop.api.collaborators = [{"user": {"email": each}} for each in ("zoe@example.com", "ada@example.com", "bob@example.com")]
+    others = ("zoe@example.com", "ada@example.com", "bob@example.com")
+    shop.api.things["/apps/shop/collaborators"] = [{"user": {"email": each}} for each in others]
     assert "Collaborators:  bob@example.com, zoe@example.com\n" in shop.ok("info")
 
 

@@ -24,6 +24,10 @@ heroku-env
 auth:login auth:logout auth:whoami auth:token authorizations authorizations:create authorizations:info authorizations:update
 authorizations:rotate authorizations:revoke features features:info features:enable features:disable labs apps:stacks
 apps:stacks:set regions addons
+domains domains:add domains:info domains:update domains:wait domains:remove domains:clear
+certs certs:add certs:info certs:update certs:remove certs:generate
+certs:auto certs:auto:enable certs:auto:disable certs:auto:refresh
+access access:add access:remove keys keys:add keys:remove keys:clear drains drains:add drains:remove
 """
 PROMISED_ALIASES = {
     "create": "apps:create", "info": "apps:info", "destroy": "apps:destroy", "rename": "apps:rename", "open": "apps:open",
@@ -41,12 +45,17 @@ ABOUT_ONE_APP = [
     "config:edit", "logs", "ps", "ps:scale", "ps:type", "ps:stop", "ps:wait", "ps:restart", "releases", "releases:info",
     "releases:output", "releases:rollback", "run", "run:inside", "run:detached", "maintenance", "maintenance:on",
     "maintenance:off", "builds", "builds:info", "builds:output", "settings", "settings:set", "settings:unset",
+    "domains", "domains:add", "domains:info", "domains:update", "domains:wait", "domains:remove", "domains:clear", "certs",
+    "certs:add", "certs:info", "certs:update", "certs:remove", "certs:generate", "certs:auto", "certs:auto:enable",
+    "certs:auto:disable", "certs:auto:refresh", "access", "access:add", "access:remove", "drains", "drains:add",
+    "drains:remove",
 ]  # fmt: skip
 WITHOUT_JSON = {
     "config:edit": "opens an editor and shows no more than that it is done",
     "ps:restart": "its exit code says all",
     "ps:stop": "its exit code says all",
     "ps:wait": "its exit code says all",
+    "domains:wait": "its exit code says all",
     "git:clone": "git tells what it does",
     "run": "shows what the command prints",
     "run:inside": "shows what the command prints",

@@ -46,7 +46,6 @@ class FakeApi:
     settings: dict[str, str] = field(default_factory=dict)
     features: dict[str, bool] = field(default_factory=lambda: {"runtime-dyno-metadata": True, "log-runtime-metrics": False})
     authorizations: dict[str, dict[str, Any]] = field(default_factory=dict)
-    collaborators: list[dict[str, Any]] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
     tails: list[list[str]] = field(default_factory=list)  # what each connection of a tail gives before it ends
     outputs: dict[str, str] = field(default_factory=dict)
@@ -54,6 +53,8 @@ class FakeApi:
     asked: list[Asked] = field(default_factory=list)
     before: Callable[[Asked], Answer | None] = lambda asked: None  # a test's own answer, before ours
     page_size: int = 1000
+    things: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # by path: "/account/keys", "/apps/shop/domains"
+    warning: str = ""  # goes along with what is made of these
 
     def add_app(self, name: str) -> dict[str, Any]:
         app = {
@@ -259,6 +260,56 @@ def _log_session(api: FakeApi, asked: Asked, app: str) -> Answer:
     return 201, {"id": str(uuid4()), "logplex_url": f"{api.url}/logs/s3cret?srv=1"}
 
 
+_DRAFTS: dict[str, Callable[[FakeApi, Any], dict[str, Any]]] = {
+    "domains": lambda api, body: {
+        "hostname": body["hostname"], "kind": "custom", "cname": "shop.localhost", "status": "succeeded", "acm_status": None,
+        "acm_status_reason": None, "app": {"id": "a", "name": "shop"}, "sni_endpoint": _named(body["sni_endpoint"]),
+    },
+    "sni-endpoints": lambda api, body: {"name": "calm-fjord-12345", "domains": [], "ssl_cert": SSL_CERT},
+    "collaborators": lambda api, body: {"user": {"id": "u", "email": body["user"]}, "role": "collaborator"},
+    "log-drains": lambda api, body: {"url": body["url"], "token": "d.1"},
+    "keys": lambda api, body: {
+        "public_key": body["public_key"].strip(), "comment": body["public_key"].split()[2], "email": EMAIL,
+        "fingerprint": "00:11",
+    },
+}  # fmt: skip
+SSL_CERT = {
+    "acm": False, "ca_signed?": False, "self_signed?": True, "cert_domains": ["www.example.com", "*.shop.example.com"],
+    "issuer": "/CN=www.example.com", "subject": "/CN=www.example.com", "starts_at": MADE_AT,
+    "expires_at": "2026-04-02T03:04:05Z",
+}  # fmt: skip
+
+
+def _named(name: str | None) -> dict[str, str] | None:
+    return {"id": f"id of {name}", "name": name} if name else None
+
+
+def _things(api: FakeApi, asked: Asked, *words: str) -> Answer:
+    """A list of things, or one of them: listed, made, shown, changed, removed."""
+    kind = asked.path.split("/")[3] if words else "keys"
+    rows = api.things.setdefault(f"/apps/{words[0]}/{kind}" if words else "/account/keys", [])
+    which = unquote("/".join(asked.path.split("/")[4 if words else 3 :]))
+    if not which and asked.method == "GET":
+        return 200, rows
+    if not which:
+        rows.append({**_DRAFTS[kind](api, asked.body), "id": str(uuid4()), "created_at": MADE_AT, "updated_at": MADE_AT})
+        return 201, rows[-1], {"X-Heroku-Warning": api.warning} if api.warning else {}
+    found = next((row for row in rows if which in row.values()), None)
+    if found is None:
+        return 404, {"id": "not_found", "message": f"Couldn't find that {kind}.", "resource": "thing"}
+    if asked.method == "DELETE":
+        rows.remove(found)
+    elif asked.method == "PATCH" and kind == "domains":
+        found["sni_endpoint"] = _named(asked.body["sni_endpoint"])
+    return 200, found
+
+
+def _acm(api: FakeApi, asked: Asked, app: str) -> Answer:
+    if asked.method == "DELETE":
+        return 200, api.apps[app]
+    return 422, {"id": "invalid_params", "message": "Not by itself yet.\ncerts:add CRT KEY."}
+
+
 _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET", r"/account", lambda api, asked: (200, USER)),
     ("GET", r"/oauth/authorizations", lambda api, asked: (200, list(api.authorizations.values()))),
@@ -302,9 +353,15 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET", r"/apps/([^/]+)/builds", _list("builds")),
     ("GET", r"/apps/([^/]+)/builds/([^/]+)", lambda api, asked, app, build: (200, api.builds[app][0])),
     ("POST", r"/apps/([^/]+)/log-sessions", _log_session),
-    ("GET", r"/apps/([^/]+)/collaborators", lambda api, asked, app: (200, api.collaborators)),
     ("GET", r"/apps/([^/]+)/pipeline-couplings", lambda api, asked, app: (404, {"id": "not_found", "message": "None."})),
     ("PUT", r"/apps/([^/]+)/buildpack-installations", lambda api, asked, app: (200, [])),
+    *((method, r"/apps/([^/]+)/(?:domains|sni-endpoints|collaborators|log-drains)", _things) for method in ("GET", "POST")),
+    *(
+        (method, r"/apps/([^/]+)/(?:domains|sni-endpoints|collaborators|log-drains)/([^/]+)", _things)
+        for method in ("GET", "PATCH", "DELETE")
+    ),
+    *((method, r"/account/keys(?:/[^/]+)?", _things) for method in ("GET", "POST", "DELETE")),
+    *((method, r"/apps/([^/]+)/acm", _acm) for method in ("POST", "PATCH", "DELETE")),
     ("GET", r"/-/apps/([^/]+)/settings", _settings),
     ("PATCH", r"/-/apps/([^/]+)/settings", _settings),
     ("GET", r"/-/changes/([^/]+)", _change),
