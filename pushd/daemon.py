@@ -56,6 +56,7 @@ from pushd.shipped import shipped
 from pushd.store.store import Store
 from pushd.uploads import Uploads
 from pushd.visitors import Visitors
+from pushd.webhooks.courier import Courier
 
 log = logging.getLogger(__name__)
 
@@ -241,6 +242,7 @@ async def _start(
     rooms.nursery.keep(rooms.uploads.keep_tidy, name="remove old uploads")
     stack.push_async_callback(doors.api.stop)
     await doors.api.start([api.socket])
+    await stack.enter_async_context(Courier(rooms.store.webhook_events, rooms.store.database.on_write, rooms.clock))
     stack.push_async_callback(doors.hooks.close)
     await doors.hooks.start()
     endpoints = Endpoints(api=api.url, router=rooms.router.url, ssh=None, domain=settings.domain, pid=os.getpid())

@@ -63,6 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "router/control": A_ROOM | {"router"},  # the daemon's end of it
     "logplex": A_ROOM,
     "addons": A_ROOM,
+    "webhooks": A_ROOM | {"version"},
     **{part: GROUND | STORY | {"store"} for part in STORY},
     "api": GROUND | STORY | {"access", "store", "problems"},
     "client": FOR_CLIENTS,

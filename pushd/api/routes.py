@@ -36,6 +36,7 @@ from pushd.api import (
     slugs,
     sni_endpoints,
     sources,
+    webhooks,
 )
 from pushd.api.auth import Handler, guarded
 
@@ -171,7 +172,15 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/apps/{app}/features/{feature}", features.show, A.APP_VIEW),
     Route("PATCH", "/apps/{app}/features/{feature}", features.update, A.APP_CHANGE),
     Route("GET", "/apps/{app}/telemetry-drains", platform.nothing, A.APP_VIEW),
-    Route("GET", "/apps/{app}/webhooks", platform.nothing, A.APP_VIEW),
+    Route("GET", "/apps/{app}/webhooks", webhooks.list_all, A.APP_VIEW),
+    Route("POST", "/apps/{app}/webhooks", webhooks.create, A.APP_CHANGE),
+    Route("GET", "/apps/{app}/webhooks/{webhook}", webhooks.show, A.APP_VIEW),
+    Route("PATCH", "/apps/{app}/webhooks/{webhook}", webhooks.update, A.APP_CHANGE),
+    Route("DELETE", "/apps/{app}/webhooks/{webhook}", webhooks.destroy, A.APP_CHANGE),
+    Route("GET", "/apps/{app}/webhook-events", webhooks.list_events, A.RELEASES),
+    Route("GET", "/apps/{app}/webhook-events/{event}", webhooks.show_event, A.RELEASES),
+    Route("GET", "/apps/{app}/webhook-deliveries", webhooks.list_deliveries, A.APP_VIEW),
+    Route("GET", "/apps/{app}/webhook-deliveries/{delivery}", webhooks.show_delivery, A.APP_VIEW),
     Route("GET", "/apps/{app}/pipeline-couplings", pipeline_couplings.show_of_app, A.APP_VIEW),
 
     Route("GET", "/pipelines", pipelines.list_all, A.APPS_LIST),

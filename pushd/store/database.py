@@ -65,13 +65,23 @@ class Database:
         self._closing: Future[None] | None = None
         self._written = 0  # transactions so far; the writer's thread counts
         self._remembered: tuple[int, dict[Hashable, Any]] = (0, {})  # what was read since that many
+        self._on_write: list[Callable[[], None]] = []
 
     async def transact(self, work: Work[T]) -> T:
         """What `work(connection)` gives, run in one transaction; on disk when this returns, nothing changed when it raises.
 
         Raises: DiskFull, Unavailable, and whatever `work` raises.
         """
-        return await self._submit(self._writer, self._in_transaction, work)
+        try:
+            return await self._submit(self._writer, self._in_transaction, work)
+        finally:
+            for told in self._on_write:
+                told()
+
+    def on_write(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Call `told` after every transaction, whatever it wrote; gives what ends that."""
+        self._on_write.append(told)
+        return lambda: self._on_write.remove(told)
 
     async def read(self, work: Work[T]) -> T:
         """What `work(connection)` gives, all its statements seeing the same moment; it can change nothing."""

@@ -27,6 +27,8 @@ from pushd.store.slugs import Slugs
 from pushd.store.sni_endpoints import SniEndpoints
 from pushd.store.ssh_keys import SshKeys
 from pushd.store.users import Users
+from pushd.store.webhook_events import WebhookEvents
+from pushd.store.webhooks import Webhooks
 
 _KEY_CHECK = "key_check"  # in `meta`: a known text, encrypted when the store was made
 
@@ -55,6 +57,8 @@ class Store:
         self.meta = Meta(database)
         self.pipelines = Pipelines(database, clock)
         self.promotions = Promotions(database, clock)
+        self.webhooks = Webhooks(database, cipher, clock)
+        self.webhook_events = WebhookEvents(database, cipher)
 
     @classmethod
     async def open(cls, path: Path, secret_key_path: Path, clock: Clock) -> Store:

@@ -17,6 +17,7 @@ from pushd.api.routes import ROUTES
 from pushd.model.app import App
 from pushd.model.pem import parse_pair
 from pushd.model.pipeline import Pipeline, Stage
+from pushd.model.webhook import INCLUDES, Level, Secrets, Webhook
 from tests.api.conftest import Api, Deployed, running_api
 from tests.contracts.validate import ContractChecker, listed_deviations
 from tests.pki import KEY_OF_NOBODY, issue, ssh_public_key
@@ -64,6 +65,8 @@ BODIES: dict[str, Any] = {
     "PATCH /apps/{app}/features/{feature}": {"enabled": True},
     "PATCH /-/apps/{app}/settings": {"probe-path": "/up"},
     "POST /filters/apps": {"in": {"id": ["{app_id}"]}},
+    "POST /apps/{app}/webhooks": {"include": ["api:release"], "level": "sync", "url": "https://hooks.example.com/"},
+    "PATCH /apps/{app}/webhooks/{webhook}": {"level": "notify"},
     "POST /pipelines": {"name": "another"},
     "PATCH /pipelines/{pipeline}": {"name": "renamed"},
     "POST /pipeline-couplings": {"app": "{other_app}", "pipeline": "{pipeline}", "stage": "staging"},
@@ -82,6 +85,9 @@ async def make_every_call(api: Api) -> dict[str, int]:
     await api.store.releases.set_has_output(shop.release)
     await api.request("POST", "/apps/shop/releases", {"slug": str(shop.slug.id)})
     await add_belongings(api, shop.app)
+    await _webhook(api, shop.app)
+    await api.store.apps.set_maintenance(shop.app, False)
+    await api.store.apps.set_maintenance(shop.app, True)
     await api.store.pipelines.couple(shop.app, await _pipeline(api), Stage.STAGING)
     rows = sorted((row for row in ROUTES if row.path not in NO_JSON), key=lambda row: row.method == "DELETE")
     rows.sort(key=lambda row: (row.method, row.path) == ("DELETE", "/apps/{app}"))
@@ -101,6 +107,14 @@ async def add_belongings(api: Api, app: App) -> None:
     await api.store.domains.add(app, "www.example.com", "calm-fjord-12345")
     await api.store.collaborators.add(app, "ada@example.com")
     await api.store.drains.add(app, "https://logs.example.com/")
+
+
+async def _webhook(api: Api, app: App) -> Webhook:
+    """One that listens to everything."""
+    secrets = Secrets("s3cret", None)
+    return await api.store.webhooks.create(
+        app, url="https://hooks.example.com/", include=tuple(INCLUDES), level=Level.SYNC, secrets=secrets
+    )
 
 
 async def _pipeline(api: Api) -> Pipeline:
@@ -134,6 +148,12 @@ async def _fill(api: Api, shop: Deployed, path: str) -> str:
         known["sni_endpoint"] = (await api.store.sni_endpoints.of(shop.app))[0].name
     if "{key}" in path:
         known["key"] = str((await api.store.ssh_keys.of(api.operator))[0].id)
+    if "{webhook}" in path:
+        known["webhook"] = str((await api.store.webhooks.of(shop.app))[-1].id)
+    if "{event}" in path:
+        known["event"] = str((await api.store.webhook_events.of(shop.app))[0].id)
+    if "{delivery}" in path:
+        known["delivery"] = str((await api.store.webhook_events.deliveries(shop.app))[0].id)
     if "{pipeline}" in path:
         known["pipeline"] = str((await _pipeline(api)).id)
     if "{other_app}" in path:
