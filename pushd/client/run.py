@@ -137,7 +137,8 @@ class _Run:
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in ENDING if self._terminal else SENT_ON:
-            loop.add_signal_handler(number, self._on_signal, number)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup pushd run ...` stays deaf
+                loop.add_signal_handler(number, self._on_signal, number)
         if self._terminal:
             loop.add_signal_handler(signal.SIGWINCH, self._tell_size, self._terminal)
             loop.add_signal_handler(signal.SIGTSTP, self._pause, self._terminal)

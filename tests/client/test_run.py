@@ -21,12 +21,10 @@ from tests.client.fake_api import TOKEN
 from tests.client.fake_runs import FakeRuns, Line, fake_runs
 from tests.client.folders import git_environ
 
-DEADLINE_SECONDS = 30
-
 
 @pytest.fixture
 async def runs() -> AsyncIterator[FakeRuns]:
-    async with asyncio.timeout(DEADLINE_SECONDS), fake_runs() as running:
+    async with fake_runs() as running:
         yield running
 
 
@@ -161,6 +159,24 @@ async def test_signals_are_sent_on(runs: FakeRuns, pushd: Program, number: signa
     runs.speak = speak
     program = await pushd.start("run", "sleep", "60", stdin=asyncio.subprocess.DEVNULL)
     assert await program.wait() == 130
+
+
+async def test_nohup_is_respected(runs: FakeRuns, pushd: Program) -> None:
+    async def speak(line: Line) -> None:
+        await line.up()
+        await line.input()
+        program.send_signal(signal.SIGHUP)
+        program.send_signal(signal.SIGTERM)
+        assert await line.until_told("signal") == "TERM"
+        await line.exit(0)
+
+    runs.speak = speak
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # children inherit that
+    try:
+        program = await pushd.start("run", "sleep", "60", stdin=asyncio.subprocess.DEVNULL)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert await program.wait() == 0
 
 
 async def test_the_third_of_a_kind_ends_us(runs: FakeRuns, pushd: Program) -> None:
