@@ -30,6 +30,8 @@ class WithCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         separated = "--" in args
         rest = super().parse_args(ctx, args)
+        if ctx.params["command"][:1] == ("--",):  # it stood behind an argument
+            ctx.params["command"] = ctx.params["command"][1:]
         if not separated and ctx.params["app"] is None:
             ctx.params["command"], ctx.params["app"] = _app_at_the_end(ctx.params["command"])
         return rest

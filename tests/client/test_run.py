@@ -236,10 +236,10 @@ async def test_inside_a_dyno(runs: FakeRuns, pushd: Program) -> None:
         await line.exit(0)
 
     runs.speak = speak
-    code, _, err = await pushd.ended("run:inside", "web.1", "ls")
+    code, _, err = await pushd.ended("run:inside", "web.1", "--", "ls", "-a", "x")
     assert code == 0
     assert "up, web.1" in err.decode()
-    assert runs.asked == {"/apps/shop/dynos/web.1": {"attach": True, "command": "ls", "env": {}, "force_no_tty": True}}
+    assert runs.asked == {"/apps/shop/dynos/web.1": {"attach": True, "command": "ls -a x", "env": {}, "force_no_tty": True}}
 
 
 @pytest.mark.parametrize(
