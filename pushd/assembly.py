@@ -25,6 +25,7 @@ from pushd.resume import Resume
 from pushd.retention import Retention
 from pushd.router.control import Router
 from pushd.runner.runner import Runner
+from pushd.runs import Runs
 from pushd.settings import Settings
 from pushd.slug_uploads import SlugUploads
 from pushd.source_builds import SourceBuilds
@@ -63,6 +64,7 @@ class Story:
     apps: Apps
     belongings: Belongings
     promotions: Promotions
+    runs: Runs
     resume: Resume
 
 
@@ -160,5 +162,6 @@ def build_story(rooms: Rooms) -> Story:
         apps=apps,
         belongings=belongings,
         promotions=promotions,
+        runs=Runs(store=rooms.store, releaser=releaser, runner=rooms.runner, app_log=rooms.logplex),
         resume=resume,
     )

@@ -48,7 +48,7 @@ from pushd.receiver.http import add_routes
 from pushd.receiver.receiver import Receiver
 from pushd.receiver.repositories import Repositories
 from pushd.router.control import Router
-from pushd.runner.runner import Runner
+from pushd.runner.runner import RunLimits, Runner
 from pushd.runner.schedulers.local import LocalScheduler
 from pushd.sandbox.sandbox import Sandbox
 from pushd.settings import Effective, Settings, build_passthrough
@@ -129,7 +129,11 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
             layout=layout,
             clock=clock,
             domain=settings.domain,
-            run_timeout_seconds=settings.run_timeout_seconds,
+            limits=RunLimits(
+                run_seconds=settings.run_timeout_seconds,
+                attach_seconds=settings.run_attach_seconds,
+                idle_seconds=settings.run_idle_seconds,
+            ),
         )
     )
     builder = Builder(
@@ -188,6 +192,7 @@ async def _build_doors(rooms: Rooms, story: Story) -> _Doors:
         apps=story.apps,
         belongings=story.belongings,
         promotions=story.promotions,
+        runs=story.runs,
         outputs=rooms.outputs,
         uploads=rooms.uploads,
         source_builds=story.source_builds,

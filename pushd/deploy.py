@@ -26,7 +26,7 @@ from pushd.model.change import Change
 from pushd.model.dyno import Dyno
 from pushd.model.formation import RUN, ProcessFormation, Scale, check_known
 from pushd.model.logline import APP
-from pushd.model.release import Release, ReleaseEvent, ReleaseStatus, current_release
+from pushd.model.release import Release, ReleaseEvent, ReleaseStatus
 from pushd.model.secret import Environ
 from pushd.model.slug import SlugState
 from pushd.model.source import Source, deploy_of, short
@@ -311,21 +311,7 @@ class Deploys:
         self.settle_soon([change.id], work)
         return change
 
-    # --- one-off dynos, and questions ---------------------------------------------------------------------------------
-
-    async def run_detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno:
-        """Start a one-off dyno in the background; its output goes to the app's log."""
-        releases = await self._store.releases.list(app)
-        release = current_release([each for each in releases if each.slug_id]) or next(
-            (each for each in releases if each.slug_id), None
-        )
-        if release is None:
-            raise NotFound("Nothing is deployed yet.", resource="slug", remedy="Push first, then run commands in it.")
-        launch = await self._releaser.launch_of(app, release)
-        command = release.process_types.get(command, command)  # a Procfile type stands for its command
-        dyno = await self._runner.start_detached(launch, command, environ=environ)
-        self._tell(app, f"Starting process with command `{command}` by user {user.email}")
-        return dyno
+    # --- questions ----------------------------------------------------------------------------------------------------
 
     def dynos(self, app: App) -> list[Dyno]:
         """Everything of the app that runs now."""

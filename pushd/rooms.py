@@ -16,6 +16,7 @@ from pushd.model.routing import Target, WebState
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug
 from pushd.model.source import Source
+from pushd.model.terminal import TerminalSize
 
 Say = Callable[[str], None]
 
@@ -59,6 +60,37 @@ class Builder(Protocol):
         """Remove what builds of this app left."""
 
 
+class Attached(Protocol):
+    """The hold of one client on a one-off dyno; bytes go straight through, as fast as the slower side takes them."""
+
+    @property
+    def has_terminal(self) -> bool: ...
+
+    async def start(self, *, merged: bool, resizable: bool) -> None:
+        """Returns once the program runs. Raises: PushdError if it cannot be started."""
+
+    async def read(self) -> tuple[int, bytes] | None:
+        """The next output with its stream, 1 or 2; None once the program has ended and all was read."""
+
+    async def write(self, data: bytes) -> None:
+        """Returns once the program has taken it."""
+
+    async def end_input(self) -> None: ...
+
+    def resize(self, size: TerminalSize) -> None: ...
+
+    def signal(self, number: int) -> None:
+        """To all processes of the dyno."""
+
+    async def exit_status(self) -> int: ...
+
+    async def idle(self) -> None:
+        """Returns when nothing was sent or received for too long."""
+
+    def leave(self) -> None:
+        """The client is gone: what still runs gets SIGHUP, then SIGKILL."""
+
+
 class Runner(Protocol):
     """Formation -> dynos; see docs/dev/architecture.md for what each promises."""
 
@@ -75,6 +107,12 @@ class Runner(Protocol):
     async def restart(self, launch: Launch, names: Sequence[str]) -> None: ...
 
     async def start_detached(self, launch: Launch, command: str, *, environ: Environ | None = None) -> Dyno: ...
+
+    def start_attached(
+        self, launch: Launch, command: str, *, environ: Environ | None = None, size: TerminalSize | None = None
+    ) -> tuple[Dyno, str]: ...
+
+    def maybe_claim(self, secret: str) -> Attached | None: ...
 
     async def stop_dynos(self, app_id: UUID, names: Sequence[str]) -> None: ...
 

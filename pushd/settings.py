@@ -132,6 +132,10 @@ SETTINGS: tuple[Setting, ...] = (
             "A release phase that takes longer is ended (Heroku: 1 hour).", "seconds"),
     Setting("run_timeout_seconds", "86400", _limit_seconds,
             "A one-off dyno that runs longer is ended (Heroku: 24 hours).", "seconds"),
+    Setting("run_attach_seconds", "60", _limit_seconds,
+            "An attached one-off dyno that nobody attaches to for so long is not started.", "seconds"),
+    Setting("run_idle_seconds", "3600", _limit_seconds,
+            "An attached one-off dyno ends when nothing is sent or received for so long (Heroku: 1 hour).", "seconds"),
     Setting("slugs_kept", "10", _kept, "Slugs kept per app for rollback; one that a kept release needs always stays.", "count"),
     Setting("builds_kept", "50", _kept, "Builds kept per app, and outputs of builds and of releases.", "count"),
     Setting("disk_reserve_bytes", "50000000", _bytes,
@@ -164,6 +168,8 @@ class Settings:
     build_keepalive_seconds: float
     release_phase_timeout_seconds: float
     run_timeout_seconds: float
+    run_attach_seconds: float
+    run_idle_seconds: float
     slugs_kept: int
     builds_kept: int
     disk_reserve_bytes: int

@@ -30,6 +30,7 @@ STORY = {
     "resume",
     "retention",
     "rooms",
+    "runs",
     "outputs",
     "promotions",
     "disk",
@@ -80,6 +81,7 @@ ALSO: dict[tuple[str, str], str] = {
         "releaser",
     ): "the releaser keeps nothing but the store: its rules are the story's own, a Protocol would repeat them",
     ("golive", "releaser"): "as deploy",
+    ("runs", "releaser"): "as deploy",
 }
 
 # --- what only one place may touch -------------------------------------------------------------------------------------

@@ -10,13 +10,15 @@ from aiohttp import web
 
 from pushd.api.answers import Json, answer, app_reference, page, timestamp
 from pushd.api.body import parse_body
-from pushd.api.needs import APP, DEPLOYS, USER
+from pushd.api.needs import APP, DEPLOYS, RUNS, USER
 from pushd.api.ranges import Field
+from pushd.api.rendezvous import attach_url, split_exit_mark
 from pushd.errors import InvalidParams, NotFound
 from pushd.model.app import App
 from pushd.model.dyno import Dyno, shown_state
 from pushd.model.formation import DYNO_SIZE
 from pushd.model.secret import Environ
+from pushd.model.terminal import TerminalSize
 
 FIELDS = {"name": Field[Dyno](lambda dyno: dyno.name), "id": Field[Dyno](lambda dyno: str(dyno.id))}
 _VARIABLE = re.compile(r"\w+", re.ASCII)
@@ -27,8 +29,9 @@ class CreateBody:
     command: str
     attach: bool | None = None
     env: Mapping[str, str | int] = field(default_factory=dict)
-    size: str | None = None
-    type: str | None = None
+    force_no_tty: bool | None = None
+    size: str | None = None  # there is one
+    type: str | None = None  # what runs is called run.N, whatever the client calls it
 
 
 async def list_all(request: web.Request) -> web.Response:
@@ -43,15 +46,21 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST /apps/{app}/dynos {"command", "env"?} -> 201: a one-off dyno; its output goes to the app's log."""
+    """POST /apps/{app}/dynos {"command", "attach"?, "env"?, "force_no_tty"?} -> 201: a one-off dyno.
+
+    Attached, it starts once somebody comes to its `attach_url`; else its output goes to the app's log.
+    """
     wanted = await parse_body(request, CreateBody)
-    if wanted.attach:
-        raise InvalidParams("Attached runs are not served yet.", remedy="Use run:detached; its output is in `pushd logs`.")
-    if not wanted.command.strip() or not _passable(wanted.command):
+    command, is_marked = split_exit_mark(wanted.command)
+    if not command.strip() or not _passable(command):
         raise InvalidParams("command cannot be run: it is empty, or no text.", remedy="Give one shell line: flask routes")
-    environ = _parse_environ(wanted.env)
-    dyno = await request.app[DEPLOYS].run_detached(request[APP], wanted.command, environ, request[USER])
-    return answer(dyno_json(request[APP], dyno), status=201)
+    app, user, environ = request[APP], request[USER], _parse_environ(wanted.env)
+    if not wanted.attach:
+        dyno = await request.app[RUNS].detached(app, wanted.command, environ, user)
+        return answer(dyno_json(app, dyno), status=201)
+    size = None if wanted.force_no_tty else _parse_size(wanted.env)
+    dyno, secret = await request.app[RUNS].attached(app, command, environ, user, size)
+    return answer(dyno_json(app, dyno, attach_url=attach_url(request, secret, is_marked=is_marked)), status=201)
 
 
 async def restart_all(request: web.Request) -> web.Response:
@@ -84,7 +93,7 @@ async def stop_type(request: web.Request) -> web.Response:
     return answer({}, status=202, change=change)
 
 
-def dyno_json(app: App, dyno: Dyno) -> Json:
+def dyno_json(app: App, dyno: Dyno, *, attach_url: str | None = None) -> Json:
     return {
         "id": str(dyno.id),
         "name": dyno.name,
@@ -92,7 +101,7 @@ def dyno_json(app: App, dyno: Dyno) -> Json:
         "state": shown_state(dyno.state),
         "size": DYNO_SIZE,
         "command": dyno.command,
-        "attach_url": None,
+        "attach_url": attach_url,
         "app": app_reference(app),
         "release": {"id": str(dyno.release_id), "version": dyno.epoch.release_number},
         "created_at": timestamp(dyno.created_at),
@@ -114,6 +123,17 @@ def _parse_environ(given: Mapping[str, str | int]) -> Environ:
             raise InvalidParams(f"env.{name[:64]!r} cannot stand in a process environment.",
                                 remedy="Use letters, digits and underscores, and no NUL byte in the value.")  # fmt: skip
     return Environ({name: str(value) for name, value in given.items()})
+
+
+def _parse_size(env: Mapping[str, str | int]) -> TerminalSize | None:
+    """Of the client's window; None from a client whose output is no terminal."""
+    if "COLUMNS" not in env:
+        return None
+    try:
+        return TerminalSize.told(int(env["COLUMNS"]), int(env.get("LINES", 0)))
+    except ValueError:
+        raise InvalidParams("COLUMNS and LINES are no size of a terminal.",
+                            remedy="Send whole numbers from 1 to 65535, or leave both out.") from None  # fmt: skip
 
 
 def _passable(text: str) -> bool:

@@ -30,7 +30,9 @@ from pushd.model.logline import LogLine
 from pushd.model.pipeline import Pipeline, Promotion
 from pushd.model.release import Release
 from pushd.model.secret import Environ
+from pushd.model.terminal import TerminalSize
 from pushd.model.user import User
+from pushd.rooms import Attached
 from pushd.slug_uploads import SlugUploads
 from pushd.source_builds import SourceBuilds
 from pushd.store.store import Store
@@ -54,8 +56,6 @@ class Deploys(Protocol):
 
     async def cancel_build(self, app: App, build_id: str, user: User) -> Build:
         """Returns once its end is stored. Raises: Conflict when it is too late."""
-
-    async def run_detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno: ...
 
     async def wait_change(self, change_id: UUID, within: float) -> Change: ...
 
@@ -112,6 +112,20 @@ class Promotions(Protocol):
     async def find(self, promotion_id: str) -> Promotion: ...
 
 
+class Runs(Protocol):
+    """One-off dynos."""
+
+    async def detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno: ...
+
+    async def attached(
+        self, app: App, command: str, environ: Environ, user: User, size: TerminalSize | None
+    ) -> tuple[Dyno, str]:
+        """A dyno that waits for its client, and the secret that the client comes with."""
+
+    def maybe_claim(self, secret: str) -> Attached | None:
+        """The dyno that waits for this secret, once."""
+
+
 class Outputs(Protocol):
     """Build and release phase output, live while it is written; None when there is none (yet)."""
 
@@ -155,6 +169,7 @@ DEPLOYS = web.AppKey("deploys", Deploys)
 APPS = web.AppKey("apps", Apps)
 BELONGINGS = web.AppKey("belongings", Belongings)
 PROMOTIONS = web.AppKey("promotions", Promotions)
+RUNS = web.AppKey("runs", Runs)
 OUTPUTS = web.AppKey("outputs", Outputs)
 UPLOADS = web.AppKey("uploads", Uploads)
 SOURCE_BUILDS = web.AppKey("source_builds", SourceBuilds)

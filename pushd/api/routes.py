@@ -32,6 +32,7 @@ from pushd.api import (
     platform,
     promotions,
     releases,
+    runs,
     settings,
     slugs,
     sni_endpoints,
@@ -200,6 +201,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/pipeline-promotions/{promotion}/promotion-targets", promotions.list_targets, A.APPS_LIST),
     Route("POST", "/filters/apps", apps.list_chosen, A.APPS_LIST),
 
+    Route("GET", "/-/runs/{secret}", runs.attach, None),
     Route("GET", "/-/health", health.show, None),
     Route("GET", "/-/ca.pem", health.authority, None),
     Route("GET", "/-/metrics", health.metrics, A.ADMIN),

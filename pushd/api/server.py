@@ -25,6 +25,7 @@ from pushd.api.needs import (
     PROMOTIONS,
     RATES,
     REMAINING,
+    RUNS,
     SIGNER,
     SITE,
     SLUG_UPLOADS,
@@ -38,9 +39,11 @@ from pushd.api.needs import (
     Deploys,
     Outputs,
     Promotions,
+    Runs,
     Site,
     Tails,
 )
+from pushd.api.rendezvous import Rendezvous, TlsDoor
 from pushd.api.routes import add_routes
 from pushd.api.signed import open_signer
 from pushd.api.streams import Streams
@@ -68,6 +71,7 @@ async def make_application(
     apps: Apps,
     belongings: Belongings,
     promotions: Promotions,
+    runs: Runs,
     outputs: Outputs,
     uploads: Uploads,
     source_builds: SourceBuilds,
@@ -86,6 +90,7 @@ async def make_application(
     application[APPS] = apps
     application[BELONGINGS] = belongings
     application[PROMOTIONS] = promotions
+    application[RUNS] = runs
     application[OUTPUTS] = outputs
     application[UPLOADS] = uploads
     application[SOURCE_BUILDS] = source_builds
@@ -122,13 +127,17 @@ class ApiServer:
         )
         self._nursery = Nursery("api")
         self._listener: Listener | None = None
+        self._rendezvous = Rendezvous(application[RUNS])
 
     async def start(self, sockets: Iterable[socket.socket]) -> None:
         """Answer on these listening sockets from now on; the server owns them."""
         await in_thread(self._certificate.refresh, self._clock.now())
         await self._runner.setup()
         assert self._runner.server is not None  # setup made it
-        self._listener = Listener(self._runner.server, tls=self._certificate.context)
+        server = self._runner.server
+        self._listener = Listener(
+            server, tls=self._certificate.context, tls_protocol=lambda: TlsDoor(server, self._rendezvous.meet)
+        )
         for listening in sockets:
             self._listener.listen(listening)
         self._nursery.keep(self._renew, name="renew the certificate", pause_seconds=_CERTIFICATE_CHECK_SECONDS)
@@ -138,6 +147,7 @@ class ApiServer:
         await self._nursery.close()
         if self._listener is not None:
             await self._listener.close()
+        await self._rendezvous.close()
         await self._runner.cleanup()
 
     async def _renew(self) -> None:

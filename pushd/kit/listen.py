@@ -128,7 +128,8 @@ def _remove_stale(name: str) -> None:
 class Listener:
     """Accepts connections, waits for their first byte without holding up any other, and hands them on.
 
-    `protocol` makes the asyncio protocol of one connection; `tls` None closes connections that begin with TLS.
+    `protocol` makes the asyncio protocol of one connection, `tls_protocol` that of one inside TLS if that is another one;
+    `tls` None closes connections that begin with TLS.
     A client that sends nothing for `first_byte_seconds` is closed; of more than `silent_limit` such clients the oldest goes.
     """
 
@@ -137,12 +138,14 @@ class Listener:
         protocol: Callable[[], asyncio.Protocol],
         *,
         tls: ssl.SSLContext | None = None,
+        tls_protocol: Callable[[], asyncio.Protocol] | None = None,
         first_byte_seconds: float = 20.0,
         handshake_seconds: float = 20.0,
         silent_limit: int = 1000,
     ) -> None:
         self._protocol = protocol
         self._tls = tls
+        self._tls_protocol = tls_protocol or protocol
         self._first_byte_seconds = first_byte_seconds
         self._handshake_seconds = handshake_seconds
         self._silent_limit = silent_limit
@@ -221,7 +224,10 @@ class Listener:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                self._protocol, connection, ssl=tls, ssl_handshake_timeout=self._handshake_seconds if tls else None
+                self._tls_protocol if tls else self._protocol,
+                connection,
+                ssl=tls,
+                ssl_handshake_timeout=self._handshake_seconds if tls else None,
             )
         except (OSError, ssl.SSLError) as error:  # a client that gave up, or that does not trust our certificate
             log.debug("connection not established", extra={"error": error})

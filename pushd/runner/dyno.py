@@ -187,9 +187,13 @@ class Life:
         ended_by = await first(process.handle.wait(), self._hurry.wait(), self._clock.sleep(grace))
         if ended_by == 0:
             return
-        self._move(E.GRACE_OVER)
         if ended_by == 2:
             self.tell(f"Error R12 (Exit timeout) -> At least one process failed to exit within {grace:g} seconds of SIGTERM")
+        await self._kill(process)
+
+    async def _kill(self, process: Process) -> None:
+        """It had its time; returns when nothing of it runs."""
+        self._move(E.GRACE_OVER)
         self.tell("Stopping remaining processes with SIGKILL")
         process.handle.kill()
         await process.handle.wait()
@@ -214,7 +218,7 @@ class Life:
             self.crashes = 1 if healthy else self.crashes + 1
         self._move(E.EXITED)
         status = self.exit_status = await self._processes.settle(process)
-        self.last_lines = process.pipe.last_lines(_EVIDENCE_LINES)
+        self.last_lines = process.last_lines(_EVIDENCE_LINES)
         self.tell(f"Process exited with status {status}")
         if self.state is S.COOLING:
             self.tell(f"State changed from {shown_state(before)} to {'complete' if self.part.one_off else 'crashed'}")

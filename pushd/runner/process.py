@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +17,12 @@ from pushd.kit.disk import is_full
 from pushd.layout import Layout
 from pushd.model.dyno import DynoRow
 from pushd.model.launch import Launch
+from pushd.runner.attachment import Attachment
 from pushd.runner.needs import DynoStore, LogPipes, Pipe
 from pushd.runner.plan import environ_of
 from pushd.runner.ports import Ports
 from pushd.runner.probe import Probe
-from pushd.runner.schedulers import CannotStart, Handle, Scheduler, Start
+from pushd.runner.schedulers import CannotStart, Handle, Scheduler, Start, Streams
 
 log = logging.getLogger(__name__)
 
@@ -37,16 +40,22 @@ class Part:
     environ: Mapping[str, str] | None = None  # beside config vars
     time_limit_seconds: float | None = None
     copy: Callable[[bytes], None] | None = None  # gets its output too
+    attachment: Attachment | None = None  # its client has its streams; they do not go to the log
+    attach_within_seconds: float = math.inf  # how long it waits for that client
 
 
 class Process:
     """A started process tree with its pipe; `settle` after its exit leaves nothing of it."""
 
-    def __init__(self, handle: Handle, pipe: Pipe, *, port: int | None, started_monotonic: float) -> None:
+    def __init__(self, handle: Handle, pipe: Pipe | None, *, port: int | None, started_monotonic: float) -> None:
         self.handle = handle
-        self.pipe = pipe
+        self.pipe = pipe  # None: its output goes to a client, not to the log
         self.port = port
         self.started_monotonic = started_monotonic  # seconds of the clock's monotonic()
+
+    def last_lines(self, count: int) -> list[str]:
+        """The newest lines that it wrote into the log, oldest first."""
+        return self.pipe.last_lines(count) if self.pipe else []
 
 
 class Processes:
@@ -86,10 +95,12 @@ class Processes:
         storage = self._layout.storage(part.launch.app.id)
         await in_thread(lambda: storage.mkdir(parents=True, exist_ok=True, mode=0o700))
         started_at, started_monotonic = self._clock.now(), self._clock.monotonic()
-        handle = await self._scheduler.start(self._order(part, dyno_id, port))
+        with part.attachment.streams() if part.attachment else contextlib.nullcontext() as streams:
+            handle = await self._scheduler.start(self._order(part, dyno_id, port, streams))
         pipe: Pipe | None = None
         try:
-            pipe = self._pipes.open(part.launch.app.id, part.name, dyno_id, handle.fifo, copy=part.copy)
+            if streams is None:
+                pipe = self._pipes.open(part.launch.app.id, part.name, dyno_id, handle.fifo, copy=part.copy)
             await self._rows.put(_row(part, handle, port, started_at))
         except Exception:  # one that nobody hears, or that the next daemon could not find, must not run
             handle.kill()
@@ -98,18 +109,20 @@ class Processes:
             raise
         return Process(handle, pipe, port=port, started_monotonic=started_monotonic)
 
-    def _order(self, part: Part, dyno_id: UUID, port: int | None) -> Start:
+    def _order(self, part: Part, dyno_id: UUID, port: int | None, streams: Streams | None) -> Start:
         app, slug = part.launch.app, part.launch.slug
+        extra = part.attachment.environ(part.environ or {}) if part.attachment else part.environ
         return Start(
             dyno_id=dyno_id,
             app_id=app.id,
             name=part.name,
             command=part.command,
-            environ=environ_of(part.launch, name=part.name, port=port, cores=self._cores, extra=part.environ),
+            environ=environ_of(part.launch, name=part.name, port=port, cores=self._cores, extra=extra),
             slug=self._layout.slug(slug.checksum),
             environment=self._layout.environment(app.id, slug.environment) if slug.environment else None,
             storage=self._layout.storage(app.id),
             memory_bytes=part.launch.settings["dyno-memory-mb"] << 20,
+            streams=streams,
         )
 
     async def settle(self, process: Process) -> int:

@@ -7,6 +7,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from uuid import UUID
 
@@ -19,6 +20,9 @@ from pushd.model.dyno import Dyno, DynoState
 from pushd.model.formation import RUN, WEB
 from pushd.model.launch import Launch
 from pushd.model.secret import Environ
+from pushd.model.terminal import TerminalSize
+from pushd.runner.attached import AttachedLife
+from pushd.runner.attachment import Attachment
 from pushd.runner.dyno import Life
 from pushd.runner.fleet import DISCARD_GRACE_SECONDS, Fleet
 from pushd.runner.leftovers import Leftovers
@@ -31,7 +35,17 @@ from pushd.runner.process import Part, Processes
 from pushd.runner.schedulers import Scheduler
 
 log = logging.getLogger(__name__)
+ATTACHED_GRACE_SECONDS = 2.0  # their clients have gone already
 STOP_GRACE_SECONDS = 10.0  # for everything of an app at its destruction, and at Ctrl-C: somebody waits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLimits:
+    """What one-off dynos may take of time."""
+
+    run_seconds: float  # from start to end
+    attach_seconds: float  # an attached one waits so long for its client
+    idle_seconds: float  # and ends when nothing was sent or received for so long
 
 
 class Runner:
@@ -51,7 +65,7 @@ class Runner:
         layout: Layout,
         clock: Clock,
         domain: str,
-        run_timeout_seconds: float,
+        limits: RunLimits,
         chance: random.Random | None = None,
     ) -> None:
         self._pipes = pipes
@@ -59,7 +73,8 @@ class Runner:
         self._clock = clock
         self._nursery = Nursery("runner")
         self._domain = domain
-        self._run_timeout_seconds = run_timeout_seconds
+        self._limits = limits
+        self._unclaimed: dict[str, Attachment] = {}  # by their secrets
         self._chance = chance or random.Random()
         cores = len(os.sched_getaffinity(0))
         self._processes = Processes(scheduler, pipes, dynos, Ports(self._chance), layout, clock, cores=cores)
@@ -209,11 +224,28 @@ class Runner:
     async def start_detached(self, launch: Launch, command: str, *, environ: Environ | None = None) -> Dyno:
         """Start a one-off dyno in the background; its output goes to the app's log. Raises: BootFailed if it cannot start."""
         fleet = self._fleet(launch)
-        life = fleet.begin(self._one_off(fleet, launch, command, RUN, None, environ, self._run_timeout_seconds, None))
+        life = fleet.begin(self._one_off(fleet, launch, command, RUN, None, environ, self._limits.run_seconds, None))
         await fleet.until(lambda: life.state is not DynoState.STARTING)
         if life.process is None and life.failure is not None:
             raise life.failure
         return life.snapshot()
+
+    def start_attached(
+        self, launch: Launch, command: str, *, environ: Environ | None = None, size: TerminalSize | None = None
+    ) -> tuple[Dyno, str]:
+        """A one-off dyno that starts once somebody claims it with this secret; with a `size` it gets a terminal."""
+        fleet = self._fleet(launch)
+        attachment = Attachment(size, self._clock, idle_seconds=self._limits.idle_seconds)
+        part = self._one_off(fleet, launch, command, RUN, None, environ, self._limits.run_seconds, None)
+        life = fleet.begin(replace(part, attachment=attachment, attach_within_seconds=self._limits.attach_seconds))
+        self._unclaimed = {key: each for key, each in self._unclaimed.items() if not each.is_over}
+        self._unclaimed[attachment.secret] = attachment
+        return life.snapshot(), attachment.secret
+
+    def maybe_claim(self, secret: str) -> Attachment | None:
+        """The dyno that waits for this secret, for the one who asks first."""
+        attachment = self._unclaimed.pop(secret, None)
+        return None if attachment is None or attachment.is_over else attachment
 
     async def stop_dynos(self, app_id: UUID, names: Sequence[str]) -> None:
         """Tell one-off dynos to end; TERM, grace and KILL go on in the background."""
@@ -241,8 +273,10 @@ class Runner:
         await asyncio.gather(*(fleet.close(grace_seconds=STOP_GRACE_SECONDS) for fleet in list(self._fleets.values())))
 
     async def leave(self) -> None:
-        """Watch nothing any more and touch no dyno: they run on for the next daemon."""
+        """End attached dynos, whose clients lose us; watch nothing any more and touch no other: they run on."""
         self._stopping = True
+        for fleet in self._fleets.values():
+            await fleet.end([life for life in fleet.lives if life.part.attachment], grace_seconds=ATTACHED_GRACE_SECONDS)
         await self._nursery.close()
 
     async def end_leftovers(self) -> None:
@@ -266,7 +300,8 @@ class Runner:
         return self._fleets[app_id]
 
     def _life(self, part: Part, on_change: Callable[[Life], None], on_trial: bool) -> Life:
-        return Life(
+        kind = AttachedLife if part.attachment else Life
+        return kind(
             part, processes=self._processes, pipes=self._pipes, clock=self._clock, on_change=on_change, on_trial=on_trial
         )
 

@@ -61,6 +61,8 @@ def chain(way: Way, view: View) -> list[str]:
         inner = [str(way.bubblewrap), "--args", str(ARGUMENTS_FD), "--"]
         if view.limits.low_priority:  # in here: the program gets a session of its own
             inner += ["/bin/sh", "-c", f'{_GIVE_WAY}\nexec "$@"', "pushd-sandbox"]
+        if view.terminal:
+            inner += ["/usr/bin/setsid", "-c"]
     return [*enter, "/bin/sh", "-c", script, "pushd-sandbox", str(view.root), str(view.scratch or ""), *inner]
 
 
@@ -180,6 +182,6 @@ def _root(way: Way, view: View) -> Iterator[str]:
         steps = [f'mkdir -p "$2/{COPY}" "$2/tmp"', f'cp -a --reflink=auto "$1/." "$2/{COPY}"', f'cd "$2/{COPY}"']
     yield "{ " + " &&\n".join(steps) + "\n} || { echo 'Cannot prepare the files of the app.' >&2; exit 71; }"
     if plain:
-        yield 'shift 2; unset OLDPWD; exec setsid "$@"'
+        yield f'shift 2; unset OLDPWD; exec setsid {"-c " if view.terminal else ""}"$@"'
     else:  # the program may read the variables of the process that becomes its pid 1
         yield f'exec {STATUS_FD}>>"$2/{STATUS}"; shift 2; unset PWD OLDPWD; exec "$@"'

@@ -58,4 +58,5 @@ class View:
     scratch: Path | None = None  # dynos only
     read_only: tuple[Bind, ...] = ()
     read_write: tuple[Bind, ...] = ()
+    terminal: bool = False  # its stdin is one, and becomes its controlling terminal
     interpreters: tuple[Path, ...] = ()  # programs such as a virtualenv's bin/python: shown with what their links lead to

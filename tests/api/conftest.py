@@ -46,6 +46,7 @@ from tests.api.fakes import (
     FakeOutputs,
     FakePromotions,
     FakeRouter,
+    FakeRuns,
     FakeTails,
 )
 from tests.contracts.validate import ContractChecker
@@ -93,6 +94,7 @@ class Api:
         self.operator: User
         self.deploys: FakeDeploys
         self.apps: FakeApps
+        self.runs: FakeRuns
         self.outputs: FakeOutputs
         self.router: FakeRouter
         self.app_log: FakeAppLog
@@ -213,6 +215,7 @@ class _Running:
         disk = DiskReserve(layout.data, 0)
         uploads = Uploads(layout, disk, limit_bytes=UPLOAD_LIMIT_BYTES)
         self.nursery = Nursery("api tests")
+        runs = FakeRuns(deploys)
         application = await make_application(
             store=self.store,
             access=Access(self.store.users),
@@ -229,6 +232,7 @@ class _Running:
                 roots=lambda: roots,
             ),
             promotions=FakePromotions(self.store),
+            runs=runs,
             outputs=outputs,
             uploads=uploads,
             source_builds=SourceBuilds(
@@ -263,7 +267,7 @@ class _Running:
         api = Api(address, self.session, self.server, self.checker)
         api.store, api.operator, api.deploys, api.apps = self.store, operator, deploys, apps
         api.router, api.app_log, api.roots = router, app_log, roots
-        api.outputs, api.tails, api.tls = outputs, tails, layout.tls
+        api.runs, api.outputs, api.tails, api.tls = runs, outputs, tails, layout.tls
         return api
 
     async def __aexit__(self, *_: object) -> None:

@@ -27,7 +27,9 @@ from pushd.model.routing import Target, WebState
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug, SlugState
 from pushd.model.source import Source
+from pushd.model.terminal import TerminalSize
 from pushd.model.user import User
+from pushd.rooms import Attached
 from pushd.store.store import Store
 
 EPOCH = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
@@ -97,11 +99,6 @@ class FakeDeploys:
         self.asked.append(("cancel", build_id))
         return await self.store.builds.update(build, status=BuildStatus.FAILED, reason="cancelled")
 
-    async def run_detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno:
-        self.asked.append(("run", command, dict(environ)))
-        release = await self.store.releases.latest(app)
-        return self.start(app, release, "run.1234", command)
-
     async def wait_change(self, change_id: UUID, within: float) -> Change:
         self.asked.append(("wait", within))
         if within:
@@ -163,6 +160,31 @@ class FakeBuilder:
 
     async def destroy(self, *_: object, **__: object) -> None:
         raise AssertionError("not in these tests")
+
+
+class FakeRuns:
+    """One-off dynos that are listed and never run; `waiting` holds what a secret gives."""
+
+    def __init__(self, deploys: FakeDeploys) -> None:
+        self.deploys = deploys
+        self.asked: list[tuple[object, ...]] = []
+        self.waiting: dict[str, Attached] = {}
+        self.size: TerminalSize | None = None
+
+    async def detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno:
+        self.asked.append(("run", command, dict(environ)))
+        return self.deploys.start(app, await self.deploys.store.releases.latest(app), "run.1234", command)
+
+    async def attached(
+        self, app: App, command: str, environ: Environ, user: User, size: TerminalSize | None
+    ) -> tuple[Dyno, str]:
+        self.asked.append(("attach", command, dict(environ)))
+        self.size = size
+        release = await self.deploys.store.releases.latest(app)
+        return self.deploys.start(app, release, "run.1234", command, DynoState.STARTING), "ab12" * 16
+
+    def maybe_claim(self, secret: str) -> Attached | None:
+        return self.waiting.pop(secret, None)
 
 
 class FakeApps:

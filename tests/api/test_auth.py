@@ -13,7 +13,7 @@ from tests.api.conftest import TOKEN, Api
 
 shared_server = pytest.mark.asyncio(loop_scope="module")
 PUBLIC = {
-    *("/-/health", "/-/ca.pem", "/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}"),
+    *("/-/health", "/-/runs/{secret}", "/-/ca.pem", "/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}"),
     *("/sources/{token}", "/slugs/{token}", "/buildpacks/{buildpack}"),
     *("/auth", "/auth/browser/{token}", "/auth/cli/{token}"),
 }

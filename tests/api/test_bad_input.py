@@ -81,7 +81,13 @@ VALUES: list[tuple[str, str, Any, int, str]] = [
     ("POST", DYNOS, {"command": "ls", "env": {"A B": "x"}}, 422, "env"),
     ("POST", DYNOS, {"command": "ls", "env": {"A": "x\0"}}, 422, "env"),
     ("POST", DYNOS, {"command": "ls", "env": {"A": None}}, 422, "env.A must be"),
-    ("POST", DYNOS, {"command": "bash", "attach": True}, 422, "run:detached"),
+    ("POST", DYNOS, {"command": "bash", "attach": "yes"}, 422, "attach must be"),
+    ("POST", DYNOS, {"command": "a\0b", "attach": True}, 422, "command"),
+    ("POST", DYNOS, {"command": ' ; echo "\uffff heroku-command-exit-status: $?"', "attach": True}, 422, "command"),
+    *(
+        ("POST", DYNOS, {"command": "bash", "attach": True, "env": size}, 422, "no size of a terminal")
+        for size in ({"COLUMNS": -1}, {"COLUMNS": 10**9}, {"COLUMNS": "wide"}, {"COLUMNS": 80, "LINES": 65536}, {"COLUMNS": ""})
+    ),
     ("POST", RELEASES, {}, 422, "release is missing"),
     ("POST", RELEASES, {"release": "v99"}, 404, "release"),
     ("POST", RELEASES, {"release": "x", "slug": "y"}, 422, "both"),

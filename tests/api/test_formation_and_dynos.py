@@ -85,4 +85,4 @@ async def test_a_detached_run_starts_with_its_environment(api: Api) -> None:
     answer = await api.request("POST", "/apps/shop/dynos", body)
 
     assert (answer.status, answer.json["name"], answer.json["attach_url"]) == (201, "run.1234", None)
-    assert api.deploys.asked[-1] == ("run", "flask routes", {"TERM": "xterm", "COLUMNS": "111"})
+    assert api.runs.asked[-1] == ("run", "flask routes", {"TERM": "xterm", "COLUMNS": "111"})

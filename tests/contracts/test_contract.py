@@ -26,6 +26,7 @@ NO_JSON = {
     *("/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}", "/-/metrics", "/-/ca.pem"),
     *("/sources/{token}", "/slugs/{token}"),
     *("/auth/browser/{token}", "/auth/cli/{token}"),
+    "/-/runs/{secret}",
 }
 ALWAYS_REFUSED = {  # not served yet, or a 404 that means "none"
     "POST /apps/{app}/acm",
@@ -123,6 +124,7 @@ async def _pipeline(api: Api) -> Pipeline:
 
 async def _fill(api: Api, shop: Deployed, path: str) -> str:
     known = {
+        "secret": "0" * 64,
         "app": "shop",
         "app_id": str(shop.app.id),
         "user": "~",

@@ -19,7 +19,7 @@ from pushd.model.launch import Launch
 from pushd.model.release import Release, ReleaseStatus
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug
-from pushd.runner.runner import Runner
+from pushd.runner.runner import RunLimits, Runner
 from tests.runner.fakes import FakePipes, FakeRows, FakeScheduler, FakeTraffic, PatientClock, Recorder
 
 PYTHON = "exec /usr/bin/python3 -SE"
@@ -100,7 +100,8 @@ class Room:
         """As the next daemon would make it."""
         return Runner(
             scheduler=self.scheduler, pipes=self.pipes, traffic=self.traffic, dynos=self.rows, layout=self.layout,
-            clock=self.clock, domain="localhost", run_timeout_seconds=86400.0, chance=random.Random(),
+            clock=self.clock, domain="localhost",
+            limits=RunLimits(run_seconds=86400.0, attach_seconds=60.0, idle_seconds=3600.0), chance=random.Random(),
         )  # fmt: skip
 
     def launch(

@@ -204,9 +204,12 @@ class FakeHandle:
     async def begin(self) -> None:
         os.mkfifo(self.fifo)
         self._held = os.open(self.fifo, os.O_RDWR | os.O_CLOEXEC)
+        streams = self.start.streams
         self._process = await asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", self.start.command, cwd=self.start.slug, env={"PATH": os.defpath, **self.start.environ},
-            stdin=asyncio.subprocess.DEVNULL, stdout=self._held, stderr=self._held, start_new_session=True,
+            *(["setsid", "-w", "-c"] if streams and streams.terminal else []), "/bin/sh", "-c", self.start.command,
+            cwd=self.start.slug, env={"PATH": os.defpath, **self.start.environ}, start_new_session=True,
+            stdin=streams.stdin if streams else asyncio.subprocess.DEVNULL,
+            stdout=streams.stdout if streams else self._held, stderr=streams.stderr if streams else self._held,
         )  # fmt: skip
 
     async def wait(self) -> int:
@@ -214,14 +217,15 @@ class FakeHandle:
         return 128 - status if status < 0 else status
 
     def terminate(self) -> None:
-        self._signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
 
-    def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+    def signal(self, number: int) -> None:
+        for process in self._tree():
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(number)
 
     async def release(self) -> None:
         if not self.released:

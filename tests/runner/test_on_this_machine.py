@@ -16,7 +16,7 @@ from pushd.layout import Layout
 from pushd.logplex.logplex import Logplex
 from pushd.model.launch import Launch
 from pushd.model.routing import WebState
-from pushd.runner.runner import Runner
+from pushd.runner.runner import RunLimits, Runner
 from pushd.runner.schedulers.local import LocalScheduler
 from pushd.sandbox.sandbox import Sandbox
 from tests.runner.conftest import SERVE, SERVE_PY, make_launch
@@ -41,7 +41,8 @@ class Machine:
     def another_runner(self) -> Runner:
         return Runner(
             scheduler=LocalScheduler(self.layout, self.sandbox), pipes=self.logplex, traffic=self.traffic, dynos=self.rows,
-            layout=self.layout, clock=SystemClock(), domain="localhost", run_timeout_seconds=60.0,
+            layout=self.layout, clock=SystemClock(), domain="localhost",
+            limits=RunLimits(run_seconds=60.0, attach_seconds=60.0, idle_seconds=3600.0),
         )  # fmt: skip
 
     def launch(self, number: int = 1, web: str = SERVE) -> Launch:

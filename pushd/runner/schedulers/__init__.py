@@ -22,6 +22,16 @@ class CannotStart(PushdError):
     id, status = "cannot_start", 503
 
 
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Descriptors that a program gets as its standard streams instead of the log; whoever opened them closes them."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+    terminal: bool = False  # they are one, and it becomes the program's controlling terminal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """All that one process tree needs to start."""
@@ -35,6 +45,7 @@ class Start:
     environment: Path | None  # the virtualenv, read-only at its real path
     storage: Path  # the app's persistent folder, at /storage
     memory_bytes: int  # quota: bounds what the private /tmp and the writable layer may take
+    streams: Streams | None = None  # None: nothing to read, and what it writes goes to the handle's FIFO
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,9 @@ class Handle(Protocol):
 
     def terminate(self) -> None:
         """TERM to the program's process group."""
+
+    def signal(self, number: int) -> None:
+        """Any other signal to every process of the dyno; nothing to those that have ended."""
 
     def kill(self) -> None:
         """KILL to the whole tree, setsid'ed children too."""

@@ -19,6 +19,7 @@ from pushd.runner.schedulers.shim import DynoFolder, Shim
 
 MARK = "HEROKU_DYNO_ID"  # in the environment of every process of a dyno; the name is Heroku's own
 _NEAR = 0.8  # of the memory quota: from here on shared pages are counted exactly
+_ENDING = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
 _KILL_WITHIN_SECONDS = 10.0
 _PAUSE_SECONDS = 0.002
 _MEMORY_FOLDERS = ("app", "tmp", "dev/shm")  # what is written there takes memory
@@ -59,9 +60,14 @@ class LocalHandle:
         processes = self._processes()
         if not processes:
             self.kill()
-        for pid in processes:
-            if (who := procfs.identify(pid)) is not None:
-                proc.send(who, signal.SIGTERM)
+        _send(processes, signal.SIGTERM)
+
+    def signal(self, number: int) -> None:
+        """To every process of the dyno; one that has not come to its program yet is killed by what would end it."""
+        processes = self._processes()
+        if not processes and number in _ENDING:
+            self.kill()
+        _send(processes, number)
 
     def kill(self) -> None:
         """KILL to the whole tree, setsid'ed children too: the death of a namespace's first process takes all in it.
@@ -150,3 +156,9 @@ class LocalHandle:
                     used[device] = (usage.f_blocks - usage.f_bfree) * usage.f_frsize
                 return sum(size for device, size in used.items() if device != on_disk)
         return 0
+
+
+def _send(processes: Sequence[int], number: int) -> None:
+    for pid in processes:
+        if (who := procfs.identify(pid)) is not None:
+            proc.send(who, number)

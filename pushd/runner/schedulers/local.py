@@ -6,10 +6,11 @@ in its environment, so the next daemon finds and ends what no identity names.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from pushd.layout import Layout
 from pushd.model.secret import Environ
 from pushd.runner.schedulers import CannotStart, Start
 from pushd.runner.schedulers.handle import MARK, LocalHandle
-from pushd.runner.schedulers.shim import ALIVE_FD, SHIM, DynoFolder, Shim
+from pushd.runner.schedulers.shim import ALIVE_FD, SHIM, STDERR_FD, STDIN_FD, STDOUT_FD, DynoFolder, Shim
 from pushd.sandbox.sandbox import Sandbox
 from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
 
@@ -87,12 +88,12 @@ class LocalScheduler:
         where = {"STORAGE_DIR": str(STORAGE if self._sandbox.confines else start.storage)}  # a config var of that name wins
         launcher = [_SHELL, "-c", _LAUNCH, os.path.basename(_SHELL), start.command]
         with self._sandbox.confine(_view(start, folder, Environ(where) | start.environ | mark)) as confined:
-            with folder.open_for_shim() as (output, alive):
+            with folder.open_for_shim() as (output, alive), _streams(start, output) as streams:
                 pid = proc.spawn(
                     ["/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path), *confined.argv, *launcher],
                     env={**confined.env, **mark},
                     stdout=output,
-                    fds={**confined.fds, ALIVE_FD: alive},
+                    fds={**confined.fds, **streams, ALIVE_FD: alive},
                 )
         process = procfs.identify(pid)
         if process is None:
@@ -110,10 +111,24 @@ def _view(start: Start, folder: DynoFolder, environ: Environ) -> View:
         scratch=folder.scratch,
         environ=environ,
         limits=Limits(scratch_bytes=start.memory_bytes),
+        terminal=start.streams is not None and start.streams.terminal,
         read_only=(Bind(environment),) if environment else (),
         read_write=(Bind(start.storage, at=STORAGE),),
         interpreters=(environment / "bin" / "python",) if environment else (),
     )
+
+
+@contextlib.contextmanager
+def _streams(start: Start, output: int) -> Iterator[dict[int, int]]:
+    """Number in the shim -> ours: the dyno's own streams, else nothing to read, and all that it writes to `output`."""
+    if start.streams is not None:
+        yield {STDIN_FD: start.streams.stdin, STDOUT_FD: start.streams.stdout, STDERR_FD: start.streams.stderr}
+        return
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield {STDIN_FD: null, STDOUT_FD: output, STDERR_FD: output}
+    finally:
+        os.close(null)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from pushd.kit.proc import readable
 from pushd.kit.procfs import Identity
 from pushd.sandbox.argv import STATUS
 
+STDIN_FD, STDOUT_FD, STDERR_FD = 5, 6, 7  # what the program gets as its standard streams
 ALIVE_FD = 8
 KILLED = 137  # when nobody could tell the status: somebody killed the shim
 
@@ -30,7 +31,7 @@ KILLED = 137  # when nobody could tell the status: somebody killed the shim
 # Then it waits for a writer that never comes: `release` ends it. Its own words ("Killed") go to /dev/null.
 SHIM = f"""cd "$1" || exit
 shift
-(exec "$@" 2>&1 {ALIVE_FD}>&-)
+(exec "$@" <&{STDIN_FD} >&{STDOUT_FD} 2>&{STDERR_FD} {STDIN_FD}<&- {STDOUT_FD}>&- {STDERR_FD}>&- {ALIVE_FD}>&-)
 echo $? 1<>exit
 exec {ALIVE_FD}>&-
 read -r _ <alive"""
