@@ -354,11 +354,12 @@ async def test_a_client_that_does_not_read_is_h28(serving: Serving) -> None:
 
 
 async def test_a_target_that_does_not_read_an_upload_is_h15(serving: Serving) -> None:
-    async with serving(idle_seconds=0.2) as front:
-        client = await front.ask(method="POST", more="Content-Length: 100000000\r\n")
+    upload = b"x" * 20_000_000  # made before: a client that is silent meanwhile is H28
+    async with serving(idle_seconds=0.5) as front:
+        client = await front.ask(method="POST", more=f"Content-Length: {len(upload)}\r\n")
         wire = await front.target.accept()
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        sending = asyncio.ensure_future(client.send(b"x" * 100_000_000))
+        sending = asyncio.ensure_future(client.send(upload))
         assert (await client.answer()).status == 503
         await check_line(front, "H15", 503, extra=" sock=backend")
         sending.cancel()
