@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from aiohttp import web
 
-from pushd.api.answers import Json, answer, app_reference, fixed, page, timestamp
+from pushd.api.answers import Json, answer, app_reference, derived_id, fixed, page, timestamp
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, DEPLOYS, STORE, USER
 from pushd.api.ranges import Field
 from pushd.errors import InvalidParams, NotFound
 from pushd.model.app import App
-from pushd.model.formation import RELEASE, ProcessFormation, Scale, check_known, parse_quantity
+from pushd.model.formation import DYNO_SIZE, RELEASE, ProcessFormation, Scale, check_known, parse_quantity
 
 FIELDS = {
     "type": Field[ProcessFormation](lambda row: row.type),
@@ -51,7 +52,8 @@ async def list_all(request: web.Request) -> web.Response:
     app = request[APP]
     commands = await _commands(request)
     rows = await request.app[STORE].formation.of(app)
-    return page(request, _declared(rows, commands), FIELDS, lambda row: formation_json(app, row, commands))
+    shown = [*_declared(rows, commands), *_release_phase(app, commands)]
+    return page(request, shown, FIELDS, lambda row: formation_json(app, row, commands))
 
 
 async def show(request: web.Request) -> web.Response:
@@ -120,6 +122,22 @@ async def _commands(request: web.Request) -> Mapping[str, str]:
 
 def _declared(rows: Iterable[ProcessFormation], commands: Mapping[str, str]) -> list[ProcessFormation]:
     return [row for row in rows if row.type in commands and row.type != RELEASE]
+
+
+def _release_phase(app: App, commands: Mapping[str, str]) -> list[ProcessFormation]:
+    """The type `release`, wanted 0 times: it is no dyno, but Heroku's clients look here whether there is a release phase."""
+    if RELEASE not in commands:
+        return []
+    row = ProcessFormation(
+        id=UUID(derived_id(app.id, RELEASE)),
+        app_id=app.id,
+        type=RELEASE,
+        quantity=0,
+        size=DYNO_SIZE,
+        created_at=app.created_at,
+        updated_at=app.updated_at,
+    )
+    return [row]
 
 
 def formation_json(app: App, row: ProcessFormation, commands: Mapping[str, str]) -> Json:

@@ -12,6 +12,7 @@ from pushd.api.needs import APP, DEPLOYS, STORE, USER
 from pushd.api.output_streams import output_url
 from pushd.api.ranges import Field
 from pushd.errors import InvalidParams
+from pushd.model.formation import RELEASE
 from pushd.model.release import Release, ReleaseStatus, current_release, parse_release_number
 
 FIELDS = {
@@ -72,11 +73,17 @@ def release_json(request: web.Request, release: Release, current: Release | None
         "artifacts": [{"type": "slug", "id": str(release.slug_id)}] if has_slug else [],
         "addon_plan_names": [],
         "eligible_for_rollback": has_slug and release.status is ReleaseStatus.SUCCEEDED,
-        "output_stream_url": output_url(request, "releases", release.app_id, release.id) if release.has_output else None,
+        "output_stream_url": output_url(request, "releases", release.app_id, release.id) if _has_phase(release) else None,
         "user": {"id": str(release.user_id), "email": release.user_email},
         "created_at": timestamp(release.created_at),
         "updated_at": timestamp(release.updated_at),
     }
+
+
+def _has_phase(release: Release) -> bool:
+    """Whether a release phase printed something, or is about to: clients follow it from here, and find 404 until it starts."""
+    is_ahead = release.status is ReleaseStatus.PENDING and RELEASE in release.process_types and not release.phase_passed
+    return release.has_output or is_ahead
 
 
 async def _shown(request: web.Request, release: Release) -> Json:

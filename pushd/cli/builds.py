@@ -1,4 +1,4 @@
-"""Builds: every push that was built, with what it printed."""
+"""Builds: every push and archive that was built, with what it printed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pushd.cli.options import Here, json_option, on_app
 from pushd.cli.releases import show_output
 from pushd.client.shapes import BuildShape
 from pushd.errors import NotFound
+
+_COMMIT_DIGITS = 40
 
 
 @click.command("builds")
@@ -87,4 +89,5 @@ def _find(here: Here, build: str | None) -> BuildShape:
 
 
 def _commit(build: BuildShape) -> str:
-    return (build["source_blob"]["version"] or "")[:8]
+    version = build["source_blob"]["version"] or ""
+    return version[:8] if len(version) == _COMMIT_DIGITS else version

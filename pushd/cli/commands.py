@@ -36,8 +36,12 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
     },
     "Releases and builds": {
         "releases": "releases:list_releases", "releases:info": "releases:info", "releases:output": "releases:output",
-        "releases:rollback": "releases:rollback",
+        "releases:rollback": "releases:rollback", "releases:retry": "releases:retry",
         "builds": "builds:list_builds", "builds:info": "builds:info", "builds:output": "builds:output",
+        "builds:create": "builds_create:create", "builds:cancel": "builds_create:cancel",
+        "buildpacks": "buildpacks:list_buildpacks", "buildpacks:add": "buildpacks:add",
+        "buildpacks:set": "buildpacks:set_buildpack", "buildpacks:remove": "buildpacks:remove",
+        "buildpacks:clear": "buildpacks:clear",
     },
     "Access": {"access": "access:list_access", "access:add": "access:add", "access:remove": "access:remove"},
     "Account": {

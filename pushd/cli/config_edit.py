@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import click
 
@@ -18,20 +19,24 @@ _HEAD = """\
 
 
 @click.command("config:edit")
+@click.argument("key", required=False)
 @on_app
 @no_wait_option
-def edit(here: Here, no_wait: bool) -> None:
+def edit(here: Here, key: str | None, no_wait: bool) -> None:
     """Change config vars in your editor, and restart the app.
 
     The editor is $VISUAL or $EDITOR. Nothing is changed if you leave the text as it is, or if somebody else changed the
     config vars meanwhile.
 
+    With KEY its value alone is edited, as it is.
+
     \b
-    Example:
+    Examples:
         EDITOR=nano pushd config:edit
+        pushd config:edit PRIVATE_KEY
     """
     before = here.client.config_vars(here.app)
-    after = _edited(_HEAD.format(app=here.app) + dotenv_text.dump(before))
+    after = _with_value_edited(before, key) if key else _edited(_HEAD.format(app=here.app) + dotenv_text.dump(before))
     changes: dict[str, str | None] = {key: value for key, value in after.items() if before.get(key) != value}
     changes |= dict.fromkeys(key for key in before if key not in after)
     if not changes:
@@ -42,6 +47,18 @@ def edit(here: Here, no_wait: bool) -> None:
             remedy="Run `pushd config:edit` again.",
         )
     change_vars(here, changes, f"Changing {', '.join(sorted(changes))}", no_wait=no_wait)
+
+
+def _with_value_edited(before: Mapping[str, str], key: str) -> dict[str, str]:
+    """All config vars, one of them as the person made it; a newline that the editor put at its end is not part of it."""
+    old = before.get(key, "")
+    environ = place().environ
+    edited = click.edit(old, editor=environ.get("VISUAL") or environ.get("EDITOR"), require_save=False)
+    if edited is None or edited == old:
+        return dict(before)
+    if edited.endswith("\n") and not old.endswith("\n"):
+        edited = edited[:-1]
+    return {**before, key: edited}
 
 
 def _edited(text: str) -> dict[str, str]:

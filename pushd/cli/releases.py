@@ -61,8 +61,9 @@ def info(here: Here, release: str | None, shell: bool, as_json: bool) -> None:
     if not shell:
         render.heading(f"Release v{found['version']}")
         render.pairs({
-            "Change": found["description"], "By": found["user"]["email"], "When": render.when(found["created_at"]),
-            "Status": _status(found) or found["status"],
+            "Add-ons": ", ".join(found["addon_plan_names"]), "Change": found["description"], "By": found["user"]["email"],
+            "When": render.when(found["created_at"]), "Status": _status(found) or found["status"],
+            "Eligible for Rollback?": "Yes" if found["eligible_for_rollback"] else "No",
         })  # fmt: skip
         render.out("")
         render.heading(f"v{found['version']} Config vars")
@@ -123,6 +124,34 @@ def rollback(here: Here, release: str | None, no_wait: bool, as_json: bool) -> N
     render.out(f"Rolled back {here.app} to v{target['version']}, now at v{changed.value['version']}.")
     if current:
         render.hint(f"To undo: pushd releases:rollback v{current} --app {here.app}")
+
+
+@click.command("releases:retry")
+@on_app
+@no_wait_option
+@json_option
+def retry(here: Here, no_wait: bool, as_json: bool) -> None:
+    """Run the release phase of the newest release again.
+
+    Makes a new release of the same slug with the newest config vars. Ends when the dynos answer.
+
+    \b
+    Example:
+        pushd releases:retry
+    """
+    newest = _find(here, None)
+    slug = newest["slug"]
+    if slug is None or not any(each["type"] == "release" for each in here.client.formation(here.app)):
+        raise NotFound(f"{here.app} has no release phase to run again.", resource="formation",
+                       remedy="Declare one in the Procfile (release: ...), then push.")  # fmt: skip
+    with render.doing(f"Retrying v{newest['version']} on {here.app}") as step:
+        description = f"Retry of v{newest['version']}: {newest['description']}"
+        changed = here.client.release_slug(here.app, slug["id"], description)
+        step.note = f"v{changed.value['version']}"
+        follow(here.client, changed, no_wait=no_wait)
+    if as_json:
+        return render.json(changed.value)
+    render.hint(f"What it printed: pushd releases:output v{changed.value['version']} --app {here.app}")
 
 
 def show_output(here: Here, url: str, *, as_json: bool) -> None:

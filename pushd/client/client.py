@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 from pushd.client.account import AccountCalls
 from pushd.client.belongings import BelongingCalls
+from pushd.client.builds import BuildCalls
 from pushd.client.calls import app_path, changed, request_target
 from pushd.client.dynos import DynoCalls
 from pushd.client.events import Event, parse_events
 from pushd.client.shapes import (
     AppShape,
-    BuildShape,
     Changed,
     ChangeShape,
     ReleaseShape,
@@ -26,10 +26,9 @@ from pushd.errors import NotFound, Unavailable
 CHANGE_WAIT_SECONDS = 50  # what one `?wait=` asks for at most
 RECONNECT_SECONDS = 0.3
 SILENCE_SECONDS = 120.0  # a log stream has a heartbeat at least every 60 s
-OUTPUT_SILENCE_SECONDS = 3600.0  # a build may say nothing until its time limit
 
 
-class Client(AccountCalls, BelongingCalls, DynoCalls):
+class Client(AccountCalls, BelongingCalls, BuildCalls, DynoCalls):
     """Calls by name on one server, with one token. Raises what `Transport` raises.
 
     Made of one class for each topic that has a module of its own.
@@ -51,11 +50,6 @@ class Client(AccountCalls, BelongingCalls, DynoCalls):
         wanted = {"name": name, "region": region, "stack": stack}
         body = {key: value for key, value in wanted.items() if value is not None}
         return cast(AppShape, self._send("POST", "/apps", body))
-
-    def set_buildpacks(self, app: str, buildpacks: Sequence[str]) -> list[dict[str, Any]]:
-        """All buildpacks of an app, in order; none lets the server detect one."""
-        body = {"updates": [{"buildpack": each} for each in buildpacks]}
-        return cast(list[dict[str, Any]], self._send("PUT", app_path(app, "buildpack-installations"), body))
 
     def maybe_pipeline_coupling(self, app: str) -> dict[str, Any] | None:
         try:
@@ -82,7 +76,7 @@ class Client(AccountCalls, BelongingCalls, DynoCalls):
         """Set, or unset with None; gives all config vars after it."""
         return changed(self._transport.call("PATCH", app_path(app, "config-vars"), body=dict(changes)))
 
-    # Releases and builds
+    # Releases
 
     def releases(self, app: str, *, limit: int) -> list[ReleaseShape]:
         """The newest `limit` releases, newest first."""
@@ -97,17 +91,6 @@ class Client(AccountCalls, BelongingCalls, DynoCalls):
 
     def rollback(self, app: str, release_id: str) -> Changed[ReleaseShape]:
         return changed(self._transport.call("POST", app_path(app, "releases"), body={"release": release_id}))
-
-    def builds(self, app: str) -> list[BuildShape]:
-        """Newest first."""
-        return sorted(self._list(app_path(app, "builds")), key=lambda build: str(build["created_at"]), reverse=True)
-
-    def build(self, app: str, build_id: str) -> BuildShape:
-        return cast(BuildShape, self._get(app_path(app, "builds", build_id)))
-
-    def output(self, url: str) -> Iterator[bytes]:
-        """The text behind an `output_stream_url`, live until it ends."""
-        return self._transport.stream(request_target(url), silence_seconds=OUTPUT_SILENCE_SECONDS)
 
     # Logs
 

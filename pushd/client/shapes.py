@@ -68,6 +68,7 @@ class ReleaseShape(TypedDict):
     user: UserShape
     slug: SlugRef | None
     eligible_for_rollback: bool
+    addon_plan_names: list[str]
     output_stream_url: str | None
 
 
@@ -182,6 +183,16 @@ class DrainShape(TypedDict):
     id: str
     url: str
     token: str
+
+
+class BuildpackRef(TypedDict):
+    url: str
+    name: str
+
+
+class BuildpackShape(TypedDict):
+    ordinal: int
+    buildpack: BuildpackRef
 
 
 class SettingShape(TypedDict):

@@ -9,9 +9,9 @@ import select
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from pushd import __version__
@@ -99,6 +99,26 @@ class Transport:
                     self._answer(response, response.read())
                 while data := response.read1(1 << 16):
                     yield data
+        finally:
+            connection.close()
+
+    def upload(self, path: str, content: IO[bytes], size_bytes: int) -> None:
+        """PUT a file, on a connection of its own and without our token: its URL is a secret itself.
+
+        Raises: PushdError for a refusal, Unreachable.
+        """
+        connection = self._connect(CONNECT_SECONDS)
+        sent = {"User-Agent": f"pushd/{__version__}", "Content-Length": str(size_bytes)}
+        try:
+            with _TellingFailures(self, ANSWER_SECONDS):
+                connection.connect()
+                connection.sock.settimeout(ANSWER_SECONDS)
+                with suppress(BrokenPipeError, ConnectionResetError):  # it may refuse before it has all: the answer says why
+                    connection.request("PUT", self._path_prefix + path, body=content, headers=sent)
+                response = connection.getresponse()
+                data = response.read()
+            if response.status >= 300:
+                self._answer(response, data)
         finally:
             connection.close()
 

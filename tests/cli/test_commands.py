@@ -19,7 +19,9 @@ PROMISED = """
 apps apps:create apps:info apps:destroy apps:rename apps:open git:remote git:clone git:credentials
 config config:get config:set config:unset config:edit logs ps ps:scale ps:type ps:stop ps:wait ps:restart
 releases releases:info releases:output releases:rollback run run:inside run:detached maintenance maintenance:on maintenance:off
-builds builds:info builds:output settings settings:set settings:unset serve demo shell-init version help
+builds builds:info builds:output builds:create builds:cancel releases:retry
+buildpacks buildpacks:add buildpacks:set buildpacks:remove buildpacks:clear
+settings settings:set settings:unset serve demo shell-init version help
 heroku-env
 auth:login auth:logout auth:whoami auth:token authorizations authorizations:create authorizations:info authorizations:update
 authorizations:rotate authorizations:revoke features features:info features:enable features:disable labs apps:stacks
@@ -44,11 +46,13 @@ ABOUT_ONE_APP = [
     "apps:info", "apps:destroy", "apps:rename", "apps:open", "config", "config:get", "config:set", "config:unset",
     "config:edit", "logs", "ps", "ps:scale", "ps:type", "ps:stop", "ps:wait", "ps:restart", "releases", "releases:info",
     "releases:output", "releases:rollback", "run", "run:inside", "run:detached", "maintenance", "maintenance:on",
-    "maintenance:off", "builds", "builds:info", "builds:output", "settings", "settings:set", "settings:unset",
     "domains", "domains:add", "domains:info", "domains:update", "domains:wait", "domains:remove", "domains:clear", "certs",
     "certs:add", "certs:info", "certs:update", "certs:remove", "certs:generate", "certs:auto", "certs:auto:enable",
     "certs:auto:disable", "certs:auto:refresh", "access", "access:add", "access:remove", "drains", "drains:add",
     "drains:remove",
+    "maintenance:off", "builds", "builds:info", "builds:output", "builds:create", "builds:cancel",
+    "releases:retry", "buildpacks", "buildpacks:add", "buildpacks:set", "buildpacks:remove", "buildpacks:clear",
+    "settings", "settings:set", "settings:unset",
 ]  # fmt: skip
 WITHOUT_JSON = {
     "config:edit": "opens an editor and shows no more than that it is done",
@@ -64,7 +68,17 @@ WITHOUT_JSON = {
     "git:credentials": "speaks git's own protocol",
     "help": "prose",
 }
-WAITS = ["config:set", "config:unset", "config:edit", "releases:rollback", "ps:scale", "ps:type", "ps:restart", "ps:stop"]
+WAITS = [
+    "config:set",
+    "config:unset",
+    "config:edit",
+    "releases:rollback",
+    "releases:retry",
+    "ps:scale",
+    "ps:type",
+    "ps:restart",
+    "ps:stop",
+]
 
 
 def options_of(name: str) -> set[str]:

@@ -40,6 +40,8 @@ OURS = {  # command -> why Heroku has none of that name
     "builds": "a plugin of Heroku's",
     "builds:info": "a plugin of Heroku's",
     "builds:output": "a plugin of Heroku's",
+    "builds:create": "a plugin of Heroku's",
+    "builds:cancel": "a plugin of Heroku's",
     "settings": "how this server treats an app",
     "settings:set": "how this server treats an app",
     "settings:unset": "how this server treats an app",

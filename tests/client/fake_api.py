@@ -43,6 +43,8 @@ class FakeApi:
     formation: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     dynos: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     builds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    buildpacks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    uploaded: bytes = b""
     settings: dict[str, str] = field(default_factory=dict)
     features: dict[str, bool] = field(default_factory=lambda: {"runtime-dyno-metadata": True, "log-runtime-metrics": False})
     authorizations: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -78,7 +80,7 @@ class FakeApi:
         release = {
             "id": str(uuid4()), "version": len(rows) + 1, "description": description, "status": status,
             "current": status == "succeeded", "created_at": MADE_AT, "user": USER, "slug": {"id": "s"} if slug else None,
-            "eligible_for_rollback": slug and status == "succeeded", "output_stream_url": None,
+            "addon_plan_names": [], "eligible_for_rollback": slug and status == "succeeded", "output_stream_url": None,
         }  # fmt: skip
         rows.append(release)
         return release
@@ -169,6 +171,8 @@ def _release(api: FakeApi, asked: Asked, app: str, which: str) -> Answer:
 
 
 def _rollback(api: FakeApi, asked: Asked, app: str) -> Answer:
+    if "slug" in asked.body:
+        return api.changed(201, api.add_release(app, asked.body["description"]))
     target = _find_release(api, app, asked.body["release"])
     assert target
     return api.changed(201, api.add_release(app, f"Rollback to v{target['version']}"))
@@ -310,6 +314,33 @@ def _acm(api: FakeApi, asked: Asked, app: str) -> Answer:
     return 422, {"id": "invalid_params", "message": "Not by itself yet.\ncerts:add CRT KEY."}
 
 
+def _build(api: FakeApi, asked: Asked, app: str) -> Answer:
+    blob = {"version": None, "version_description": None} | asked.body["source_blob"]
+    build = {"id": str(uuid4()), "status": "pending", "source_blob": blob, "reason": "", "user": USER, "release": None,
+             "output_stream_url": f"{api.url}/out/build", "created_at": MADE_AT, "updated_at": MADE_AT}  # fmt: skip
+    api.builds.setdefault(app, []).insert(0, build)
+    return 201, build
+
+
+def _cancel(api: FakeApi, asked: Asked, app: str, build: str) -> Answer:
+    found = next(each for each in api.builds[app] if each["id"] == build)
+    found.update(status="failed", reason="cancelled")
+    return 200, found
+
+
+def _sources(api: FakeApi, asked: Asked) -> Answer:
+    return 201, {"source_blob": {"put_url": f"{api.url}/up?k=1", "get_url": f"{api.url}/down"}}
+
+
+def _set_buildpacks(api: FakeApi, asked: Asked, app: str) -> Answer:
+    names = [each["buildpack"].removeprefix("urn:buildpack:") for each in asked.body["updates"]]
+    urls = [name if "://" in name else f"urn:buildpack:{name}" for name in names]
+    api.buildpacks[app] = [
+        {"ordinal": n, "buildpack": {"url": url, "name": name}} for n, (name, url) in enumerate(zip(names, urls, strict=True))
+    ]
+    return 200, api.buildpacks[app]
+
+
 _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET", r"/account", lambda api, asked: (200, USER)),
     ("GET", r"/oauth/authorizations", lambda api, asked: (200, list(api.authorizations.values()))),
@@ -351,6 +382,11 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("POST", r"/apps/([^/]+)/dynos/([^/]+)/actions/stop", lambda api, asked, app, dyno: api.changed(202, {})),
     ("POST", r"/apps/([^/]+)/formations/([^/]+)/actions/stop", lambda api, asked, app, kind: api.changed(202, {})),
     ("GET", r"/apps/([^/]+)/builds", _list("builds")),
+    ("POST", r"/apps/([^/]+)/builds", _build),
+    ("DELETE", r"/apps/([^/]+)/builds/([^/]+)", _cancel),
+    ("POST", r"/sources", _sources),
+    ("GET", r"/apps/([^/]+)/buildpack-installations", _list("buildpacks")),
+    ("PUT", r"/apps/([^/]+)/buildpack-installations", _set_buildpacks),
     ("GET", r"/apps/([^/]+)/builds/([^/]+)", lambda api, asked, app, build: (200, api.builds[app][0])),
     ("POST", r"/apps/([^/]+)/log-sessions", _log_session),
     ("GET", r"/apps/([^/]+)/pipeline-couplings", lambda api, asked, app: (404, {"id": "not_found", "message": "None."})),
@@ -376,6 +412,9 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
+        if url.path == "/up":  # no JSON, and no token: the URL is the secret
+            self.api.uploaded = raw
+            return self._send(200, b"", {})
         asked = Asked(self.command, url.path, parse_qs(url.query), headers, json.loads(raw) if raw else None)
         self.api.asked.append(asked)
         if url.path.startswith("/logs/"):
