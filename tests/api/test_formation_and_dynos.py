@@ -10,15 +10,15 @@ from pushd.model.dyno import DynoState
 from tests.api.conftest import Api
 
 
-async def test_the_formation_shows_each_process_type_but_release(api: Api) -> None:
+async def test_the_formation_shows_each_process_type_and_that_there_is_a_release_phase(api: Api) -> None:
     await api.deployed("shop")
 
     rows = await api.get("/apps/shop/formation")
 
     assert [(row["type"], row["quantity"], row["command"]) for row in rows] == [
-        ("web", 1, "gunicorn hello:app"), ("worker", 0, "python worker.py"),
+        ("release", 0, "flask db upgrade"), ("web", 1, "gunicorn hello:app"), ("worker", 0, "python worker.py"),
     ]  # fmt: skip
-    assert await api.get("/apps/shop/formation/web") == rows[0] == await api.get(f"/apps/shop/formation/{rows[0]['id']}")
+    assert await api.get("/apps/shop/formation/web") == rows[1] == await api.get(f"/apps/shop/formation/{rows[1]['id']}")
 
 
 async def test_before_the_first_push_there_is_no_formation(api: Api) -> None:

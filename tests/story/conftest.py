@@ -234,6 +234,10 @@ class Story:
         finally:
             transcript.close()
 
+    def outputs_text(self, app: App, build_id: UUID) -> str:
+        """What a build printed."""
+        return self.layout.build_output(app.id, build_id).read_text()
+
     async def statuses(self, app: App) -> dict[str, str]:
         """v1 -> succeeded, ..."""
         return {each.name: each.status.value for each in await self.store.releases.list(app, newest_first=False)}
