@@ -198,6 +198,27 @@ class Server:
         finally:
             connection.close()
 
+    def put(self, url: str, data: bytes) -> tuple[int, str]:
+        """Send bytes to a URL of the API that is the secret itself; gives status and body."""
+        connection = http.client.HTTPConnection(self.api.removeprefix("http://"), timeout=PATIENCE_SECONDS)
+        try:
+            connection.request("PUT", url.removeprefix(self.api), body=data)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def fetch(self, url: str) -> bytes:
+        """What such a URL answers."""
+        connection = http.client.HTTPConnection(self.api.removeprefix("http://"), timeout=PATIENCE_SECONDS)
+        try:
+            connection.request("GET", url.removeprefix(self.api))
+            answer = connection.getresponse()
+            assert answer.status == 200
+            return answer.read()
+        finally:
+            connection.close()
+
 
 @dataclass
 class Project:
