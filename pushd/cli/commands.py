@@ -43,6 +43,16 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
         "buildpacks:set": "buildpacks:set_buildpack", "buildpacks:remove": "buildpacks:remove",
         "buildpacks:clear": "buildpacks:clear",
     },
+    "Pipelines and webhooks": {
+        "pipelines": "pipelines:list_pipelines", "pipelines:create": "pipelines:create", "pipelines:add": "pipelines:add",
+        "pipelines:remove": "pipelines:remove", "pipelines:update": "pipelines:update", "pipelines:info": "pipelines:info",
+        "pipelines:rename": "pipelines:rename", "pipelines:destroy": "pipelines:destroy",
+        "pipelines:promote": "promote:promote",
+        "webhooks": "webhooks:list_webhooks", "webhooks:add": "webhooks:add", "webhooks:info": "webhooks:info",
+        "webhooks:update": "webhooks:update", "webhooks:remove": "webhooks:remove",
+        "webhooks:deliveries": "webhooks:deliveries", "webhooks:deliveries:info": "webhooks:delivery_info",
+        "webhooks:events": "webhooks:events", "webhooks:events:info": "webhooks:event_info",
+    },
     "Access": {"access": "access:list_access", "access:add": "access:add", "access:remove": "access:remove"},
     "Account": {
         "auth:login": "login:login", "auth:logout": "login:logout", "auth:whoami": "login:whoami", "auth:token": "login:token",

@@ -13,6 +13,7 @@ from pushd.client.builds import BuildCalls
 from pushd.client.calls import app_path, changed, request_target
 from pushd.client.dynos import DynoCalls
 from pushd.client.events import Event, parse_events
+from pushd.client.pipelines import PipelineCalls
 from pushd.client.shapes import (
     AppShape,
     Changed,
@@ -28,7 +29,7 @@ RECONNECT_SECONDS = 0.3
 SILENCE_SECONDS = 120.0  # a log stream has a heartbeat at least every 60 s
 
 
-class Client(AccountCalls, BelongingCalls, BuildCalls, DynoCalls):
+class Client(AccountCalls, BelongingCalls, BuildCalls, DynoCalls, PipelineCalls):
     """Calls by name on one server, with one token. Raises what `Transport` raises.
 
     Made of one class for each topic that has a module of its own.

@@ -26,6 +26,7 @@ OPTIONS_WE_LACK = {
     ("access:add", "--permissions"): "permissions are those of teams; a collaborator has all",
     ("certs:auto", "--wait"): "no certificates are issued here yet",
     ("certs:auto:enable", "--wait"): "no certificates are issued here yet",
+    ("pipelines:create", "--team"): "no teams here",
     ("domains", "--no-wrap"): "a table in a pipe is never wrapped",
     ("auth:login", "--browser"): "one logs in with a token",
     ("authorizations:update", "--client-id"): "no OAuth clients here",
