@@ -15,6 +15,7 @@ _TEAM = ("There are no teams on this server.", "Share an app with `access:add`."
 _TEAM_APP = ("Apps of this server belong to no team.", "Share an app with `access:add`.")
 _FORWARD = ("Dynos of this server take no SSH connections.", "Use `run:inside` for a command in a running dyno.")
 _DASHBOARD = ("This server has no dashboard yet.", "`pushd help` lists what the command line shows.")
+_TWO_FACTORS = ("There is no two-factor authentication on this server.", "Tokens alone open it; let them expire.")
 _BRANCH = ("Pipelines of this server follow no repository elsewhere.", "Push with git, then `pipelines:promote`.")
 
 # A name stands for all that begins with it and a colon; the longest that fits is taken.
@@ -34,8 +35,7 @@ NOT_OFFERED: Mapping[str, tuple[str, str]] = MappingProxyType({
     "ps:autoscale": ("Dynos of this server are not scaled by load.", "Scale with `ps:scale`."),
     "ps:exec": _FORWARD, "ps:copy": _FORWARD, "ps:forward": _FORWARD, "ps:socks": _FORWARD,
     "pipelines:connect": _BRANCH, "pipelines:setup": _BRANCH, "pipelines:diff": _BRANCH,
-    "auth:2fa": ("There is no two-factor authentication on this server.", "Tokens alone open it; let them expire."),
-    "2fa": ("There is no two-factor authentication on this server.", "Tokens alone open it; let them expire."),
+    "auth:2fa": _TWO_FACTORS, "2fa": _TWO_FACTORS, "twofactor": _TWO_FACTORS,
     "clients": ("There are no OAuth clients on this server.", "Give a program a token: `authorizations:create`."),
     "sessions": ("Tokens have no sessions on this server.", "`authorizations` lists them."),
     "dashboard": _DASHBOARD, "notifications": _DASHBOARD, "apps:favorites": _DASHBOARD, "apps:errors": _DASHBOARD,

@@ -19,7 +19,7 @@ class AccountCalls(Calls):
     # Tokens
 
     def authorizations(self) -> list[AuthorizationShape]:
-        return cast(list[AuthorizationShape], self._send("GET", "/oauth/authorizations"))
+        return cast(list[AuthorizationShape], self._list("/oauth/authorizations"))
 
     def authorization(self, which: str) -> AuthorizationShape:
         return cast(AuthorizationShape, self._send("GET", _authorization(which)))
@@ -44,7 +44,7 @@ class AccountCalls(Calls):
     # Features, stacks, regions, add-ons
 
     def features(self, app: str) -> list[FeatureShape]:
-        return cast(list[FeatureShape], self._send("GET", app_path(app, "features")))
+        return cast(list[FeatureShape], self._list(app_path(app, "features")))
 
     def feature(self, app: str, name: str) -> FeatureShape:
         return cast(FeatureShape, self._send("GET", app_path(app, "features", name)))
@@ -53,17 +53,17 @@ class AccountCalls(Calls):
         return cast(FeatureShape, self._send("PATCH", app_path(app, "features", name), {"enabled": enabled}))
 
     def regions(self) -> list[RegionShape]:
-        return cast(list[RegionShape], self._send("GET", "/regions"))
+        return cast(list[RegionShape], self._list("/regions"))
 
     def stacks(self) -> list[StackShape]:
-        return cast(list[StackShape], self._send("GET", "/stacks"))
+        return cast(list[StackShape], self._list("/stacks"))
 
     def set_stack(self, app: str, stack: str) -> AppShape:
         return cast(AppShape, self._send("PATCH", app_path(app), {"build_stack": stack}))
 
     def addons(self, app: str | None) -> list[AddonShape]:
         """Those of an app; None: of all apps."""
-        return cast(list[AddonShape], self._send("GET", "/addons" if app is None else app_path(app, "addons")))
+        return cast(list[AddonShape], self._list("/addons" if app is None else app_path(app, "addons")))
 
 
 def _authorization(which: str) -> str:

@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from pushd.errors import Conflict, NotFound
@@ -18,6 +18,7 @@ from pushd.store.database import Database
 from pushd.store.rows import maybe_text, maybe_time, not_found, parse_id, time_text
 
 TOKEN_PREFIX = "pushd-"
+_KEPT_AFTER_THEIR_END = timedelta(days=30)  # expired authorizations, so that one can see what has ended
 TOKEN_BYTES = 32  # so random that a plain SHA-256 is as good as a slow hash
 
 
@@ -127,7 +128,10 @@ class Users:
     async def create_authorization(
         self, user: User, description: str, expires: datetime | None = None, *, scopes: frozenset[Scope] = EVERYTHING
     ) -> tuple[Authorization, str]:
-        """A new authorization, and its token: this is the only time that the token can be seen."""
+        """A new authorization, and its token: this is the only time that the token can be seen.
+
+        Those of the user that ended a month ago are forgotten.
+        """
         token, now = new_token(), self._clock.now()
         made = Authorization(
             id=uuid4(),
@@ -144,7 +148,10 @@ class Users:
             *(time_text(now), None if expires is None else time_text(expires), _scope_text(scopes)),
         )
 
+        forgotten = (str(user.id), time_text(now - _KEPT_AFTER_THEIR_END))
+
         def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM authorizations WHERE user_id = ? AND expires_at < ?", forgotten)
             connection.execute(
                 "INSERT INTO authorizations"
                 " (id, user_id, description, token_hash, token_hint, from_file, created_at, expires_at, scope)"

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
 from pushd.access.access import TOKEN_LIMIT, Access
-from pushd.access.actions import RULES, Action, Who, may
+from pushd.access.actions import GRANTS, RULES, Action, Who, may
 from pushd.errors import Forbidden, NotFound, Unauthorized
 from pushd.model.app import App
-from pushd.model.user import User
+from pushd.model.user import Scope, User
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -127,3 +128,34 @@ def test_without_a_user_the_door_asks_who_it_is() -> None:
 def test_an_owner_is_told_what_they_may_not() -> None:
     with pytest.raises(Forbidden, match="You may not run this server"):
         Access(OneToken()).check(OWNER, Action.ADMIN, APP)
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide"),
+    [(Scope.IDENTITY, Scope.READ), (Scope.READ, Scope.WRITE), (Scope.READ, Scope.READ_PROTECTED),
+     (Scope.READ_PROTECTED, Scope.WRITE_PROTECTED), (Scope.WRITE, Scope.WRITE_PROTECTED),
+     (Scope.WRITE_PROTECTED, Scope.GLOBAL)],
+)  # fmt: skip
+def test_scopes_are_nested(narrow: Scope, wide: Scope) -> None:
+    assert GRANTS[narrow] < GRANTS[wide]
+
+
+def test_no_scope_but_global_makes_tokens_or_runs_the_server() -> None:
+    assert {scope for scope in Scope if GRANTS[scope] & {Action.ACCOUNT, Action.ADMIN}} == {Scope.GLOBAL}
+
+
+def test_a_scope_takes_away_and_never_gives() -> None:
+    everything = frozenset(Scope)
+    for user in (OPERATOR, OWNER, STRANGER):
+        for action in Action:
+            assert may(replace(user, scopes=everything), action, APP) == may(user, action, APP)
+            assert not may(replace(user, scopes=frozenset()), action, APP)
+
+
+async def test_a_token_that_does_not_reach_so_far_says_so() -> None:
+    access, reader = Access(OneToken()), replace(OWNER, scopes=frozenset({Scope.READ}))
+    access.check(reader, Action.LOGS, APP)
+    with pytest.raises(Forbidden, match=r"scope of your token \(read\) does not let you push to this app"):
+        access.check(reader, Action.PUSH, APP)
+    with pytest.raises(NotFound):
+        access.check(replace(STRANGER, scopes=frozenset({Scope.IDENTITY})), Action.PUSH, APP)

@@ -60,6 +60,17 @@ async def test_an_authorization_lives_until_it_expires(store: Store, operator: U
     assert made in await store.users.authorizations(operator)  # still listed, so that it can be told and revoked
 
 
+async def test_what_expired_long_ago_is_forgotten(store: Store, operator: User, clock: FakeClock) -> None:
+    old, _ = await store.users.create_authorization(operator, "old", clock.now() + timedelta(hours=1))
+    clock.tick(29 * 86400)
+    await store.users.create_authorization(operator, "new")
+    assert old in await store.users.authorizations(operator)
+    clock.tick(2 * 86400)
+    await store.users.create_authorization(operator, "newer")
+
+    assert [each.description for each in await store.users.authorizations(operator)] == ["admin.token", "new", "newer"]
+
+
 async def test_a_revoked_token_is_nobodys(store: Store, operator: User) -> None:
     made, token = await store.users.create_authorization(operator, "laptop")
 
