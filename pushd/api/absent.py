@@ -88,6 +88,7 @@ ABSENT: tuple[Absent, ...] = (
     Absent("*", "/spaces/{rest:.+}", _NO_SPACES, _LEAVE_OUT, "space"),
     Absent("POST", "/account/app-transfers", _NO_TRANSFER, _SHARE),
     Absent("*", "/account/app-transfers/{transfer}", _NO_TRANSFER, _SHARE, "app_transfer"),
+    Absent("POST", "/pipeline-transfers", "Pipelines cannot be given to another user on this server.", _SHARE),
 
     Absent("*", "/test-runs", _NO_CI, _OWN_CI),
     Absent("*", "/test-runs/{rest:.+}", _NO_CI, _OWN_CI, "test_run"),

@@ -71,3 +71,12 @@ def test_what_is_not_offered_is_refused_in_a_sentence(heroku: Heroku, app: str, 
     assert result.exit_code == 2
     assert f"Error: {told}" in " ".join(line.strip(" ›") for line in result.stderr.splitlines())
     assert "Error ID: " in result.stderr
+
+
+@pytest.mark.parametrize("command", ["ci", "ci:config", "ci:last"])
+def test_a_pipeline_has_no_ci(heroku: Heroku, app: str, command: str) -> None:
+    heroku("pipelines:create", f"p-{app}", "-a", app, "-s", "staging")
+
+    result = heroku.fails(command, "-p", f"p-{app}")
+
+    assert (result.exit_code, "There is no CI on this server." in result.stderr) == (2, True)
