@@ -97,20 +97,29 @@ def _converted(value: Any, hint: Any, where: str) -> Any:
     if origin is not None:  # Mapping[str, T]
         if not isinstance(value, dict):
             raise wrong_type(where, "an object")
-        return {key: _converted(each, get_args(hint)[1], f"{where}.{key[:64]}") for key, each in value.items()}
+        return {_text(key, where): _converted(each, get_args(hint)[1], f"{where}.{key[:64]}") for key, each in value.items()}
     if isinstance(hint, type) and is_dataclass(hint):
         if not isinstance(value, dict):
             raise wrong_type(where, "an object")
         return _object(value, hint, f"{where}.")
     if type(value) is not hint:  # a bool is no int here
         raise wrong_type(where, _WORDS[hint])
+    return _text(value, where) if hint is str else value
+
+
+def _text(value: str, where: str) -> str:
+    """JSON can name half a character, which no store, file or process can hold. Raises: InvalidParams."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise wrong_type(where, "valid Unicode") from None
     return value
 
 
 def _one_of(value: Any, hints: tuple[Any, ...], where: str) -> Any:
     """A union: the plain types by their own; otherwise its only structured member tells what is wrong."""
     if type(value) in hints:
-        return value
+        return _text(value, where) if isinstance(value, str) else value
     structured = [hint for hint in hints if hint not in _WORDS]
     if structured:
         return _converted(value, structured[0], where)

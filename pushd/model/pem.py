@@ -99,7 +99,7 @@ def _parse_chain(text: str) -> list[x509.Certificate]:
     try:
         found = x509.load_pem_x509_certificates(text.encode())
         for each in found:
-            _ = each.extensions, each.public_key(), each.not_valid_after_utc
+            _ = each.subject, each.issuer, each.extensions, each.public_key(), each.not_valid_after_utc  # read when asked for
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):
         raise InvalidParams("The certificate cannot be read.", remedy=_PEM) from None
     unique = list(dict.fromkeys(found))

@@ -103,6 +103,8 @@ VALUES: list[tuple[str, str, Any, int, str]] = [
     ("POST", DOMAINS, {"hostname": "localhost"}, 422, "not a valid domain name"),
     ("POST", DOMAINS, {"hostname": "www.example.com", "sni_endpoint": "none-such"}, 404, "SNI endpoint"),
     ("POST", DOMAINS, {"hostname": "www.example.com", "sni_endpoint": {"id": "x"}}, 422, "sni_endpoint must be"),
+    ("POST", DOMAINS, {"hostname": "www.example.com", "sni_endpoint": "\ud800"}, 422, "sni_endpoint must be valid Unicode"),
+    ("POST", DOMAINS, {"hostname": "\ud800.example.com"}, 422, "hostname must be valid Unicode"),
     ("PATCH", f"{DOMAINS}/www.example.com", {"sni_endpoint": None}, 404, "domain name"),
     ("PATCH", f"{DOMAINS}/shop.localhost", {"sni_endpoint": None}, 422, "default domain and stays"),
     ("PATCH", f"{DOMAINS}/shop.localhost", {}, 422, "sni_endpoint is missing"),

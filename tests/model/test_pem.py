@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from ssl import DER_cert_to_PEM_cert
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ed25519, rsa
@@ -107,6 +108,12 @@ def test_an_expired_one_is_refused() -> None:
     old = issue("www.example.com", days=-1)
     with pytest.raises(InvalidParams, match="expired on"):
         read(old.pem, old.key_pem)
+
+
+def test_a_subject_that_is_no_text_is_refused() -> None:
+    damaged = DER_cert_to_PEM_cert(ALONE.der.replace(b"Example", b"Ex\xff\xfeple"))
+    with pytest.raises(InvalidParams, match="certificate cannot be read"):
+        read(damaged, ALONE.key_pem)
 
 
 def test_nobody_prints_the_key() -> None:
