@@ -222,5 +222,5 @@ def add_routes(application: web.Application) -> None:
         if route.action is not None:
             handler = guarded(route.handler, route.action, counted=route.path not in _UNCOUNTED)
         application.router.add_route(route.method, route.path, handler)
-        if route.method == "GET" and "{token}" not in route.path:
+        if route.method == "GET" and not route.path.endswith(("{token}", "{secret}")):
             application.router.add_route("HEAD", route.path, handler)

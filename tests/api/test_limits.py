@@ -52,5 +52,12 @@ async def test_head_is_get_without_its_body(shared: Api, path: str, status: int)
 
 
 @shared_server
+@pytest.mark.parametrize("path", ["/-/runs/x", "/logs/x", "/auth/cli/x", "/streams/builds/x"])
+async def test_what_is_of_use_once_or_streams_has_no_head(shared: Api, path: str) -> None:
+    async with shared.session.head(f"http://{shared.address}{path}", headers=shared.authorized) as head:
+        assert head.status == 404
+
+
+@shared_server
 async def test_a_refusal_has_no_tag(shared: Api) -> None:
     assert etag(await shared.request("GET", "/apps/none")) is None
