@@ -10,13 +10,13 @@ from aiohttp import web
 from pushd.api.answers import Json, answer
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, SITE, STORE
-from pushd.errors import NotFound
+from pushd.errors import InvalidParams, NotFound
 from pushd.model.buildpack import URN, maybe_installed, parse_buildpacks, short_name
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateBody:
-    buildpack: str
+    buildpack: str | None = None  # the Heroku CLI leaves it out for a name that the registry does not know
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,11 @@ async def list_all(request: web.Request) -> web.Response:
 async def replace_all(request: web.Request) -> web.Response:
     """PUT /apps/{app}/buildpack-installations {"updates": [{"buildpack": name or URL}]} -> 200: the new list."""
     wanted = await parse_body(request, InstallationsBody)
-    urls = parse_buildpacks([each.buildpack for each in wanted.updates], request.app[SITE].buildpacks)
+    installed = request.app[SITE].buildpacks
+    names = [each.buildpack for each in wanted.updates if each.buildpack is not None]
+    if len(names) < len(wanted.updates):
+        raise InvalidParams("That buildpack is not in the buildpack registry of this server.", remedy=_known(installed))
+    urls = parse_buildpacks(names, installed)
     await request.app[STORE].buildpacks.set(request[APP], urls)
     return answer(installations_json(urls))
 
@@ -42,10 +46,13 @@ async def show_registered(request: web.Request) -> web.Response:
     asked = request.match_info["buildpack"]
     name = maybe_installed(asked, request.app[SITE].buildpacks)
     if name is None:
-        known = ", ".join(f"heroku/{each}" for each in request.app[SITE].buildpacks)
         raise NotFound(f"{asked[:100]!r} is not in the buildpack registry.", resource="buildpack",
-                       remedy=f"Installed on this server: {known}. Others are named by their address.")  # fmt: skip
+                       remedy=_known(request.app[SITE].buildpacks))  # fmt: skip
     return answer({"blob_url": f"{URN}{name}"})
+
+
+def _known(installed: Sequence[str]) -> str:
+    return f"It has {', '.join(f'heroku/{each}' for each in installed)}. Others are named by their address, https://..."
 
 
 def installations_json(urls: Sequence[str]) -> list[Json]:

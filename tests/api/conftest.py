@@ -53,7 +53,7 @@ from tests.contracts.validate import ContractChecker
 
 TOKEN = "pushd-operator-token"
 BODY_LIMIT_BYTES = 100_000
-UPLOAD_LIMIT_BYTES = 3_000_000
+UPLOAD_LIMIT_BYTES = 300_000
 TYPES = {"web": "gunicorn hello:app", "worker": "python worker.py", "release": "flask db upgrade"}
 CHECKER = ContractChecker()
 
@@ -101,6 +101,7 @@ class Api:
         self.roots: list[bytes]  # authorities that the machine trusts
         self.tails: FakeTails
         self.tls: Path
+        self.nursery: Nursery
 
     @property
     def authorized(self) -> dict[str, str]:
@@ -268,6 +269,7 @@ class _Running:
         api.store, api.operator, api.deploys, api.apps = self.store, operator, deploys, apps
         api.router, api.app_log, api.roots = router, app_log, roots
         api.runs, api.outputs, api.tails, api.tls = runs, outputs, tails, layout.tls
+        api.nursery = self.nursery
         return api
 
     async def __aexit__(self, *_: object) -> None:

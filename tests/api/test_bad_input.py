@@ -135,6 +135,7 @@ VALUES: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/apps/shop/slugs", {"process_types": {"we b": "a"}}, 422, "Procfile line 1"),
     ("POST", "/apps/shop/slugs", {"process_types": {"web": "./x"}, "checksum": "x"}, 422, "no SHA-256"),
     ("PUT", BUILDPACKS, {}, 422, "updates is missing"),
+    ("PUT", BUILDPACKS, {"updates": [{}]}, 422, "not in the buildpack registry"),
     ("PUT", BUILDPACKS, {"updates": ["heroku/python"]}, 422, "updates[0] must be an object"),
     ("PUT", BUILDPACKS, {"updates": [{"buildpack": "heroku/fortran"}]}, 422, "Installed: heroku/python"),
     ("PUT", BUILDPACKS, {"updates": [{"buildpack": "git@github.com:me/pack.git"}]}, 422, "https://"),
