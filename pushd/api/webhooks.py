@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
+from pushd.access.actions import Action
 from pushd.api.answers import Json, answer, app_reference, maybe_timestamp, page, timestamp
 from pushd.api.body import parse_body
-from pushd.api.needs import APP, STORE
+from pushd.api.needs import ACCESS, APP, STORE, USER
 from pushd.api.ranges import Field
 from pushd.model.app import App
 from pushd.model.webhook import (
@@ -66,7 +67,8 @@ async def create(request: web.Request) -> web.Response:
 
     The secret, made up if none is given, stands in the header Heroku-Webhook-Secret, this once.
     """
-    app, wanted = request[APP], await parse_body(request, CreateBody)
+    app = _check_may_listen(request)
+    wanted = await parse_body(request, CreateBody)
     include, level, url = parse_includes(wanted.include), parse_level(wanted.level), parse_webhook_url(wanted.url)
     secrets = Secrets(
         check_secret(wanted.secret) if wanted.secret else chance.token_hex(32),
@@ -82,7 +84,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def update(request: web.Request) -> web.Response:
     """PATCH /apps/{app}/webhooks/{webhook} with any of the same -> 200; an empty authorization takes the header away."""
-    app, store, webhook = request[APP], request.app[STORE], await _find(request)
+    app, store, webhook = _check_may_listen(request), request.app[STORE], await _find(request)
     wanted = await parse_body(request, UpdateBody)
     secrets = await store.webhooks.secrets(webhook)
     changed = replace(
@@ -188,6 +190,12 @@ def _warn_of_silence(response: web.Response, webhook: Webhook) -> None:
     """The Heroku CLI prints this header: what cannot happen here yet may be listened to all the same."""
     if silent := [each for each in webhook.include if not INCLUDES[each]]:
         response.headers["X-Heroku-Warning"] = f"This server never sends {', '.join(silent)}."
+
+
+def _check_may_listen(request: web.Request) -> App:
+    """What is told names releases: a token that may not see those must not have them sent. Raises: Forbidden."""
+    request.app[ACCESS].check(request[USER], Action.RELEASES, request[APP])
+    return request[APP]
 
 
 async def _find(request: web.Request) -> Webhook:

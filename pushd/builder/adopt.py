@@ -24,6 +24,7 @@ from pushd.model.slug import Slug
 
 _INCOMING = "incoming"  # in the environments' folder; no slug names it, so whatever is left of it goes with the next pruning
 _COPIED_AT_ONCE = 1 << 30
+_PERMISSIONS = 0o777  # what we write is ours: setuid would lend our rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def copy_tree(origin: Path, place: Path, move: Move | None = None) -> None:
                 os.symlink(link.replace(move.old, move.new) if move else link, target / name)
             elif stat.S_ISREG(status.st_mode):
                 _copy_file(name, fd, target / name, move)
-        os.chmod(target, stat.S_IMODE(os.fstat(fd).st_mode) | stat.S_IRWXU)
+        os.chmod(target, os.fstat(fd).st_mode & _PERMISSIONS | stat.S_IRWXU)
 
 
 def _walk(top: Path) -> Iterator[tuple[str, int, list[str]]]:
@@ -118,7 +119,7 @@ def _copy_file(name: str, folder: int, place: Path, move: Move | None) -> None:
                 done += sent
             if move is not None and done:
                 _replace(target, move)
-            os.fchmod(target, stat.S_IMODE(status.st_mode))
+            os.fchmod(target, status.st_mode & _PERMISSIONS)
             os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))  # bytecode names its source's time
         finally:
             os.close(target)

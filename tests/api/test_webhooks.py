@@ -116,3 +116,14 @@ async def test_what_is_not_there_is_404(api: Api, path: str) -> None:
     await api.create("blog")
 
     assert (await api.request("GET", f"/apps/blog/{path}")).status == 404
+
+
+async def test_a_token_that_may_not_see_releases_cannot_have_them_sent(api: Api) -> None:
+    await api.create("blog")
+    webhook = await made(api)
+    token = (await api.request("POST", "/oauth/authorizations", {"scope": ["write"]})).json["access_token"]["token"]
+
+    assert (await api.request("POST", "/apps/blog/webhooks", GOOD, token=token)).status == 403
+    path = f"/apps/blog/webhooks/{webhook['id']}"
+    assert (await api.request("PATCH", path, {"url": "https://elsewhere.example.com/"}, token=token)).status == 403
+    assert await api.get("/apps/blog/webhooks") == [webhook]

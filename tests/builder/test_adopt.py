@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_copies_have_the_new_path_wherever_the_old_one_stood(tmp_path: Path) -> 
     (origin / "deep" / "binary").write_bytes(b"\0AAAA\0xAAAA" + b"\xff" * 10_000 + b"AAAA")
     (origin / "link").symlink_to("/data/AAAA/x")
     (origin / "run").write_text("AAA")
-    (origin / "run").chmod(0o755)
+    (origin / "run").chmod(0o4755)
     (origin / "empty").touch()
     os.utime(origin / "run", ns=(1, 2))
     os.mkfifo(origin / "pipe")
@@ -99,6 +100,7 @@ def test_copies_have_the_new_path_wherever_the_old_one_stood(tmp_path: Path) -> 
     assert (copy / "deep" / "binary").read_bytes() == b"\0BBBB\0xBBBB" + b"\xff" * 10_000 + b"BBBB"
     assert os.readlink(copy / "link") == "/data/BBBB/x"
     assert ((copy / "run").read_text(), os.access(copy / "run", os.X_OK), (copy / "run").stat().st_mtime_ns) == ("AAA", True, 2)
+    assert not (copy / "run").stat().st_mode & stat.S_ISUID
     assert not (copy / "pipe").exists()
     assert (origin / "deep" / "binary").read_bytes().count(b"AAAA") == 3
 
