@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from pushd.errors import BuildFailed
-from pushd.model.buildpack import maybe_installed, short_name
+from pushd.model.buildpack import fault_of_address, maybe_installed, short_name
 
 
 class Fetches(Protocol):
@@ -37,6 +37,11 @@ async def find_buildpacks(shelf: Path, urls: Sequence[str], fetcher: Fetches, ap
         if name is not None:
             found.append(known[name])
         elif "://" in url:
+            if fault := fault_of_address(url):  # one of a config var, which nobody has looked at
+                raise BuildFailed(
+                    f"cannot use the buildpack {short_name(url)[:200]!r}: {fault}",
+                    remedy="Correct the config var BUILDPACK_URL, or unset it.",
+                )
             found.append(into / f"{_base_name(url)}.{number}")
             await fetcher.fetch(app_id, url, found[-1])
         else:

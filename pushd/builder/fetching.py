@@ -108,7 +108,6 @@ class Fetcher:
             "http.followRedirects": "false",  # where it leads to has not been judged
             "http.lowSpeedLimit": "1000",
             "http.lowSpeedTime": "30",
-            "fetch.fsckObjects": "true",
             "gc.auto": "0",
             **(config or {}),
         }

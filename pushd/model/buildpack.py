@@ -40,7 +40,7 @@ def parse_buildpack(text: str, installed: Collection[str]) -> str:
                 remedy=f"Installed: {known}. For another give the https:// address of its git repository or .tgz.",
             )
         return f"{URN}{name}"
-    if fault := _fault_of_address(text):
+    if fault := fault_of_address(text):
         raise InvalidParams(f"Cannot use the buildpack {shown(text)[:200]!r}: {fault}.",
                             remedy="Give an address such as https://github.com/user/buildpack.git#branch.")  # fmt: skip
     return text
@@ -68,7 +68,8 @@ def shown(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _fault_of_address(url: str) -> str:
+def fault_of_address(url: str) -> str:
+    """Why a buildpack is not fetched from there; "" if we would try."""
     branch = urlsplit(url).fragment if not (fault := fault_of_url(url)) else ""
     if branch and (not _BRANCH.fullmatch(branch) or ".." in branch):
         return "what follows the # is no branch"

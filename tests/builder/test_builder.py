@@ -530,6 +530,24 @@ async def test_a_buildpack_that_we_do_not_have_is_refused(workplace: Workplace) 
     assert error.remedy == "Installed: heroku/python."
 
 
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("file:///etc/pack", "file:// is not fetched, only https:// and http://"),
+        ("ssh://git@example.com/pack", "ssh:// is not fetched, only https:// and http://"),
+        ("https://example.com/pack#--upload-pack=touch", "what follows the # is no branch"),
+        ("https:///pack", "it names no host"),
+        ("http://127.0.0.1:1/pack.git", "127.0.0.1 is no public address"),
+        ("http://user:secret@127.0.0.1:1/pack.tgz", "127.0.0.1 is no public address"),
+    ],
+)
+async def test_a_buildpack_that_is_not_fetched_is_refused(workplace: Workplace, url: str, told: str) -> None:
+    error = await workplace.refused(Files(files=REQUIREMENTS), buildpacks=[url])
+
+    assert told in error.message
+    assert "secret" not in error.text + workplace.said
+
+
 async def test_a_buildpack_whose_release_is_no_yaml_is_refused(workplace: Workplace, tmp_path: Path) -> None:
     workplace.buildpacks = _pack(tmp_path, compile=":", release="echo 'default_process_types: [web'")
     workplace.builder = workplace.new_builder()

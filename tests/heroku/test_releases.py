@@ -47,6 +47,18 @@ def test_a_release_phase_is_seen_in_the_push_and_afterwards(heroku: Heroku, live
 
     assert heroku("releases:output", "-a", live.name) == "migrated to seven\n"
 
+    before = heroku.json("releases", "-a", live.name, "-n", "1")[0]["version"]
+    heroku("releases:retry", "-a", live.name)
+    newest = heroku.json("releases", "-a", live.name, "-n", "1")[0]
+    assert (newest["version"], newest["description"].partition(":")[0]) == (before + 1, f"Retry of v{before}")
+    path = f"/apps/{live.name}/releases/{before + 1}"
+    eventually(lambda: heroku.call(path)["status"] == "succeeded", what="the retry")
+    assert heroku("releases:output", "-a", live.name) == "migrated to seven\n"
+
+
+def test_only_a_release_phase_is_retried(heroku: Heroku, site: Live) -> None:
+    assert "must have a release-phase command" in heroku.fails("releases:retry", "-a", "site").stderr
+
 
 def test_rollback(heroku: Heroku, live: Live) -> None:
     heroku("rollback", "v2", "-a", live.name)
