@@ -75,3 +75,24 @@ def test_a_promotion_that_does_not_boot_leaves_the_target_as_it_was(server: Serv
     assert told.startswith("failed: ")
     assert "web.1" in told
     assert production.get().body.startswith("version one")
+
+
+def test_our_client_from_pipeline_to_promotion(server: Server, another: Callable[[str], Project]) -> None:
+    staging, production = another("tiny"), another("tiny")
+    line = f"{staging.app}-line"
+    staging.ok("pipelines:create", line, "--stage", "staging")
+    production.ok("pipelines:add", line)
+    staging.write("Procfile", "web: python app.py\nrelease: echo migrating\n")
+    staging.commit("with a release phase")
+    staging.deploy()
+    production.ok("webhooks:add", "-i", "api:release", "-l", "notify", "-u", "http://127.0.0.1:1/")
+
+    shown = server.ok("pipelines:info", line)
+    promoted = staging.pushd("pipelines:promote")
+
+    assert [row.split() for row in shown.splitlines()[3:]] == [[staging.app, "staging"], [production.app, "production"]]
+    assert (promoted.exit_code, promoted.stdout) == (0, f"Promotion successful\n{production.app}: succeeded\n")
+    assert production.get().body.startswith("version one")
+    assert "migrating" in production.ok("releases:output")
+    eventually(lambda: "failed" in production.ok("webhooks:deliveries"), what="a delivery that fails")
+    server.ok("pipelines:destroy", line)
