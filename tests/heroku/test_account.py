@@ -129,3 +129,11 @@ def test_there_are_neither_clients_nor_sessions(heroku: Heroku) -> None:
 
 def test_tokens_as_json_are_masked(heroku: Heroku) -> None:
     assert heroku.server.token not in json.dumps(heroku.json("authorizations"))
+
+
+def test_the_helper_of_git_knows_the_token(heroku: Heroku) -> None:
+    host = heroku.variables["HEROKU_HOST"].removeprefix("http://")
+
+    answer = heroku("git:credentials", "get", stdin=f"protocol=https\nhost={host}\n\n")
+
+    assert f"password={heroku.server.token}\n" in answer
