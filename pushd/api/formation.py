@@ -116,8 +116,8 @@ async def _find(request: web.Request, commands: Mapping[str, str]) -> ProcessFor
 
 async def _commands(request: web.Request) -> Mapping[str, str]:
     """Process type -> command, of the newest release that has a slug; {} before the first push."""
-    releases = await request.app[STORE].releases.list(request[APP])
-    return next((release.process_types for release in releases if release.slug_id), {})
+    newest = await request.app[STORE].releases.maybe_newest_built(request[APP])
+    return newest.process_types if newest else {}
 
 
 def _declared(rows: Iterable[ProcessFormation], commands: Mapping[str, str]) -> list[ProcessFormation]:

@@ -10,10 +10,10 @@ from pushd.api.answers import Json, answer, app_reference, page, timestamp
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, DEPLOYS, STORE, USER
 from pushd.api.output_streams import output_url
-from pushd.api.ranges import Field
+from pushd.api.ranges import Field, parse_range
 from pushd.errors import InvalidParams
 from pushd.model.formation import RELEASE
-from pushd.model.release import Release, ReleaseStatus, current_release, parse_release_number
+from pushd.model.release import Release, ReleaseStatus, parse_release_number
 
 FIELDS = {
     "version": Field[Release](lambda release: release.number, parse_release_number),
@@ -30,8 +30,11 @@ class CreateBody:
 
 async def list_all(request: web.Request) -> web.Response:
     """GET /apps/{app}/releases -> 200 or 206, by `Range: version ..; order=desc,max=10`."""
-    releases = await request.app[STORE].releases.list(request[APP])
-    current = current_release(releases)
+    app, store = request[APP], request.app[STORE]
+    wanted = parse_range(request.headers.get("Range"), FIELDS)
+    newest = wanted.field == "version" and wanted.descending and wanted.first is None  # all that is asked for, and one more
+    releases = await store.releases.list(app, limit=wanted.limit + 1 if newest else None)
+    current = await store.releases.maybe_current(app)
     return page(request, releases, FIELDS, lambda release: release_json(request, release, current))
 
 
@@ -87,5 +90,5 @@ def _has_phase(release: Release) -> bool:
 
 
 async def _shown(request: web.Request, release: Release) -> Json:
-    current = current_release(await request.app[STORE].releases.list(request[APP]))
+    current = await request.app[STORE].releases.maybe_current(request[APP])
     return release_json(request, release, current)

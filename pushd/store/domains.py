@@ -30,11 +30,11 @@ class Domains:
     async def of(self, app: App) -> list[Domain]:
         """By host name."""
 
-        def work(connection: sqlite3.Connection) -> list[Domain]:
+        def work(connection: sqlite3.Connection) -> tuple[Domain, ...]:
             rows = connection.execute(f"{_SELECT} WHERE domains.app_id = ? ORDER BY hostname", (str(app.id),))
-            return [_domain(row) for row in rows]
+            return tuple(_domain(row) for row in rows)
 
-        return await self._database.read(work)
+        return list(await self._database.remembered(("domains", app.id), work))
 
     async def find(self, app: App, which: str) -> Domain:
         """By host name or id. Raises: NotFound."""

@@ -24,11 +24,11 @@ class Formation:
     async def of(self, app: App) -> list[ProcessFormation]:
         """Sorted by type."""
 
-        def work(connection: sqlite3.Connection) -> list[ProcessFormation]:
+        def work(connection: sqlite3.Connection) -> tuple[ProcessFormation, ...]:
             rows = connection.execute("SELECT * FROM formation WHERE app_id = ? ORDER BY type", (str(app.id),))
-            return [_process_formation(row) for row in rows]
+            return tuple(_process_formation(row) for row in rows)
 
-        return await self._database.read(work)
+        return list(await self._database.remembered(("formation", app.id), work))
 
     async def quantities(self, app: App) -> dict[str, int]:
         """Wanted count of each process type, sorted by type."""

@@ -107,6 +107,23 @@ class Releases:
             raise _no_such_release()
         return found[0]
 
+    async def maybe_current(self, app: App) -> Release | None:
+        """The newest that succeeded: what runs, and what a restarted daemon boots."""
+        return await self._maybe_newest(app, "status = 'succeeded'")
+
+    async def maybe_newest_built(self, app: App) -> Release | None:
+        """The newest that has a slug, whatever became of it."""
+        return await self._maybe_newest(app, "slug_id IS NOT NULL")
+
+    async def _maybe_newest(self, app: App, condition: str) -> Release | None:
+        def work(connection: sqlite3.Connection) -> Release | None:
+            row = connection.execute(
+                f"{_COLUMNS} WHERE app_id = ? AND {condition} ORDER BY number DESC LIMIT 1", (str(app.id),)
+            ).fetchone()
+            return None if row is None else _release(row)
+
+        return await self._database.remembered(("newest release", app.id, condition), work)
+
     async def pending(self) -> list[Release]:
         """Of all apps, oldest first: what a daemon that died left half done."""
 

@@ -17,7 +17,7 @@ def main(only: list[str]) -> int:
     rows: list[Row] = []
     for topic in only or TOPICS:
         with tempfile.TemporaryDirectory(prefix="pushd-bench-") as folder:
-            with running(Server(Path(folder) / "data", Path(folder) / "home")) as server:
+            with running(Server(Path(folder) / "data", Path(folder) / "home", recorded=False)) as server:
                 measured = importlib.import_module(f"tests.bench.{topic}").measure(server, Path(folder))
         for row in measured:
             print(row.line(), flush=True)

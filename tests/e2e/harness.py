@@ -65,9 +65,16 @@ class Server:
     """One daemon in a data folder of its own, on free ports."""
 
     def __init__(
-        self, data: Path, home: Path, *, flags: tuple[str, ...] = (), environ: Mapping[str, str] | None = None
+        self,
+        data: Path,
+        home: Path,
+        *,
+        flags: tuple[str, ...] = (),
+        environ: Mapping[str, str] | None = None,
+        recorded: bool = True,
     ) -> None:
         self.data = data
+        self.recorded = recorded  # a benchmark measures the program as users have it
         self.home = home
         self.flags = flags
         self.environ = dict(environ or {})
@@ -78,9 +85,11 @@ class Server:
     def start(self, *flags: str) -> Server:
         """Start the daemon and wait for its `ready` line."""
         defaults = ["--data-dir", str(self.data), "--api-listen", "127.0.0.1:0", "--router-listen", "127.0.0.1:0"]
+        recorder = [sys.executable, "-P", str(RECORDED_DAEMON), str(self.answers)]
+        program = recorder if self.recorded else [str(BIN / "pushd")]
         self.log = open(self.data.parent / f"{self.data.name}.log", "ab")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "-P", str(RECORDED_DAEMON), str(self.answers), "serve", *defaults, *self.flags, *flags],
+            [*program, "serve", *defaults, *self.flags, *flags],
             stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL, text=True, env=self.daemon_environ(),
             start_new_session=True,
         )  # fmt: skip
