@@ -102,6 +102,8 @@ def _converted(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise wrong_type(where, "an object")
         return _object(value, hint, f"{where}.")
+    if hint is bool and _is_binary(value):
+        return bool(value)
     if type(value) is not hint:  # a bool is no int here
         raise wrong_type(where, _WORDS[hint])
     return _text(value, where) if hint is str else value
@@ -120,10 +122,17 @@ def _one_of(value: Any, hints: tuple[Any, ...], where: str) -> Any:
     """A union: the plain types by their own; otherwise its only structured member tells what is wrong."""
     if type(value) in hints:
         return _text(value, where) if isinstance(value, str) else value
+    if bool in hints and _is_binary(value):
+        return bool(value)
     structured = [hint for hint in hints if hint not in _WORDS]
     if structured:
         return _converted(value, structured[0], where)
     raise wrong_type(where, " or ".join(_WORDS[hint] for hint in hints))
+
+
+def _is_binary(value: Any) -> bool:
+    """0 and 1 stand for false and true: heroku3, the Python package, sends them."""
+    return type(value) is int and value in (0, 1)
 
 
 def _no_constant(name: str) -> None:

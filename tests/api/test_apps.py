@@ -111,3 +111,10 @@ async def test_an_app_in_no_pipeline_is_not_found_there(api: Api) -> None:
     await api.create("blog")
 
     assert (await api.request("GET", "/apps/blog/pipeline-couplings")).status == 404
+
+
+async def test_0_and_1_are_taken_for_false_and_true(api: Api) -> None:
+    await api.create("blog")
+
+    for sent, kept in ((1, True), (0, False)):
+        assert (await api.request("PATCH", "/apps/blog", {"maintenance": sent})).json["maintenance"] is kept

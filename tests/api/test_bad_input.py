@@ -49,7 +49,7 @@ VALUES: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/apps", {"region": "eu"}, 422, "region"),
     ("POST", "/apps", {"stack": "cnb"}, 422, "stack"),
     ("PATCH", "/apps/shop", {"maintenance": "yes"}, 422, "maintenance must be true or false or null"),
-    ("PATCH", "/apps/shop", {"maintenance": 1}, 422, "maintenance must be"),
+    ("PATCH", "/apps/shop", {"maintenance": 2}, 422, "maintenance must be"),
     ("PATCH", "/apps/shop", {"name": "Bad Name"}, 422, "letters"),
     ("PATCH", CONFIG, {"KEY": 1}, 422, "KEY must be a string, or null"),
     ("PATCH", CONFIG, {"KEY": {"a": "b"}}, 422, "KEY must be a string, or null"),
