@@ -43,6 +43,15 @@ class Runs:
         self._tell(app, command, user)
         return dyno, secret
 
+    async def inside(
+        self, app: App, name: str, command: str, environ: Environ, user: User, size: TerminalSize | None
+    ) -> tuple[Dyno, str]:
+        """The same in a dyno that runs: its files, its processes, its variables. Raises: NotFound, Conflict."""
+        command = _meaning(command, await self._launch(app))
+        dyno, secret = self._runner.start_inside(app.id, name, command, environ=environ, size=size)
+        self._tell(app, command, user)
+        return dyno, secret
+
     def maybe_claim(self, secret: str) -> Attached | None:
         """The dyno that waits for this secret, once; None if there is none (any more)."""
         return self._runner.maybe_claim(secret)

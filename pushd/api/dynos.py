@@ -51,15 +51,27 @@ async def create(request: web.Request) -> web.Response:
     Attached, it starts once somebody comes to its `attach_url`; else its output goes to the app's log.
     """
     wanted = await parse_body(request, CreateBody)
-    command, is_marked = split_exit_mark(wanted.command)
-    if not command.strip() or not _passable(command):
-        raise InvalidParams("command cannot be run: it is empty, or no text.", remedy="Give one shell line: flask routes")
-    app, user, environ = request[APP], request[USER], _parse_environ(wanted.env)
-    if not wanted.attach:
-        dyno = await request.app[RUNS].detached(app, wanted.command, environ, user)
-        return answer(dyno_json(app, dyno), status=201)
+    if wanted.attach:
+        return await _attach(request, wanted, inside=None)
+    app, environ = request[APP], _parse_environ(wanted.env)
+    dyno = await request.app[RUNS].detached(app, _parse_command(wanted.command), environ, request[USER])
+    return answer(dyno_json(app, dyno), status=201)
+
+
+async def create_inside(request: web.Request) -> web.Response:
+    """POST /apps/{app}/dynos/{dyno} {"command", "env"?} -> 201: the same, attached, in a dyno that runs."""
+    return await _attach(request, await parse_body(request, CreateBody), inside=_find(request))
+
+
+async def _attach(request: web.Request, wanted: CreateBody, *, inside: Dyno | None) -> web.Response:
+    line, is_marked = split_exit_mark(wanted.command)
+    command, environ = _parse_command(line), _parse_environ(wanted.env)
     size = None if wanted.force_no_tty else _parse_size(wanted.env)
-    dyno, secret = await request.app[RUNS].attached(app, command, environ, user, size)
+    app, runs = request[APP], request.app[RUNS]
+    if inside is None:
+        dyno, secret = await runs.attached(app, command, environ, request[USER], size)
+    else:
+        dyno, secret = await runs.inside(app, inside.name, command, environ, request[USER], size)
     return answer(dyno_json(app, dyno, attach_url=attach_url(request, secret, is_marked=is_marked)), status=201)
 
 
@@ -115,6 +127,12 @@ def _find(request: web.Request) -> Dyno:
         if wanted in (dyno.name, str(dyno.id)):
             return dyno
     raise NotFound("Couldn't find that dyno.", resource="dyno", remedy="`pushd ps` lists those that run.")
+
+
+def _parse_command(line: str) -> str:
+    if not line.strip() or not _passable(line):
+        raise InvalidParams("command cannot be run: it is empty, or no text.", remedy="Give one shell line: flask routes")
+    return line
 
 
 def _parse_environ(given: Mapping[str, str | int]) -> Environ:

@@ -122,6 +122,11 @@ class Runs(Protocol):
     ) -> tuple[Dyno, str]:
         """A dyno that waits for its client, and the secret that the client comes with."""
 
+    async def inside(
+        self, app: App, name: str, command: str, environ: Environ, user: User, size: TerminalSize | None
+    ) -> tuple[Dyno, str]:
+        """The same where the dyno of this name runs."""
+
     def maybe_claim(self, secret: str) -> Attached | None:
         """The dyno that waits for this secret, once."""
 

@@ -137,6 +137,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/apps/{app}/dynos", dynos.create, A.RUN),
     Route("DELETE", "/apps/{app}/dynos", dynos.restart_all, A.APP_CHANGE),
     Route("GET", "/apps/{app}/dynos/{dyno}", dynos.show, A.APP_VIEW),
+    Route("POST", "/apps/{app}/dynos/{dyno}", dynos.create_inside, A.RUN),
     Route("DELETE", "/apps/{app}/dynos/{dyno}", dynos.restart, A.APP_CHANGE),
     Route("POST", "/apps/{app}/dynos/{dyno}/actions/stop", dynos.stop, A.APP_CHANGE),
 

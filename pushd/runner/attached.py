@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Coroutine
+from typing import Any
 
 from pushd.errors import BootFailed
 from pushd.kit.aio import first
@@ -49,8 +51,11 @@ class AttachedLife(Life):
         self._attachment.started(process.handle)
 
     async def _time_limit(self) -> None:
-        """Also over when its client has gone, or when neither side has said anything for long."""
-        if await first(super()._time_limit(), self._attachment.left(), self._attachment.idle()) == 2:
+        """Also over when its client has gone, when neither side says anything for long, or with the dyno it runs in."""
+        works: list[Coroutine[Any, Any, object]] = [super()._time_limit(), self._attachment.left(), self._attachment.idle()]
+        if self.part.inside is not None:
+            works.append(self.part.inside.handle.wait())
+        if await first(*works) == 2:
             self.tell(f"Idle connection: nothing was sent or received for {self._attachment.idle_seconds:g} seconds")
             self._attachment.leave()
 

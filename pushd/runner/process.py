@@ -17,6 +17,7 @@ from pushd.kit.disk import is_full
 from pushd.layout import Layout
 from pushd.model.dyno import DynoRow
 from pushd.model.launch import Launch
+from pushd.model.secret import Environ
 from pushd.runner.attachment import Attachment
 from pushd.runner.needs import DynoStore, LogPipes, Pipe
 from pushd.runner.plan import environ_of
@@ -25,6 +26,15 @@ from pushd.runner.probe import Probe
 from pushd.runner.schedulers import CannotStart, Handle, Scheduler, Start, Streams
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """The start of a dyno in which another program runs: with its variables, and no longer than it."""
+
+    dyno_id: UUID
+    environ: Environ
+    handle: Handle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +52,7 @@ class Part:
     copy: Callable[[bytes], None] | None = None  # gets its output too
     attachment: Attachment | None = None  # its client has its streams; they do not go to the log
     attach_within_seconds: float = math.inf  # how long it waits for that client
+    inside: Inside | None = None
 
 
 class Process:
@@ -112,18 +123,25 @@ class Processes:
     def _order(self, part: Part, dyno_id: UUID, port: int | None, streams: Streams | None) -> Start:
         app, slug = part.launch.app, part.launch.slug
         extra = part.attachment.environ(part.environ or {}) if part.attachment else part.environ
+        environ = environ_of(part.launch, name=part.name, port=port, cores=self._cores, extra=extra)
         return Start(
             dyno_id=dyno_id,
             app_id=app.id,
             name=part.name,
             command=part.command,
-            environ=environ_of(part.launch, name=part.name, port=port, cores=self._cores, extra=extra),
+            environ=part.inside.environ | (extra or {}) if part.inside else environ,
             slug=self._layout.slug(slug.checksum),
             environment=self._layout.environment(app.id, slug.environment) if slug.environment else None,
             storage=self._layout.storage(app.id),
             memory_bytes=part.launch.settings["dyno-memory-mb"] << 20,
+            inside=part.inside.dyno_id if part.inside else None,
             streams=streams,
         )
+
+    def inside(self, part: Part, dyno_id: UUID, process: Process) -> Inside:
+        """What another program needs to run where this one does."""
+        environ = environ_of(part.launch, name=part.name, port=process.port, cores=self._cores, extra=part.environ)
+        return Inside(dyno_id, environ, process.handle)
 
     async def settle(self, process: Process) -> int:
         """After the program's end: end what it left, read its output to the end, forget it. Gives the exit status.

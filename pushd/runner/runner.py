@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from uuid import UUID
 
-from pushd.errors import Unavailable
+from pushd.errors import Conflict, NotFound, Unavailable
 from pushd.kit.aio import Nursery, finish
 from pushd.kit.clock import Clock
 from pushd.kit.transcript import Transcript
@@ -31,7 +31,7 @@ from pushd.runner.needs import DynoStore, LogPipes, OnReady, Say, Traffic
 from pushd.runner.plan import Boot, one_off_name, plan_formation, rest_wanted, web_wanted
 from pushd.runner.ports import Ports
 from pushd.runner.probe import Probe
-from pushd.runner.process import Part, Processes
+from pushd.runner.process import Inside, Part, Processes
 from pushd.runner.schedulers import Scheduler
 
 log = logging.getLogger(__name__)
@@ -234,10 +234,34 @@ class Runner:
         self, launch: Launch, command: str, *, environ: Environ | None = None, size: TerminalSize | None = None
     ) -> tuple[Dyno, str]:
         """A one-off dyno that starts once somebody claims it with this secret; with a `size` it gets a terminal."""
-        fleet = self._fleet(launch)
+        return self._attach(self._fleet(launch), launch, command, environ, size, None)
+
+    def start_inside(
+        self, app_id: UUID, name: str, command: str, *, environ: Environ | None = None, size: TerminalSize | None = None
+    ) -> tuple[Dyno, str]:
+        """As `start_attached`, but where the dyno of this name runs, which it does not outlive. Raises: Conflict, NotFound."""
+        fleet = self._fleets.get(app_id)
+        found = [life for life in fleet.staying if life.part.name == name] if fleet else []
+        if fleet is None or not found:
+            raise NotFound("Couldn't find that dyno.", resource="dyno", remedy="`pushd ps` lists those that run.")
+        if found[0].process is None or found[0].state is not DynoState.UP:
+            raise Conflict(f"{name} does not run just now.", remedy="Wait until `pushd ps` shows it as up.")
+        place = self._processes.inside(found[0].part, found[0].id, found[0].process)
+        return self._attach(fleet, found[0].part.launch, command, environ, size, place)
+
+    def _attach(
+        self,
+        fleet: Fleet,
+        launch: Launch,
+        command: str,
+        environ: Environ | None,
+        size: TerminalSize | None,
+        inside: Inside | None,
+    ) -> tuple[Dyno, str]:
         attachment = Attachment(size, self._clock, idle_seconds=self._limits.idle_seconds)
         part = self._one_off(fleet, launch, command, RUN, None, environ, self._limits.run_seconds, None)
-        life = fleet.begin(replace(part, attachment=attachment, attach_within_seconds=self._limits.attach_seconds))
+        within = self._limits.attach_seconds
+        life = fleet.begin(replace(part, attachment=attachment, attach_within_seconds=within, inside=inside))
         self._unclaimed = {key: each for key, each in self._unclaimed.items() if not each.is_over}
         self._unclaimed[attachment.secret] = attachment
         return life.snapshot(), attachment.secret

@@ -14,6 +14,7 @@ from types import TracebackType
 from pushd.kit import proc
 from pushd.model.secret import Environ
 from pushd.sandbox import argv as argvs
+from pushd.sandbox import enter as enters
 from pushd.sandbox.argv import Way
 from pushd.sandbox.system import System, find_system
 from pushd.sandbox.view import STANDARD_PATH, Kind, Limits, View
@@ -97,7 +98,20 @@ class Sandbox:
                 variables["TMPDIR"] = str(view.scratch / "tmp")
             return Confined(prefix, Environ(variables), {}, home)
         arguments = argvs.bubblewrap(self.way, view, self._system, self._hidden)
-        return Confined(prefix, Environ({"PATH": SYSTEM_PATH}), {argvs.ARGUMENTS_FD: _in_memory(arguments)}, home)
+        return Confined(prefix, Environ({"PATH": SYSTEM_PATH}), {argvs.ARGUMENTS_FD: _in_memory(_joined(arguments))}, home)
+
+    def enter(self, view: View, first_process: int | None) -> Confined:
+        """Make ready to start one more program where the dyno with this view runs.
+
+        `first_process`: of the dyno's pid namespace, if it has one. Raises: OSError when the machine has no memory for it.
+        """
+        home = argvs.home(self.way, view)
+        defaults = {"PATH": STANDARD_PATH}
+        if self.way.bubblewrap is None and view.scratch is not None:
+            defaults["TMPDIR"] = str(view.scratch / "tmp")
+        text = enters.variables({**defaults, **view.environ}, home)
+        argv = enters.chain(self.way, first_process, terminal=view.terminal, limits=view.limits)
+        return Confined(tuple(argv), Environ({"PATH": SYSTEM_PATH}), {enters.VARIABLES_FD: _in_memory(text)}, home)
 
     async def run(
         self, view: View, argv: Sequence[str], *, on_output: Callable[[bytes], None], within: float, stdin: int | None = None
@@ -168,12 +182,17 @@ def _protections(way: Way, why_not: str) -> list[Protection]:
     ]
 
 
-def _in_memory(arguments: Sequence[str]) -> int:
-    """A descriptor of a nameless file that holds them, NUL after each, read from its start."""
+def _joined(arguments: Sequence[str]) -> bytes:
+    """NUL after each."""
+    return b"".join(os.fsencode(argument) + b"\0" for argument in arguments)
+
+
+def _in_memory(content: bytes) -> int:
+    """A descriptor of a nameless file that holds it, read from its start."""
     descriptor = os.memfd_create("pushd-sandbox")
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(b"".join(os.fsencode(argument) + b"\0" for argument in arguments))
+            file.write(content)
         os.lseek(descriptor, 0, os.SEEK_SET)
     except BaseException:
         os.close(descriptor)

@@ -183,6 +183,12 @@ class FakeRuns:
         release = await self.deploys.store.releases.latest(app)
         return self.deploys.start(app, release, "run.1234", command, DynoState.STARTING), "ab12" * 16
 
+    async def inside(
+        self, app: App, name: str, command: str, environ: Environ, user: User, size: TerminalSize | None
+    ) -> tuple[Dyno, str]:
+        self.asked.append(("inside", name, command))
+        return await self.attached(app, command, environ, user, size)
+
     def maybe_claim(self, secret: str) -> Attached | None:
         return self.waiting.pop(secret, None)
 

@@ -53,6 +53,7 @@ BODIES: dict[str, Any] = {
     "PATCH /apps/{app}/formation": {"updates": [{"type": "web", "quantity": "2"}]},
     "PATCH /apps/{app}/formation/{type}": {"quantity": 1},
     "POST /apps/{app}/dynos": {"command": "flask routes"},
+    "POST /apps/{app}/dynos/{dyno}": {"command": "flask routes"},
     "POST /apps/{app}/log-sessions": {"lines": 10},
     "POST /account/keys": {"public_key": ssh_public_key(KEY_OF_NOBODY)},
     "POST /apps/{app}/collaborators": {"user": "new@example.com"},

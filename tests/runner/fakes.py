@@ -81,10 +81,17 @@ class PatientClock:
 
     async def skip(self, seconds: float) -> None:
         """Let those that sleep for exactly so long wake up, waiting for the first of them if there is none yet."""
-        await self._begun.until(lambda _: seconds in self._sleeping.values())
+        await self.begun(lambda length: length == seconds)
         self.advance(seconds)
+        self.wake(lambda length: length == seconds)
+
+    async def begun(self, fits: Callable[[float], bool]) -> None:
+        """Return once somebody sleeps for such a time."""
+        await self._begun.until(lambda _: any(map(fits, self._sleeping.values())))
+
+    def wake(self, fits: Callable[[float], bool]) -> None:
         for event, length in list(self._sleeping.items()):
-            if length == seconds:
+            if fits(length):
                 del self._sleeping[event]
                 event.set()
 

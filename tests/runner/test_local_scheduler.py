@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -17,11 +17,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from pushd.kit import proc, procfs
+from pushd.kit.aio import Nursery
 from pushd.layout import Layout
 from pushd.model.secret import Environ
+from pushd.model.terminal import TerminalSize
 from pushd.runner.schedulers import CannotStart, Listener, Start
 from pushd.runner.schedulers.handle import MARK, LocalHandle
 from pushd.runner.schedulers.local import LocalScheduler
+from pushd.runner.wires import Wires
 from pushd.sandbox.sandbox import Sandbox
 
 SERVER = """python3 -c '
@@ -73,6 +76,7 @@ class Dynos:
 
     def __init__(self, layout: Layout, sandbox: Sandbox) -> None:
         self.layout = layout
+        self.confines = sandbox.confines
         self.scheduler = LocalScheduler(layout, sandbox)
         self.handles: list[LocalHandle] = []
         self.slug = layout.slug("abc")
@@ -431,3 +435,178 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+# --- streams of its own, and programs in a dyno that runs ---------------------------------------------------------------
+
+
+class Attached:
+    """A dyno whose streams are ours, read to its end."""
+
+    def __init__(self, handle: LocalHandle, wires: Wires) -> None:
+        self.handle = handle
+        self.wires = wires
+        self.output = {1: b"", 2: b""}
+
+    async def until(self, text: bytes) -> None:
+        """Read until stdout or the terminal has shown this."""
+        async with asyncio.timeout(30):
+            while text not in self.output[1]:
+                found = await self.wires.read()
+                assert found is not None, self.output
+                self.output[found[0]] += found[1]
+
+    async def end(self) -> int:
+        """Its status; all output has been read."""
+
+        async def read_on() -> None:
+            while (found := await self.wires.read()) is not None:
+                self.output[found[0]] += found[1]
+
+        async with asyncio.timeout(30), Nursery("test") as nursery:
+            reading = nursery.start(read_on(), name="read")
+            status = await self.handle.wait()
+            self.wires.finish()
+            await reading
+        return status
+
+
+@pytest.fixture
+async def attach(dynos: Dynos) -> AsyncIterator[Callable[..., Awaitable[Attached]]]:
+    opened: list[Wires] = []
+
+    async def attach(command: str, size: TerminalSize | None = None, *, merged: bool = False, **changes: object) -> Attached:
+        wires, streams = Wires.open(size, merged=merged)
+        opened.append(wires)
+        try:
+            return Attached(await dynos.start(command, streams=streams, **changes), wires)
+        finally:
+            for descriptor in {streams.stdin, streams.stdout, streams.stderr}:
+                os.close(descriptor)
+
+    yield attach
+    for wires in opened:
+        wires.close()
+
+
+Attach = Callable[..., Awaitable[Attached]]
+
+
+async def test_pipes_carry_any_bytes_and_a_real_end_of_input(attach: Attach) -> None:
+    attached = await attach("cat; echo err >&2; exit 5")
+    data = os.urandom(10 << 20)
+
+    async with Nursery("test") as nursery:
+        writing = nursery.start(attached.wires.write(data), name="write")
+        writing.add_done_callback(lambda _: nursery.start(attached.wires.end_input(), name="end"))
+        assert await attached.end() == 5
+
+    assert attached.output == {1: data, 2: b"err\n"}
+
+
+async def test_merged_pipes_keep_the_order(attach: Attach) -> None:
+    attached = await attach("echo 1; echo 2 >&2; echo 3", merged=True)
+    assert await attached.end() == 0
+    assert attached.output[1] == b"1\n2\n3\n"
+
+
+async def test_a_program_that_reads_nothing_is_not_waited_for(attach: Attach) -> None:
+    attached = await attach("exit 3")
+    async with Nursery("test") as nursery:
+        writing = nursery.start(attached.wires.write(bytes(1 << 20)), name="write")
+        assert await attached.end() == 3
+        writing.cancel()
+
+
+async def test_a_terminal_is_the_controlling_one(attach: Attach) -> None:
+    attached = await attach("exec bash --norc -i", TerminalSize(111, 33), environ=Environ({"TERM": "dumb"}))
+    await attached.wires.write(b"stty size </dev/tty; sleep 600 &\n")
+    await attached.until(b"33 111\r\n")
+    attached.wires.resize(TerminalSize(50, 10))
+    await attached.wires.write(b"stty size; cat\n")
+    await attached.until(b"10 50\r\n")
+    await attached.wires.write(b"ready\n")
+    await attached.until(b"ready\r\nready\r\n")
+    await attached.wires.write(b"\x03")
+    await attached.until(b"^C\r\nbash-")
+    await attached.wires.write(b"echo after-$?; exit 4\n")
+
+    assert await attached.end() == 4
+    assert b"after-130\r\n" in attached.output[1]
+    assert b"no job control" not in attached.output[1]
+
+
+async def test_signals_have_their_default_meaning(attach: Attach) -> None:
+    attached = await attach("trap; grep -E 'Sig(Ign|Blk)' /proc/self/status", TerminalSize())
+    assert await attached.end() == 0
+    _, blocked, _, ignored = attached.output[1].split()
+    own_of_libc = 3 << 31
+    assert (int(blocked, 16), int(ignored, 16) & ~own_of_libc) == (0, 0)
+
+
+@pytest.mark.parametrize("size", [None, TerminalSize()], ids=["pipes", "terminal"])
+async def test_a_signal_reaches_every_process(attach: Attach, size: TerminalSize | None) -> None:
+    attached = await attach("trap 'echo hung up; exit 7' HUP; echo on; sleep 600 & wait", size)
+    await attached.until(b"on")
+
+    attached.handle.signal(signal.SIGHUP)
+
+    assert await attached.end() == 7
+    assert b"hung up" in attached.output[1]
+
+
+@pytest.mark.parametrize("size", [None, TerminalSize()], ids=["pipes", "terminal"])
+async def test_one_that_does_not_hear_is_killed_with_all_that_it_started(attach: Attach, size: TerminalSize | None) -> None:
+    attached = await attach("trap '' HUP TERM; setsid sleep 601 & sleep 602 & echo on; wait; sleep 603", size)
+    await attached.until(b"on")
+
+    attached.handle.signal(signal.SIGHUP)
+    attached.handle.kill()
+
+    assert await attached.end() == 137
+    assert inside(attached.handle) == []
+
+
+@pytest.mark.parametrize("size", [None, TerminalSize()], ids=["pipes", "terminal"])
+async def test_inside_a_running_dyno(dynos: Dynos, attach: Attach, size: TerminalSize | None) -> None:
+    outer = await dynos.start("echo mine >made; echo on; exec -a outer-program sleep 600")
+    with Reader(outer) as reader:
+        await reader.line()
+    attached = await attach(
+        "cat made; pwd | grep -qx \"$HOME\" && echo home; echo \"$KEY-$ODD\"; grep CapEff /proc/self/status;"
+        " until grep -qs ^outer-program /proc/[0-9]*/cmdline; do sleep 0.01; done; echo seen; exit 6",
+        size, inside=outer.dyno_id, environ=Environ({"KEY": "it's \"$x\"\n", "ODD": "é", "LD_PRELOAD": "", "not.a.name": "1"}),
+    )  # fmt: skip
+
+    assert await attached.end() == 6
+
+    lines = attached.output[1].decode().replace("\r\n", "\n").splitlines()
+    assert lines[:5] == ["mine", "home", 'it\'s "$x"', "-é", lines[4]]
+    assert lines[-1] == "seen"
+    if dynos.confines:
+        assert lines[4].split() == ["CapEff:", "0" * 16]
+    assert [pid for pid in procfs.marked(MARK, str(outer.dyno_id)) if _is(pid, b"outer-program")]
+
+
+async def test_inside_a_dyno_nothing_outlives_it(dynos: Dynos, attach: Attach) -> None:
+    outer = await dynos.start("echo on; exec sleep 600")
+    with Reader(outer) as reader:
+        await reader.line()
+    attached = await attach("echo on; exec sleep 600", inside=outer.dyno_id)
+    await attached.until(b"on")
+
+    outer.kill()
+    await outer.wait()
+    if not dynos.confines:
+        attached.handle.kill()  # as its life does
+
+    assert await attached.end() == 137
+
+
+async def test_inside_a_dyno_that_has_ended(dynos: Dynos) -> None:
+    outer = await dynos.start("true")
+    await outer.wait()
+
+    for dyno_id in (outer.dyno_id, uuid4()):
+        with pytest.raises(CannotStart, match="does not run"):
+            await dynos.start("true", inside=dyno_id)

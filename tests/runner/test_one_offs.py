@@ -1,16 +1,21 @@
-"""The release phase and detached runs."""
+"""The release phase, detached and attached runs."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pushd.errors import BootFailed
+from pushd.errors import BootFailed, PushdError
 from pushd.kit.transcript import Transcript
+from pushd.model.dyno import Dyno
 from pushd.model.secret import Environ
+from pushd.model.terminal import TerminalSize
+from pushd.runner.attached import HANG_UP_SECONDS
+from pushd.runner.attachment import Attachment
 from pushd.runner.schedulers import CannotStart
 from tests.runner.conftest import Room
 
@@ -99,3 +104,175 @@ async def test_a_deploy_leaves_one_offs_alone(room: Room) -> None:
     await room.happened.has("heroku[clock.1]: State changed from starting to up")
 
     assert room.states == {dyno.name: "up", "web.1": "up", "clock.1": "up"}
+
+
+# --- attached -----------------------------------------------------------------------------------------------------------
+
+
+async def attach(room: Room, command: str, **options: Any) -> tuple[Dyno, Attachment]:
+    """Start it, as a client that keeps stdout and stderr apart."""
+    dyno, secret = room.runner.start_attached(room.launch(), command, **options)
+    attached = room.runner.maybe_claim(secret)
+    assert attached is not None
+    await attached.start(merged=False, resizable=True)
+    return dyno, attached
+
+
+async def everything(attached: Attachment) -> bytes:
+    found = b""
+    async with asyncio.timeout(20):
+        while (read := await attached.read()) is not None:
+            found += read[1]
+    return found
+
+
+async def test_an_attached_run_waits_for_its_client_and_ends_in_herokus_words(room: Room) -> None:
+    dyno, secret = room.runner.start_attached(room.launch(), "echo hi $KEY; exit 3", environ=Environ({"KEY": "x"}))
+    await room.happened.has("Awaiting client")
+    assert room.states == {dyno.name: "starting"}
+    assert room.scheduler.handles == []
+
+    attached = room.runner.maybe_claim(secret)
+    assert attached is not None
+    await attached.start(merged=True, resizable=False)
+
+    assert await everything(attached) == b"hi x\n"
+    assert await attached.exit_status() == 3
+    attached.leave()
+    await room.happened.has("State changed from up to complete")
+    assert [item.partition("]: ")[2] for item in room.happened.items] == [
+        "Awaiting client", "Starting process with command `echo hi $KEY; exit 3`", "State changed from starting to up",
+        "Process exited with status 3", "State changed from up to complete",
+    ]  # fmt: skip
+    assert room.runner.maybe_claim(secret) is None
+    assert secret not in room.log
+
+
+async def test_one_that_nobody_comes_to_is_never_started(room: Room) -> None:
+    _, secret = room.runner.start_attached(room.launch(), "true")
+
+    await room.clock.skip(60)
+
+    await room.happened.has("Error R13 (Attach error) -> Failed to attach to process")
+    assert room.runner.maybe_claim(secret) is None
+    assert (room.scheduler.handles, room.states) == ([], {})
+
+
+async def test_one_that_is_stopped_before_its_client_comes(room: Room) -> None:
+    dyno, secret = room.runner.start_attached(room.launch(), "true")
+    attached = room.runner.maybe_claim(secret)
+    assert attached is not None
+    await room.happened.has("Awaiting client")
+    await room.runner.stop_dynos(room.app.id, [dyno.name])
+    await room.happened.has("State changed from starting to down")
+
+    with pytest.raises(PushdError, match="stopped before"):
+        await attached.start(merged=True, resizable=False)
+
+
+async def test_one_that_cannot_start_says_so(room: Room) -> None:
+    room.scheduler.refuses.append(CannotStart("no memory for a process"))
+
+    with pytest.raises(BootFailed, match="no memory for a process"):
+        await attach(room, "true")
+
+
+async def test_a_client_that_goes_away_hangs_up(room: Room) -> None:
+    dyno, attached = await attach(room, "exec sleep 600", size=TerminalSize())
+
+    attached.leave()
+
+    await room.happened.has("Client connection closed. Sending SIGHUP to all processes")
+    await room.happened.has(f"heroku[{dyno.name}]: Process exited with status")
+    assert "R16" not in room.log
+
+
+async def test_one_that_does_not_hear_it_is_killed_in_the_end(room: Room) -> None:
+    dyno, attached = await attach(room, "trap '' HUP; echo on; while :; do sleep 0.1; done")
+    await attached.read()
+
+    attached.leave()
+    for times in (1, 2, 3):
+        await room.happened.has("Sending SIGHUP", times)
+        await room.clock.skip(HANG_UP_SECONDS)
+
+    await room.happened.has("Error R16 (Detached) -> An attached process is not responding to SIGHUP")
+    await room.happened.has(f"heroku[{dyno.name}]: Process exited with status 137")
+
+
+async def test_silence_of_an_hour_hangs_up(room: Room) -> None:
+    _, attached = await attach(room, "exec cat")
+    await attached.write(b"x")
+    await attached.read()
+
+    await eventually_skip(room, 3600)
+
+    await room.happened.has("Idle connection: nothing was sent or received for 3600 seconds")
+    await room.happened.has("Process exited with status")
+    assert attached.has_left
+
+
+async def eventually_skip(room: Room, seconds: float) -> None:
+    """As `skip`, for a sleep whose exact length nobody knows."""
+    await room.clock.begun(lambda length: seconds - 10 < length <= seconds)
+    room.clock.advance(seconds)
+    room.clock.wake(lambda length: seconds - 10 < length <= seconds)
+
+
+async def test_a_day_is_the_longest(room: Room) -> None:
+    _, attached = await attach(room, "exec sleep 600")
+
+    await room.clock.skip(86400)
+
+    await room.happened.has("Process ran longer than 86400 seconds")
+    await room.happened.has("Process exited with status 143")
+    assert await attached.exit_status() == 143
+
+
+async def test_the_daemons_end_takes_attached_runs_along_and_no_others(room: Room) -> None:
+    detached = await room.runner.start_detached(room.launch(), "exec sleep 600")
+    await attach(room, "exec sleep 600")
+
+    await room.runner.leave()
+
+    assert room.scheduler.running == [detached.name]
+    room.runner = room.another_runner()
+    ending = room.nursery.start(room.runner.end_leftovers(), name="next daemon")
+    await ending
+
+
+@pytest.mark.parametrize(("resizable", "shown"), [(True, b"none\r\n"), (False, b"100\r\n")])
+async def test_a_size_that_would_not_follow_the_window_is_not_in_the_environment(
+    room: Room, resizable: bool, shown: bytes
+) -> None:
+    environ = Environ({"COLUMNS": "100", "LINES": "30"})
+    _, secret = room.runner.start_attached(room.launch(), "echo ${COLUMNS:-none}", environ=environ, size=TerminalSize(100, 30))
+    attached = room.runner.maybe_claim(secret)
+    assert attached is not None
+    await attached.start(merged=True, resizable=resizable)
+    assert await everything(attached) == shown
+    attached.leave()
+
+
+async def test_inside_a_dyno_has_its_variables_and_ends_with_it(room: Room) -> None:
+    await room.deploy(room.launch())
+    dyno, secret = room.runner.start_inside(room.app.id, "web.1", "echo $DYNO $PORT; exec sleep 600")
+    attached = room.runner.maybe_claim(secret)
+    assert attached is not None
+    await attached.start(merged=True, resizable=False)
+    port = room.scheduler.named("web.1").start.environ["PORT"]
+    assert await attached.read() == (1, f"web.1 {port}\n".encode())
+    assert room.scheduler.named(dyno.name).start.inside == room.id_of("web.1")
+
+    room.scheduler.named("web.1").kill()
+
+    assert await attached.exit_status() == 143
+    attached.leave()
+
+
+async def test_inside_needs_a_dyno_that_runs(room: Room) -> None:
+    with pytest.raises(PushdError, match="find that dyno"):
+        room.runner.start_inside(room.app.id, "web.1", "true")
+    dyno, _ = room.runner.start_attached(room.launch(), "true")
+    with pytest.raises(PushdError, match="does not run just now"):
+        room.runner.start_inside(room.app.id, dyno.name, "true")

@@ -45,6 +45,7 @@ class Start:
     environment: Path | None  # the virtualenv, read-only at its real path
     storage: Path  # the app's persistent folder, at /storage
     memory_bytes: int  # quota: bounds what the private /tmp and the writable layer may take
+    inside: UUID | None = None  # a running dyno, whose files and processes it shares; it ends with that one
     streams: Streams | None = None  # None: nothing to read, and what it writes goes to the handle's FIFO
 
 

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from pushd.model.secret import Environ
 from pushd.runner.schedulers import CannotStart, Start
 from pushd.runner.schedulers.handle import MARK, LocalHandle
 from pushd.runner.schedulers.shim import ALIVE_FD, SHIM, STDERR_FD, STDIN_FD, STDOUT_FD, DynoFolder, Shim
-from pushd.sandbox.sandbox import Sandbox
+from pushd.sandbox.sandbox import Confined, Sandbox
 from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
 
 log = logging.getLogger(__name__)
@@ -85,9 +85,8 @@ class LocalScheduler:
 
     def _spawn(self, start: Start, folder: DynoFolder) -> LocalHandle:
         mark = {MARK: str(start.dyno_id)}
-        where = {"STORAGE_DIR": str(STORAGE if self._sandbox.confines else start.storage)}  # a config var of that name wins
         launcher = [_SHELL, "-c", _LAUNCH, os.path.basename(_SHELL), start.command]
-        with self._sandbox.confine(_view(start, folder, Environ(where) | start.environ | mark)) as confined:
+        with self._confine(start, folder, mark) as confined:
             with folder.open_for_shim() as (output, alive), _streams(start, output) as streams:
                 pid = proc.spawn(
                     ["/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path), *confined.argv, *launcher],
@@ -99,8 +98,22 @@ class LocalScheduler:
         if process is None:
             proc.reap(pid)
             raise CannotStart(f"Cannot start {start.name}: its first process ended at once.", remedy="Try again.")
-        shim = Shim(process=process, confined=self._sandbox.confines, memory_bytes=start.memory_bytes)
-        return LocalHandle(start.dyno_id, folder, shim, is_child=True)
+        confined_anew = self._sandbox.confines and start.inside is None
+        return LocalHandle(
+            start.dyno_id, folder, Shim(process=process, confined=confined_anew, memory_bytes=start.memory_bytes), is_child=True
+        )
+
+    def _confine(self, start: Start, folder: DynoFolder, mark: Mapping[str, str]) -> Confined:
+        """In a sandbox of its own, or in the one of a dyno that runs. Raises: CannotStart if that one has ended."""
+        where = {"STORAGE_DIR": str(STORAGE if self._sandbox.confines else start.storage)}  # a config var of that name wins
+        environ = Environ(where) | start.environ | mark
+        if start.inside is None:
+            return self._sandbox.confine(_view(start, folder, environ))
+        other = DynoFolder(self._layout.dyno(start.inside))
+        first_process = other.namespace_init() if self._sandbox.confines else None
+        if other.has_ended() or (self._sandbox.confines and first_process is None):
+            raise CannotStart(f"Cannot start {start.name}: the dyno that it was to run in does not run.", remedy="Try again.")
+        return self._sandbox.enter(_view(start, other, environ), first_process.pid if first_process else None)
 
 
 def _view(start: Start, folder: DynoFolder, environ: Environ) -> View:

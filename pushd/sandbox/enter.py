@@ -1,0 +1,60 @@
+"""How a second program gets into where a dyno already runs: the same files and processes, and no more rights than it has. Pure.
+
+Its variables are set in there by a shell that reads them from a descriptor: no link of the chain before may see them
+(LD_PRELOAD would act on it), and no argv may show them.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from pushd.sandbox.argv import Way
+from pushd.sandbox.view import Limits
+
+VARIABLES_FD = 9
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+# Opened anew through /proc, so that it is read from its start.
+_BEGIN = """ulimit -c 0
+ulimit -n {open_files} 2>/dev/null
+. /proc/self/fd/{fd}
+exec {fd}<&-
+cd "$HOME" || exit
+exec "$@" """
+
+
+def chain(way: Way, first_process: int | None, *, terminal: bool, limits: Limits) -> list[str]:
+    """What to start; the program's own argv goes behind it. `first_process` is the one of the dyno's pid namespace.
+
+    setpriv takes away what root has outside; who is no root has lost it by then, and may not even say so.
+    """
+    enter: list[str] = []
+    if way.bubblewrap is not None:
+        namespaces = ["--mount", "--ipc", "--uts", "--pid"]
+        if way.user_namespace:
+            namespaces += ["--user", "--preserve-credentials"]
+        enter = [
+            "/usr/bin/env",
+            "nsenter",
+            f"--target={first_process}",
+            *namespaces,
+            "--",
+            "/usr/bin/setpriv",
+            "--no-new-privs",
+        ]
+        if way.uid == 0:
+            enter += ["--bounding-set=-all", "--inh-caps=-all"]
+        enter += ["--"]
+    session = ["/usr/bin/setsid", *(["-c"] if terminal else [])]
+    script = _BEGIN.format(open_files=limits.open_files, fd=VARIABLES_FD)
+    return [*enter, *session, "/bin/sh", "-c", script, "pushd-sandbox"]
+
+
+def variables(environ: Mapping[str, str], home: Path) -> bytes:
+    """The shell's text that sets them; a name that no shell can set is left out."""
+    wanted = {**environ, "HOME": str(home)}
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in wanted.items() if _NAME.fullmatch(name)]
+    return "".join(lines).encode("utf-8", "surrogateescape")
