@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import struct
@@ -14,6 +15,7 @@ from pathlib import Path
 _ENDED = (b"Z", b"X", b"x")
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD in the kernel's include/linux/sched.h
 _LOOKS, _LOOK_AGAIN_SECONDS = 100, 0.0005
+_NS_GET_USERNS = 0xB701  # in the kernel's include/uapi/linux/nsfs.h; on architectures that count as x86 and ARM do
 _LISTEN = "0A"  # TCP_LISTEN in the kernel's include/net/tcp_states.h
 
 
@@ -113,6 +115,44 @@ def namespace(pid: int, kind: str) -> int | None:
     except OSError:
         return None
     return int(text.partition("[")[2].rstrip("]"))
+
+
+@dataclass(frozen=True, slots=True)
+class UserNamespaces:
+    """Descriptors, which the caller closes: of the one that owns a process's other namespaces, and of its own if it differs."""
+
+    owner: int
+    own: int | None
+
+
+def open_user_namespaces(pid: int) -> UserNamespaces:
+    """Those in which one must be to enter the namespaces of this process, or of a child of it if we may not look at it.
+
+    Source: ioctl_ns(2). Raises: OSError.
+    """
+    try:
+        return _open_user_namespaces(pid)
+    except PermissionError:
+        for child in children(pid):
+            return _open_user_namespaces(child)
+        raise
+
+
+def _open_user_namespaces(pid: int) -> UserNamespaces:
+    own = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        processes = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            owner = fcntl.ioctl(processes, _NS_GET_USERNS)
+        finally:
+            os.close(processes)
+    except OSError:
+        os.close(own)
+        raise
+    if not os.path.samestat(os.fstat(own), os.fstat(owner)):
+        return UserNamespaces(owner, own)
+    os.close(own)
+    return UserNamespaces(owner, None)
 
 
 def listening(of: Iterable[int]) -> list[tuple[str, int]]:

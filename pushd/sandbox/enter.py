@@ -14,42 +14,38 @@ from pathlib import Path
 from pushd.sandbox.argv import Way
 from pushd.sandbox.view import Limits
 
-VARIABLES_FD = 9
+VARIABLES_FD, OWNER_FD, OWN_FD = 9, 4, 3  # what the program's variables come by; two user namespaces
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 # Opened anew through /proc, so that it is read from its start.
 _BEGIN = """ulimit -c 0
 ulimit -n {open_files} 2>/dev/null
 . /proc/self/fd/{fd}
-exec {fd}<&-
+exec {fd}<&- {owner}<&- {own}<&-
 cd "$HOME" || exit
 exec "$@" """
 
 
-def chain(way: Way, first_process: int | None, *, terminal: bool, limits: Limits) -> list[str]:
+def chain(way: Way, first_process: int | None, *, nested: bool, terminal: bool, limits: Limits) -> list[str]:
     """What to start; the program's own argv goes behind it. `first_process` is the one of the dyno's pid namespace.
 
+    `nested`: bubblewrap has put the program into a user namespace within the one that owns the others (for its /dev/pts).
     setpriv takes away what root has outside; who is no root has lost it by then, and may not even say so.
     """
     enter: list[str] = []
     if way.bubblewrap is not None:
         namespaces = ["--mount", "--ipc", "--uts", "--pid"]
         if way.user_namespace:
-            namespaces += ["--user", "--preserve-credentials"]
-        enter = [
-            "/usr/bin/env",
-            "nsenter",
-            f"--target={first_process}",
-            *namespaces,
-            "--",
-            "/usr/bin/setpriv",
-            "--no-new-privs",
-        ]
+            namespaces += [f"--user=/proc/self/fd/{OWNER_FD}", "--preserve-credentials"]
+        enter = ["/usr/bin/env", "nsenter", f"--target={first_process}", *namespaces, "--"]
+        if nested:
+            enter += ["/usr/bin/nsenter", f"--user=/proc/self/fd/{OWN_FD}", "--preserve-credentials", "--"]
+        enter += ["/usr/bin/setpriv", "--no-new-privs"]
         if way.uid == 0:
             enter += ["--bounding-set=-all", "--inh-caps=-all"]
         enter += ["--"]
     session = ["/usr/bin/setsid", *(["-c"] if terminal else [])]
-    script = _BEGIN.format(open_files=limits.open_files, fd=VARIABLES_FD)
+    script = _BEGIN.format(open_files=limits.open_files, fd=VARIABLES_FD, owner=OWNER_FD, own=OWN_FD)
     return [*enter, *session, "/bin/sh", "-c", script, "pushd-sandbox"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from pushd.kit import proc
+from pushd.kit import proc, procfs
 from pushd.model.secret import Environ
 from pushd.sandbox import argv as argvs
 from pushd.sandbox import enter as enters
@@ -103,15 +104,25 @@ class Sandbox:
     def enter(self, view: View, first_process: int | None) -> Confined:
         """Make ready to start one more program where the dyno with this view runs.
 
-        `first_process`: of the dyno's pid namespace, if it has one. Raises: OSError when the machine has no memory for it.
+        `first_process`: of the dyno's pid namespace, if it has one. Raises: OSError when it is gone, or no memory is left.
         """
         home = argvs.home(self.way, view)
         defaults = {"PATH": STANDARD_PATH}
         if self.way.bubblewrap is None and view.scratch is not None:
             defaults["TMPDIR"] = str(view.scratch / "tmp")
         text = enters.variables({**defaults, **view.environ}, home)
-        argv = enters.chain(self.way, first_process, terminal=view.terminal, limits=view.limits)
-        return Confined(tuple(argv), Environ({"PATH": SYSTEM_PATH}), {enters.VARIABLES_FD: _in_memory(text)}, home)
+        fds = {enters.VARIABLES_FD: _in_memory(text)}
+        with contextlib.ExitStack() as failed:
+            failed.callback(os.close, fds[enters.VARIABLES_FD])
+            if self.way.user_namespace and first_process is not None:
+                found = procfs.open_user_namespaces(first_process)
+                fds[enters.OWNER_FD] = found.owner
+                if found.own is not None:
+                    fds[enters.OWN_FD] = found.own
+            failed.pop_all()
+        nested = enters.OWN_FD in fds
+        argv = enters.chain(self.way, first_process, nested=nested, terminal=view.terminal, limits=view.limits)
+        return Confined(tuple(argv), Environ({"PATH": SYSTEM_PATH}), fds, home)
 
     async def run(
         self, view: View, argv: Sequence[str], *, on_output: Callable[[bytes], None], within: float, stdin: int | None = None
