@@ -117,3 +117,12 @@ def test_a_signal_reaches_the_command(deployed: Project) -> None:
         program.terminate()
         assert program.stdout.read() == b"caught\n"
         assert program.wait(PATIENCE_SECONDS) == 3
+
+
+def test_a_command_inside_a_dyno_that_runs(deployed: Project) -> None:
+    result = deployed.pushd("run:inside", "web.1", "--", "sh", "-c", "echo $DYNO; ls; echo red >&2; exit 6")
+
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (6, "web.1")
+    assert "app.py" in result.stdout.splitlines()
+    assert result.stderr.endswith("red\n")
+    assert deployed.get().status == 200

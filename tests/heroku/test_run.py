@@ -122,3 +122,10 @@ def test_detached(heroku: Heroku, site: Live) -> None:
 def test_what_cannot_run(heroku: Heroku, app: str) -> None:
     assert heroku.fails("run", "bash", "-a", app).exit_code != 0
     assert heroku.fails("run:inside", "web.9", "ls", "-a", app).exit_code != 0
+
+
+def test_inside_a_dyno_that_runs(heroku: Heroku, site: Live) -> None:
+    done = heroku.maybe("run:inside", "web.1", "-x", "-a", "site", "--", "echo $DYNO; exit 4")
+
+    assert (done.exit_code, done.stdout) == (4, "web.1\n")
+    assert "find that dyno" in heroku.fails("run:inside", "web.9", "ls", "-a", "site").output
