@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from tests.api.conftest import TOKEN, Answer, Api, running_api
+from tests.pki import issue
 
 EXCHANGES: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "exchanges.toml").read_text())["exchange"]
-WORDS = {"what", "ask", "headers", "body", "status", "needs", "never", "keep", "length", "error", "resource", "type"}
+WORDS = {"what", "ask", "headers", "body", "status", "needs", "never", "keep", "length", "error", "resource", "type", "answer",
+         "holds", "send"}  # fmt: skip
 TYPES: dict[str, Any] = {
     "string": str, "number": (int, float), "boolean": bool, "object": dict, "array": list, "null": type(None),
 }  # fmt: skip
@@ -26,7 +29,7 @@ class Replay:
     """Asks one exchange after the other and remembers what later ones refer to."""
 
     api: Api
-    kept: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
 
     async def ask(self, exchange: dict[str, Any]) -> list[str]:
         """Everything that is wrong with the answer."""
@@ -34,13 +37,19 @@ class Replay:
         headers = {"Accept": "application/vnd.heroku+json; version=3", **self._filled(exchange.get("headers", {}))}
         token = None if headers.get("Authorization") == "" else TOKEN
         headers = {name: value for name, value in headers.items() if (name, value) != ("Authorization", "")}
-        answer = await self.api.request(method, path, self._filled(exchange.get("body")), headers=headers, token=token)
+        body, sent = self._filled(exchange.get("body")), self._filled(exchange.get("send"))
+        answer = await self.api.request(method, path, body, data=sent and sent.encode(), headers=headers, token=token)
         if answer.status != exchange.get("status", 200):
             return [f"{answer.status} {answer.text}"]
         kind = answer.headers["Content-Type"].partition(";")[0]
         if kind != exchange.get("type", "application/json"):
             return [f"is {kind}"]
-        return [] if "type" in exchange else list(self._look_at(exchange, answer))
+        wrong = [
+            f"header {name} is {answer.headers.get(name)}"
+            for name, pattern in exchange.get("answer", {}).items()
+            if not re.fullmatch(pattern, answer.headers.get(name, ""))
+        ]
+        return wrong if "type" in exchange else [*wrong, *self._look_at(exchange, answer)]
 
     def _look_at(self, exchange: dict[str, Any], answer: Answer) -> Iterator[str]:
         value = answer.json
@@ -51,18 +60,24 @@ class Replay:
                 yield f"{where} is not there: {answer.text[:300]}"
             yield from (f"{where} is {each!r}, not {kinds}" for each in found if not is_one_of(each, kinds))
         yield from (f"{name} is there" for name in exchange.get("never", ()) if list(at(value, name)))
+        for where, pattern in exchange.get("holds", {}).items():
+            yield from (f"{where} is {each!r}" for each in at(value, where) if not re.fullmatch(pattern, each))
         if "length" in exchange and len(value) != exchange["length"]:
             yield f"{len(value)} elements"
         if "error" in exchange and (value["id"], value.get("resource")) != (exchange["error"], exchange.get("resource")):
             yield f"is refused as {value}"
         for name, where in exchange.get("keep", {}).items():
-            self.kept[name] = str(next(at(value, where)))
+            self.kept[name] = next(at(value, where))
 
     def _filled(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {key: self._filled(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._filled(each) for each in value]
         if isinstance(value, str):
-            return re.sub(r"\{(\w+)\}", lambda found: self.kept[found[1]], value)
+            if whole := re.fullmatch(r"\{(\w+)\}", value):
+                return self.kept[whole[1]]
+            return re.sub(r"\{(\w+)\}", lambda found: str(self.kept[found[1]]), value)
         return value
 
 
@@ -86,11 +101,29 @@ def is_one_of(value: Any, kinds: str) -> bool:
     )
 
 
+def known() -> dict[str, Any]:
+    """What is there before the first exchange."""
+    certificate = issue("www.example.com")
+    basic = {
+        "token_as_password": f":{TOKEN}",
+        "email_and_token": f"admin@localhost:{TOKEN}",
+        "email_and_nonsense": "admin@localhost:x",
+    }
+    return {
+        **{name: b64encode(text.encode()).decode() for name, text in basic.items()},
+        "token": TOKEN,
+        "none": None,
+        "chain": certificate.pem,
+        "private_key": certificate.key_pem,
+        "long_request_id": ",".join(str(uuid4()) for _ in range(190)),  # 7 KiB: where the CLI begins anew
+    }
+
+
 async def test_every_exchange_gets_what_the_cli_reads(tmp_path: Path) -> None:
     wrong = []
     async with running_api(tmp_path) as api:
         await api.deployed("shop")
-        replay = Replay(api, {"token_as_password": b64encode(f":{TOKEN}".encode()).decode()})
+        replay = Replay(api, known())
         for exchange in EXCHANGES:
             wrong += [f"{exchange['what']} ({exchange['ask']}): {each}" for each in await replay.ask(exchange)]
 
