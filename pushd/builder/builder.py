@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from asyncio import Lock
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID, uuid4
+from weakref import WeakValueDictionary
 
 from pushd.builder import cache
 from pushd.builder.adopt import adopt_files
@@ -49,7 +49,7 @@ class Slugs(Protocol):
     async def create(self, slug: Slug) -> Slug: ...
 
     async def fill(self, slug: Slug) -> Slug:
-        """Raises: NotFound."""
+        """Raises: NotFound, Conflict."""
 
     async def list(self, app: App) -> Sequence[Slug]: ...
 
@@ -102,7 +102,7 @@ class Builder:
         self._buildpacks = buildpacks  # the folder that holds the installed ones
         self._passthrough = dict(passthrough)  # what builds see of the daemon's environment
         self._timeout_seconds = timeout_seconds
-        self._locks: defaultdict[UUID, Lock] = defaultdict(Lock)
+        self._locks: WeakValueDictionary[UUID, Lock] = WeakValueDictionary()  # each as long as somebody holds it or waits
         self._shelf = Lock()  # a slug is put on the shelf and stored, or looked for and removed; never both at once
         self._newest: dict[UUID, Slug] = {}  # built by this process: kept although no release may name it yet
 
@@ -124,7 +124,7 @@ class Builder:
         Killed at any point: the next build of the app clears away what is left, and nothing half-made is ever used.
         Raises: BuildFailed or another PushdError; its text is not in the transcript yet, and holds no secret.
         """
-        async with self._locks[app.id]:
+        async with self._lock(app.id):
             workshop = Workshop(self._layout, app.id)
             try:
                 await in_thread(_open, workshop, no_cache)
@@ -158,15 +158,15 @@ class Builder:
     async def keep_uploaded(self, slug: Slug, archive: Path, *, settings: AppSettings) -> Slug:
         """Put the files of a slug that was made elsewhere in their place; gives the slug as it is stored then.
 
-        Raises: InvalidParams for an archive that must not be unpacked, or is too large; NotFound when the slug is gone.
+        Raises: InvalidParams for an archive that must not be unpacked, or is too large; Conflict when another one came first;
+        NotFound when the slug is gone.
         """
-        async with self._locks[slug.id]:
+        async with self._lock(slug.id):
             workshop = Workshop(self._layout, slug.id)
             try:
                 return await take_in(slug, archive, workshop, settings["slug-limit-mb"] * _MEGABYTE, self._fill)
             finally:
                 await finish(in_thread(workshop.clear), within=_CLEANUP_SECONDS)
-                self._locks.pop(slug.id)
 
     async def _fill(self, slug: Slug, tree: Path) -> Slug:
         async with self._shelf:
@@ -178,7 +178,7 @@ class Builder:
 
         Killed at any point, it is as with a build. Raises: Conflict when the slug went meanwhile, DiskFull.
         """
-        async with self._locks[app.id]:
+        async with self._lock(app.id):
             workshop = Workshop(self._layout, app.id)
             try:
                 await in_thread(workshop.open)
@@ -211,7 +211,7 @@ class Builder:
         What this process built last for the app stays too: its release may not be stored yet. While the app builds, nothing
         is done: the end of that build brings us here again.
         """
-        lock = self._locks[app.id]
+        lock = self._lock(app.id)
         if lock.locked():
             return
         async with lock:
@@ -226,7 +226,7 @@ class Builder:
 
     async def destroy(self, app_id: UUID) -> None:
         """Remove what builds of an app left, after it was deleted from the store."""
-        async with self._locks[app_id]:
+        async with self._lock(app_id):
             self._newest.pop(app_id, None)
             kept = (self._layout.environments(app_id), self._layout.cache(app_id), self._layout.buildpacks(app_id))
             places = (Workshop(self._layout, app_id).top, *kept)
@@ -236,8 +236,9 @@ class Builder:
     async def sweep(self) -> None:
         """Remove what killed builds left, and folders on the shelf that no slug of the store names."""
         for app_id in await in_thread(workshops, self._layout):
-            if not self._locks[app_id].locked():
-                async with self._locks[app_id]:
+            lock = self._lock(app_id)
+            if not lock.locked():
+                async with lock:
                     await in_thread(Workshop(self._layout, app_id).clear)
         wastebasket = self._layout.slugs / ".removed"
         async with self._shelf:
@@ -278,6 +279,9 @@ class Builder:
         if compiled.report:
             log.info("buildpack report", extra={"app": workshop.app_id, "report": output.clean_text(compiled.report)})
         return compiled
+
+    def _lock(self, workshop_id: UUID) -> Lock:
+        return self._locks.setdefault(workshop_id, Lock())
 
     async def _keep(self, slug: Slug, workshop: Workshop) -> None:
         async with self._shelf:

@@ -39,16 +39,22 @@ class Slugs:
         return await self._database.transact(work)
 
     async def fill(self, slug: Slug) -> Slug:
-        """Its files have come: what is stored of them now is `slug`'s. Raises: NotFound when it is gone."""
+        """Its files have come: what is stored of them now is `slug`'s.
+
+        Raises: Conflict when others came first, for a slug never changes then; NotFound when it is gone.
+        """
         values = (slug.checksum, slug.size_bytes, slug.state.value, str(slug.app_id), str(slug.id))
 
         def work(connection: sqlite3.Connection) -> Slug:
             changed = connection.execute(
-                "UPDATE slugs SET checksum = ?, size_bytes = ?, state = ? WHERE app_id = ? AND id = ?", values
+                "UPDATE slugs SET checksum = ?, size_bytes = ?, state = ? WHERE app_id = ? AND id = ? AND state = 'awaited'",
+                values,
             )
-            if not changed.rowcount:
-                raise not_found("slug", remedy="Make another, and upload it within the hour.")
-            return slug
+            if changed.rowcount:
+                return slug
+            if connection.execute("SELECT 1 FROM slugs WHERE id = ?", (str(slug.id),)).fetchone():
+                raise Conflict("This slug has its archive already.", remedy="Make another slug for another archive.")
+            raise not_found("slug", remedy="Make another, and upload it within the hour.")
 
         return await self._database.transact(work)
 

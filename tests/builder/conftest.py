@@ -19,14 +19,14 @@ import pytest
 from pushd.builder.builder import Builder, Built
 from pushd.builder.fetching import Fetcher
 from pushd.builder.tools import Tools
-from pushd.errors import PushdError
+from pushd.errors import Conflict, PushdError
 from pushd.kit.reach import Reach
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.model.app import App
 from pushd.model.app_settings import AppSettings
 from pushd.model.secret import Environ
-from pushd.model.slug import Slug
+from pushd.model.slug import Slug, SlugState
 from pushd.sandbox.sandbox import Sandbox
 from pushd.sandbox.view import View
 from pushd.shipped import shipped
@@ -49,6 +49,8 @@ class ListOfSlugs:
         return slug
 
     async def fill(self, slug: Slug) -> Slug:
+        if not any(each.id == slug.id and each.state is SlugState.AWAITED for each in self.stored):
+            raise Conflict("This slug has its archive already.")
         self.stored = [slug if each.id == slug.id else each for each in self.stored]
         return slug
 

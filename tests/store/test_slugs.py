@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pushd.errors import Conflict, NotFound
 from pushd.model.app import App
 from pushd.model.release import ReleaseEvent
+from pushd.model.slug import SlugState
 from pushd.model.user import User
 from pushd.store.store import Store
 from tests.store.makes import NOBODY, make_live, make_release, make_slug
@@ -33,6 +36,19 @@ async def test_of_equal_content_the_newest_is_found(store: Store, app: App) -> N
 
     assert await store.slugs.find(app, newer.checksum) == newer
     assert await store.slugs.list(app) == [newer, older]
+
+
+async def test_a_slug_is_filled_once(store: Store, app: App) -> None:
+    awaited = await store.slugs.create(replace(make_slug(app, checksum="", environment=""), state=SlugState.AWAITED))
+    first = await store.slugs.fill(replace(awaited, checksum="a" * 64, state=SlugState.UPLOADED))
+
+    with pytest.raises(Conflict):
+        await store.slugs.fill(replace(awaited, checksum="b" * 64, state=SlugState.UPLOADED))
+    assert await store.slugs.list(app) == [first]
+
+    await store.slugs.delete(first)
+    with pytest.raises(NotFound):
+        await store.slugs.fill(first)
 
 
 async def test_what_is_in_use_is_told(store: Store, app: App, operator: User) -> None:
