@@ -29,7 +29,6 @@ REFUSED = [
     ("data:pg:levels", "There are no databases of this server's own yet."),
     ("redis:cli -a APP --confirm APP", "No Redis instances found."),
     ("container:release web -a APP", ""),
-    ("run:inside web.1 ls -a APP", ""),
 ]
 
 
