@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from pushd.errors import Conflict, PushdError
+from pushd.errors import Conflict, PushdError, Unavailable
 
 _STOP_SECONDS = 50.0  # a build's programs get TERM and then KILL, and its folder is cleared
 
@@ -59,7 +59,10 @@ class BuildStops:
             build.working = None
 
     async def stop(self, build_id: UUID) -> None:
-        """Cancel the build, and return once its end is stored. Raises: Conflict when it is too late for that."""
+        """Cancel the build, and return once its end is stored.
+
+        Raises: Conflict when it is too late for that; Unavailable if it has not ended within 50 seconds, and will later.
+        """
         build = self._builds.get(build_id)
         if build is None:
             raise Conflict("This build has ended, so it cannot be cancelled.", remedy="`pushd builds` shows how it ended.")
@@ -71,5 +74,10 @@ class BuildStops:
                 )
             build.stopped = True
             build.working.cancel()
-        async with asyncio.timeout(_STOP_SECONDS):
-            await build.ended.wait()
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await build.ended.wait()
+        except TimeoutError:
+            raise Unavailable(
+                "The build was told to stop and has not ended yet.", remedy="`pushd builds` shows when it has."
+            ) from None

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from pushd.errors import Conflict, NotFound, PushdError
+from pushd import stops
+from pushd.errors import Conflict, NotFound, PushdError, Unavailable
 from pushd.kit.transcript import Transcript
 from pushd.model.app import App
 from pushd.model.build import Build, BuildStatus
@@ -111,6 +112,19 @@ async def test_a_newer_build_takes_the_place_of_one_that_waits(story: Story, app
     await asyncio.gather(working, newest)
 
     assert await status_of(story, app, second.id) == (BuildStatus.FAILED, "superseded by three")
+
+
+async def test_who_cancels_waits_so_long_and_no_longer(story: Story, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stops, "_STOP_SECONDS", 0.0)
+    story.builder.gate = asyncio.Event().wait()
+    build, working = await build_of(story, app, "one")
+    await story.builder.building.wait()
+
+    with pytest.raises(Unavailable, match="has not ended yet"):
+        await story.deploys.cancel_build(app, str(build.id), story.user)
+
+    with pytest.raises(BuildCancelled):
+        await working
 
 
 async def test_what_is_booting_or_over_cannot_be_cancelled(story: Story, app: App) -> None:
