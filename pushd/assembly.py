@@ -127,6 +127,7 @@ def build_story(rooms: Rooms) -> Story:
         deploys=deploys,
         retention=retention,
         disk=rooms.disk,
+        verdicts=verdicts,
         nursery=rooms.nursery,
     )
     resume = Resume(store=rooms.store, deploys=deploys, live=live, changes=changes, router=rooms.router)

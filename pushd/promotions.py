@@ -19,6 +19,7 @@ from pushd.model.user import User
 from pushd.retention import Retention
 from pushd.rooms import Builder
 from pushd.store.store import Store
+from pushd.verdicts import Verdicts
 
 _WAIT_SECONDS = 600.0  # for a change, before we ask again
 _MOMENT_SECONDS = 5.0
@@ -43,6 +44,7 @@ class Promotions:
         deploys: Deploys,
         retention: Retention,
         disk: DiskReserve,
+        verdicts: Verdicts,
         nursery: Nursery,
     ) -> None:
         self._store = store
@@ -50,6 +52,7 @@ class Promotions:
         self._deploys = deploys
         self._retention = retention
         self._disk = disk
+        self._verdicts = verdicts
         self._nursery = nursery
         self._carrying: dict[UUID, asyncio.Task[None]] = {}  # by target
 
@@ -94,12 +97,17 @@ class Promotions:
         try:
             await self._release(target, app, slug, description, user)
         except PushdError as error:
-            await self._store.promotions.note(target, error=error.message)
+            await self._fail(target, error.message)
         except Exception:
-            await self._store.promotions.note(target, error="internal error, see the daemon's log")
+            await self._fail(target, "internal error, see the daemon's log")
             raise
         finally:
             self._carrying.pop(target.id, None)
+
+    async def _fail(self, target: PromotionTarget, why: str) -> None:
+        await self._verdicts.store(
+            lambda: self._store.promotions.note(target, error=why), what=f"the end of promotion {target.id}"
+        )
 
     async def _release(self, target: PromotionTarget, app: App, slug: Slug, description: str, user: User) -> None:
         adopted = await self._builder.adopt(app, slug)

@@ -220,8 +220,9 @@ class Story:
             repositories=FakeRepositories(), app_log=self.log, turns=turns, disk=disk, nursery=nursery,
         )  # fmt: skip
         self.promotions = Promotions(
-            store=store, builder=self.builder, deploys=self.deploys, retention=retention, disk=disk, nursery=nursery
-        )
+            store=store, builder=self.builder, deploys=self.deploys, retention=retention, disk=disk, verdicts=verdicts,
+            nursery=nursery,
+        )  # fmt: skip
         self.resume = Resume(store=store, deploys=self.deploys, live=self.live, changes=self.changes, router=self.router)
 
     async def push(self, app: App, commit: str) -> Release:

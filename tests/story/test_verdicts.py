@@ -11,6 +11,7 @@ import pytest
 from pushd.errors import DiskFull
 from pushd.model.app import App
 from pushd.model.change import ChangeState
+from pushd.model.pipeline import PromotionStatus, Stage
 from pushd.model.release import ReleaseStatus
 from pushd.store.database import Database, Work
 from pushd.verdicts import PAUSE_SECONDS
@@ -84,3 +85,19 @@ async def test_who_waits_for_a_change_hears_of_its_end(story: Story, app: App, d
     await make_room(story, disk, clock)
     assert (await story.store.changes.find(change.id)).state is ChangeState.FAILED
     assert await story.statuses(app) == {"v1": "succeeded", "v2": "succeeded", "v3": "failed"}
+
+
+async def test_a_promotion_that_failed_is_told_so_later(story: Story, app: App, disk: Disk, clock: FakeClock) -> None:
+    pipeline = await story.store.pipelines.create("line", story.user)
+    target = await story.apps.create("target", story.user)
+    for each, stage in ((app, Stage.STAGING), (target, Stage.PRODUCTION)):
+        await story.store.pipelines.couple(each, pipeline, stage)
+    await story.push(app, "aaaa")
+    story.builder.fails = True
+    promotion = await story.promotions.promote(pipeline, app, None, [target], story.user)
+    disk.full = True
+
+    await make_room(story, disk, clock)
+
+    (ended,) = (await story.promotions.find(str(promotion.id))).targets
+    assert (ended.status, ended.error_message) == (PromotionStatus.FAILED, "no room")
