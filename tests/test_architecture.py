@@ -251,6 +251,22 @@ def test_only_one_module_reads_the_environment() -> None:
     assert readers == {"surroundings.py"}, "take what you need of the environment as an argument"
 
 
+def test_no_value_shows_its_secrets() -> None:
+    """A dataclass leaves fields of these names out of its repr, or has a repr of its own."""
+    secrets = {"secret", "authorization", "private_key", "password"}
+    shown = [
+        f"{short(path)} {node.name}.{field.target.id}"
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(each) for each in node.decorator_list)
+        if not any(isinstance(each, ast.FunctionDef) and each.name == "__repr__" for each in node.body)
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and field.target.id in secrets
+        if "repr=False" not in ast.unparse(field)
+    ]
+    assert not shown, "write field(repr=False)"
+
+
 def test_only_kit_aio_starts_tasks() -> None:
     assert not uses(STARTS_TASKS, outside="kit/aio.py"), "use kit.aio.Nursery"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -28,7 +28,7 @@ FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class SourceBlobBody:
-    url: str
+    url: str = field(repr=False)  # may hold a log-in
     version: str | None = None
     version_description: str | None = None
     checksum: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets as chance
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
@@ -38,18 +38,18 @@ DELIVERY_FIELDS = {"seq": Field[Delivery](lambda row: row.seq, int), "id": Field
 class CreateBody:
     include: tuple[str, ...]
     level: str
-    url: str
-    secret: str | None = None
-    authorization: str | None = None
+    url: str = field(repr=False)
+    secret: str | None = field(default=None, repr=False)
+    authorization: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateBody:
     include: tuple[str, ...] | None = None
     level: str | None = None
-    url: str | None = None
-    secret: str | None = None
-    authorization: str | None = None
+    url: str | None = field(default=None, repr=False)
+    secret: str | None = field(default=None, repr=False)
+    authorization: str | None = field(default=None, repr=False)
 
 
 async def list_all(request: web.Request) -> web.Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -27,7 +27,7 @@ class Build:
     status: BuildStatus
     commit: str
     branch: str  # "" for one of an archive
-    source_url: str  # of the archive; "" for a push
+    source_url: str = field(repr=False)  # of the archive, perhaps with a log-in; "" for a push
     source_checksum: str
     description: str  # of the archive's version
     buildpacks: tuple[str, ...]  # that ran, in order: as they were asked for, else the name of the folder

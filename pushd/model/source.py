@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -36,7 +36,7 @@ class Source(Protocol):
 class Archive:
     """An archive that somebody wants built: one that was uploaded to us, or one to fetch."""
 
-    url: str
+    url: str = field(repr=False)  # may hold a log-in, or be a secret itself
     upload: UUID | None  # None: it is fetched
     version: str = ""
     description: str = ""
