@@ -8,7 +8,7 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from pushd.errors import NotFound, PushdError, TooLarge, TooManyRequests, Unauthorized
+from pushd.errors import BadRequest, NotFound, PushdError, TooLarge, TooManyRequests, Unauthorized
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return answer_of(error)
     except web.HTTPRequestEntityTooLarge:
         return answer_of(TooLarge("The body is too large.", remedy="Send less at once."))
+    except web.RequestPayloadError:  # chunks or gzip that cannot be read
+        return answer_of(BadRequest("The body of this request is broken.", remedy="Send it again, whole."))
     except web.HTTPException:
         if request.match_info.http_exception is None:
             raise  # a handler's own answer

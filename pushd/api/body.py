@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import types
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from pushd.api.needs import SITE
 from pushd.errors import BadRequest, InvalidParams, TooLarge
 
 B = TypeVar("B")
+
+_WITHIN_SECONDS = 60.0  # for a whole body
 
 _WORDS: Mapping[Any, str] = {str: "a string", int: "an integer", bool: "true or false", types.NoneType: "null"}
 
@@ -30,7 +33,7 @@ async def parse_body(request: web.Request, shape: type[B]) -> B:
 
 async def read_object(request: web.Request) -> Mapping[str, Any]:
     """The request's JSON object, {} for an empty body. Raises: BadRequest, TooLarge."""
-    text = await _read(request, request.app[SITE].body_limit_bytes)
+    text = await read_body(request)
     if not text.strip():
         return {}
     try:
@@ -54,16 +57,23 @@ def wrong_type(where: str, wanted: str) -> InvalidParams:
     return InvalidParams(f"{where} must be {wanted}.", remedy="Correct the request's body.")
 
 
-async def _read(request: web.Request, limit_bytes: int) -> bytes:
-    """The whole body, never more than the limit in memory, however it was packed."""
-    read = bytearray()
+async def read_body(request: web.Request) -> bytes:
+    """The whole body, never more than the limit in memory, however it was packed.
+
+    Raises: TooLarge, and BadRequest when it does not come.
+    """
+    limit_bytes, read = request.app[SITE].body_limit_bytes, bytearray()
     if (request.content_length or 0) <= limit_bytes:
-        async for chunk in request.content.iter_any():
-            read += chunk
-            if len(read) > limit_bytes:
-                break
-        else:
-            return bytes(read)
+        try:
+            async with asyncio.timeout(_WITHIN_SECONDS):
+                async for chunk in request.content.iter_any():
+                    read += chunk
+                    if len(read) > limit_bytes:
+                        break
+                else:
+                    return bytes(read)
+        except TimeoutError:
+            raise BadRequest(f"The body did not come within {_WITHIN_SECONDS:g} seconds.", remedy="Send it again.") from None
     raise TooLarge(f"The body is larger than {limit_bytes} bytes.", remedy="Send less, or raise the setting body_limit_bytes.")
 
 

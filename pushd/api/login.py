@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -13,7 +14,7 @@ from pushd.access.actions import Action, may
 from pushd.access.logins import Login
 from pushd.access.tokens import maybe_token
 from pushd.api.answers import answer
-from pushd.api.body import parse_body
+from pushd.api.body import parse_body, read_body
 from pushd.api.login_page import HEADERS, page_of_done, page_of_form, page_of_over
 from pushd.api.needs import ACCESS, CLOCK, LOGINS, STORE, STREAMS
 from pushd.errors import BadRequest, NotFound, PushdError
@@ -22,6 +23,7 @@ from pushd.model.user import DESCRIPTION_LIMIT
 TOKEN_LIFE = timedelta(days=30)  # as `heroku login -i` asks for
 _HEARTBEAT_SECONDS = 20.0  # the CLI gives up after 60 s of silence
 _FORM = "application/x-www-form-urlencoded"
+_FORM_BYTES = 4096  # of what is even looked at; a token has at most a quarter of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,8 @@ async def confirm(request: web.Request) -> web.Response:
         login = logins.find_page(request.match_info["token"])
     except NotFound as error:
         return _page(page_of_over(error), status=404)
-    token = (await request.post()).get("token")
-    user = await request.app[ACCESS].authenticate(token.strip() if isinstance(token, str) else None)
+    token = _field("token", await read_body(request))
+    user = await request.app[ACCESS].authenticate(token)
     if not may(user, Action.ACCOUNT, None) or user is None:
         logins.refuse(login)
         told = "That is no token of this server." if user is None else "That token's scope does not let it make others."
@@ -96,6 +98,12 @@ async def _outcome(request: web.Request, login: Login) -> AsyncIterator[bytes]:
         yield json.dumps({"error": error.text}).encode()
         return
     yield json.dumps({"access_token": token}).encode()
+
+
+def _field(name: str, form: bytes) -> str:
+    """A field of a form as browsers send it, without blanks around it; "" if it is not there."""
+    fields = parse_qs(form[:_FORM_BYTES].decode("ascii", "replace"))
+    return fields.get(name, [""])[0].strip()
 
 
 def _page(text: str, *, status: int = 200) -> web.Response:

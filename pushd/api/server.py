@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Iterable
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from pushd.access.access import Access
 from pushd.access.logins import Logins
@@ -55,6 +57,8 @@ from pushd.slug_uploads import SlugUploads
 from pushd.source_builds import SourceBuilds
 from pushd.store.store import Store
 from pushd.uploads import Uploads
+
+log = logging.getLogger(__name__)
 
 _LONGEST_HEADER_BYTES = 16_384  # the Heroku CLI repeats up to 7 KiB of ids in one
 _KEEP_ALIVE_SECONDS = 75.0
@@ -119,6 +123,7 @@ class ApiServer:
         self._runner = web.AppRunner(
             application,
             access_log=None,
+            logger=_quiet_logger(),
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             max_line_size=_LONGEST_HEADER_BYTES,
             max_field_size=_LONGEST_HEADER_BYTES,
@@ -156,8 +161,25 @@ class ApiServer:
             await in_thread(self._certificate.refresh, self._clock.now())
 
 
+def _quiet_logger() -> logging.Logger:
+    """Where aiohttp logs what it cannot hand to a handler."""
+    logger = log.getChild("http")
+    logger.addFilter(_is_no_clients_doing)
+    return logger
+
+
+def _is_no_clients_doing(record: logging.LogRecord) -> bool:
+    """Whether a record is about a bug of ours.
+
+    Who sends what is no HTTP is told so, and the error's text would repeat what they sent, tokens too.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError | web.HTTPException | ConnectionError)
+
+
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Request-Id"] = request[REQUEST_ID]
+    if REQUEST_ID in request:  # a refused Expect comes to no middleware
+        response.headers["Request-Id"] = request[REQUEST_ID]
     response.headers["Server"] = "pushd"
     if REMAINING in request:
         response.headers["RateLimit-Remaining"] = str(request[REMAINING])

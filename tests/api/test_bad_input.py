@@ -329,6 +329,39 @@ async def test_what_is_no_http_is_refused(shared: Api, data: bytes) -> None:
     assert b"Traceback" not in answer
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("Authorization: Bearer {token}\1\r\n", 400),
+        ("Authorization : Bearer {token}\r\n", 400),
+        ("Authorization: Bearer {token}\r\nContent-Encoding: br\r\nContent-Length: 2\r\n", 400),
+        ("Authorization: Bearer {token}\r\nContent-Length: 2\r\nExpect: miracles\r\n", 417),
+    ],
+)
+async def test_what_is_no_http_leaves_no_trace_in_the_log(
+    shared: Api, caplog: pytest.LogCaptureFixture, head: str, status: int
+) -> None:
+    host, port = shared.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"POST /apps HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{head.format(token=TOKEN)}\r\n{{}}".encode())
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+    assert f" {status} ".encode() in answer.splitlines()[0]
+    assert [record for record in caplog.records if record.exc_info or TOKEN in record.getMessage()] == []
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize(("method", "path"), [("POST", "/apps"), ("PATCH", CONFIG)])
+async def test_a_body_that_is_not_what_it_says(
+    shared: Api, caplog: pytest.LogCaptureFixture, encoding: str, method: str, path: str
+) -> None:
+    answer = await shared.request(method, path, data=b"none of it", headers={"Content-Encoding": encoding})
+    assert (answer.status, answer.json["id"]) == (400, "bad_request")
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
 async def test_values_never_stand_in_an_error(shared: Api) -> None:
     for body in ({"KEY": "hunter2\0"}, {"KEY": ["hunter2"]}, {"B AD": "hunter2"}):
         assert "hunter2" not in (await shared.request("PATCH", CONFIG, body)).text

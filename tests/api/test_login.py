@@ -87,10 +87,18 @@ async def test_a_form_of_another_kind_is_refused(shared: Api) -> None:
 
 
 @shared_server
-@pytest.mark.parametrize("data", [b"", b"token", b"token=%ff%fe", b"token=" + b"x" * 5000, b"=&=&", b"token=a&token=b"])
+@pytest.mark.parametrize("data", [b"", b"token", b"token=%ff%fe", b"token=" + b"x" * 5000, b"=&=&", b"a=x&b=y", b"\xff=\xfe"])
 async def test_no_form_confirms_without_a_token(shared: Api, data: bytes) -> None:
     login = await begin(shared)
     answer = await shared.request("POST", login["browser_url"], data=data, token=None, headers=FORM)
+    assert answer.status == 403
+
+
+@shared_server
+@pytest.mark.parametrize("charset", ["nope", "utf-16", "rot13", "idna"])
+async def test_a_form_is_read_as_browsers_send_it(shared: Api, charset: str) -> None:
+    login, headers = await begin(shared), {"Content-Type": f"{FORM['Content-Type']}; charset={charset}"}
+    answer = await shared.request("POST", login["browser_url"], data=b"token=x", token=None, headers=headers)
     assert answer.status == 403
 
 
