@@ -56,7 +56,8 @@ RULES: Mapping[Action, Who] = MappingProxyType({
 
 # Heroku's OAuth scopes: read and write stop short of config vars and releases, and so of all that shows or takes them (a build
 # and a one-off dyno do, and whoever is given access). Only a global token may make tokens, so that none can give itself more
-# than it has.
+# than it has. Buildpacks get a build's config vars, and the URL of a drain or a webhook is often a secret: setting those asks
+# for PUSH, seeing these for CONFIG_READ.
 _READ = frozenset({A.IDENTITY, A.APPS_LIST, A.APP_VIEW, A.LOGS})
 _READ_PROTECTED = _READ | {A.CONFIG_READ, A.RELEASES, A.FETCH}
 _ALL_OF_APPS = frozenset(A) - {A.ACCOUNT, A.ADMIN}

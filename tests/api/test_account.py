@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pushd.model.user import parse_scopes
 from tests.api.conftest import TOKEN, Api
 
 shared_server = pytest.mark.asyncio(loop_scope="module")
@@ -118,6 +119,38 @@ async def test_a_token_reaches_as_far_as_its_scope(api: Api, scope: str) -> None
             assert "scope of your token" in answer.json["message"]
 
     assert reached == REACH[scope]
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "path", "body"),
+    [
+        ("read", "DELETE", "collaborators/ada@example.com", None),
+        ("write", "DELETE", "collaborators/ada@example.com", None),
+        ("write", "GET", "webhooks", None),
+        ("write", "GET", "log-drains", None),
+        ("write", "PUT", "buildpack-installations", {"updates": [{"buildpack": "https://example.com/takes-all-it-sees.git"}]}),
+    ],
+)
+async def test_no_scope_reaches_further_by_a_way_round(api: Api, scope: str, method: str, path: str, body: Any) -> None:
+    await api.deployed("shop")
+    await api.request("POST", "/apps/shop/collaborators", {"user": "ada@example.com"})
+    token = (await make(api, scope=[scope]))["access_token"]["token"]
+
+    answer = await api.request(method, f"/apps/shop/{path}", body, token=token)
+
+    assert (answer.status, answer.json["id"]) == (403, "forbidden")
+    assert (await api.request(method, f"/apps/shop/{path}", body)).status == 200
+
+
+async def test_a_token_to_read_with_does_not_leave_an_app(api: Api) -> None:
+    await api.create("shop")
+    await api.request("POST", "/apps/shop/collaborators", {"user": "ada@example.com"})
+    ada = await api.store.users.maybe_by_email("ada@example.com")
+    assert ada is not None
+    _, token = await api.store.users.create_authorization(ada, "reads", scopes=parse_scopes(("read", "read-protected")))
+
+    assert (await api.request("DELETE", "/apps/shop/collaborators/ada@example.com", token=token)).status == 403
+    assert len(await api.get("/apps/shop/collaborators", token=token)) == 2
 
 
 @shared_server
