@@ -12,7 +12,9 @@ from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, APP, STORE, USER
 from pushd.api.pipelines import find_own_pipeline, find_pipeline
 from pushd.api.ranges import Field
+from pushd.errors import NotFound
 from pushd.model.pipeline import Coupling, parse_stage
+from pushd.store.pipelines import coupling_not_found
 
 FIELDS = {
     "created_at": Field[Coupling](lambda row: row.created_at.isoformat(timespec="microseconds")),
@@ -91,10 +93,13 @@ def coupling_json(coupling: Coupling) -> Json:
 
 
 async def _find(request: web.Request, action: Action) -> Coupling:
-    """The {coupling} of the path, whose app the user may act on."""
+    """The {coupling} of the path, whose app the user may act on; one of an app that they may not see is not there."""
     store = request.app[STORE]
     coupling = await store.pipelines.find_coupling(request.match_info["coupling"])
-    request.app[ACCESS].check(request[USER], action, await store.apps.find(coupling.app_id))
+    try:
+        request.app[ACCESS].check(request[USER], action, await store.apps.find(coupling.app_id))
+    except NotFound:
+        raise coupling_not_found() from None
     return coupling
 
 

@@ -12,8 +12,10 @@ from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, PROMOTIONS, STORE, USER
 from pushd.api.pipelines import find_pipeline
 from pushd.api.ranges import Field
+from pushd.errors import NotFound
 from pushd.model.app import App
 from pushd.model.pipeline import Promotion, PromotionTarget
+from pushd.store.promotions import promotion_not_found
 
 FIELDS = {"id": Field[PromotionTarget](lambda row: str(row.id))}
 
@@ -92,9 +94,12 @@ def target_json(target: PromotionTarget) -> Json:
 
 
 async def _find(request: web.Request) -> Promotion:
-    """The {promotion} of the path, whose source the user may see."""
+    """The {promotion} of the path, whose source the user may see; else it is not there."""
     promotion = await request.app[PROMOTIONS].find(request.match_info["promotion"])
-    await _find_app(request, str(promotion.source_app_id), Action.APP_VIEW)
+    try:
+        await _find_app(request, str(promotion.source_app_id), Action.APP_VIEW)
+    except NotFound:
+        raise promotion_not_found() from None
     return promotion
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from pushd.errors import InvalidParams
+from pushd.errors import InvalidParams, NotFound
 from pushd.kit.clock import Clock
 from pushd.model.app import App
 from pushd.model.pipeline import Coupling, Pipeline, Stage
@@ -122,6 +122,10 @@ class Pipelines:
         )
 
 
+def coupling_not_found() -> NotFound:
+    return not_found("pipeline coupling", "`pushd pipelines:add` puts an app into one.", resource="pipeline_coupling")
+
+
 def _check_free(connection: sqlite3.Connection, name: str, owner_id: UUID) -> None:
     values = (name, str(owner_id))
     if connection.execute("SELECT 1 FROM pipelines WHERE name = ? AND owner_id = ?", values).fetchone():
@@ -138,7 +142,7 @@ def _find(connection: sqlite3.Connection, pipeline_id: UUID) -> Pipeline:
 def _find_coupling(connection: sqlite3.Connection, where: str, value: str) -> Coupling:
     found = _select_couplings(connection, where, value)
     if not found:
-        raise not_found("pipeline coupling", "`pushd pipelines:add` puts an app into one.", resource="pipeline_coupling")
+        raise coupling_not_found()
     return found[0]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from pushd.errors import NotFound
 from pushd.kit.clock import Clock
 from pushd.model.app import App
 from pushd.model.pipeline import Pipeline, Promotion, PromotionTarget
@@ -97,10 +98,14 @@ class Promotions:
         await self._database.transact(work)
 
 
+def promotion_not_found() -> NotFound:
+    return not_found("pipeline promotion", "The oldest are not kept.", resource="pipeline_promotion")
+
+
 def _find(connection: sqlite3.Connection, promotion_id: str) -> Promotion:
     row = connection.execute("SELECT * FROM promotions WHERE id = ?", (promotion_id,)).fetchone()
     if row is None:
-        raise not_found("pipeline promotion", "The oldest are not kept.", resource="pipeline_promotion")
+        raise promotion_not_found()
     targets = connection.execute("SELECT * FROM promotion_targets WHERE promotion_id = ? ORDER BY rowid", (promotion_id,))
     return Promotion(
         id=UUID(row["id"]),

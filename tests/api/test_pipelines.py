@@ -121,3 +121,23 @@ async def test_a_promotion_tells_how_each_target_fares(api: Api, pipeline: dict[
     targets = await api.get(f"/pipeline-promotions/{promotion['id']}/promotion-targets")
     assert [(each["app"]["id"], each["status"], each["release"]) for each in targets] == [(str(target.id), "pending", None)]
     assert await api.get(f"/pipeline-promotions/{promotion['id']}") == promotion
+
+
+async def test_what_is_a_strangers_is_not_there_in_the_same_words(api: Api, pipeline: dict[str, Any]) -> None:
+    await api.deployed("shop")
+    target = await api.create("target")
+    coupling = await made(api, "/pipeline-couplings", {"app": "shop", "pipeline": pipeline["id"], "stage": "staging"})
+    body = {"pipeline": {"id": "line"}, "source": {"app": {"id": "shop"}}, "targets": [{"app": {"id": str(target.id)}}]}
+    promotion = await made(api, "/pipeline-promotions", body)
+    await made(api, "/apps/target/collaborators", {"user": "eve@example.com"})
+    eve = await api.store.users.maybe_by_email("eve@example.com")
+    assert eve is not None
+    _, token = await api.store.users.create_authorization(eve, "hers")
+
+    for path, theirs in (
+        ("/pipeline-couplings/{}", coupling),
+        ("/pipeline-promotions/{}", promotion),
+        ("/pipeline-promotions/{}/promotion-targets", promotion),
+    ):
+        there, nowhere = [await api.request("GET", path.format(which), token=token) for which in (theirs["id"], NOBODY)]
+        assert (there.status, there.json) == (nowhere.status, nowhere.json) == (404, nowhere.json)
