@@ -90,9 +90,24 @@ def _check_free(connection: sqlite3.Connection, app: App, hostname: str) -> None
             f"{hostname} is currently in use by another app.",
             remedy=f"Run `pushd domains:remove {hostname} --app THE_OTHER` first, or pick another name.",
         )
+    if _is_anothers_visitors(connection, app, hostname):
+        raise InvalidParams(
+            f"{hostname} overlaps with a domain of another user's app: a wildcard and its names have one owner.",
+            remedy="Ask the operator of this server whose it is, or pick another name.",
+        )
     count = connection.execute("SELECT count(*) FROM domains WHERE app_id = ?", (str(app.id),)).fetchone()[0]
     if count >= DOMAINS_PER_APP:
         raise InvalidParams(f"An app can have {DOMAINS_PER_APP} domains.", remedy="Remove some, or add a wildcard.")
+
+
+def _is_anothers_visitors(connection: sqlite3.Connection, app: App, hostname: str) -> bool:
+    """Whether the name would take visitors from another user's wildcard, or its wildcard those of names that they may add."""
+    query = """
+        SELECT 1 FROM domains JOIN apps ON apps.id = domains.app_id
+        WHERE apps.owner_id <> :owner AND substr(hostname, instr(hostname, '.') + 1) = :above AND (:wild OR hostname LIKE '*.%')
+    """
+    values = {"owner": str(app.owner_id), "above": hostname.partition(".")[2], "wild": hostname.startswith("*.")}
+    return connection.execute(query, values).fetchone() is not None
 
 
 def _find(connection: sqlite3.Connection, app: App, which: str) -> Domain:

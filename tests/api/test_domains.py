@@ -68,6 +68,33 @@ async def test_a_domain_has_one_app(api: Api) -> None:
     assert (await api.request("POST", "/apps/other/domains", {"hostname": "*.example.com"})).status == 201
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        ("*.example.com", "www.example.com", 422),
+        ("www.example.com", "*.example.com", 422),
+        ("*.example.com", "a.www.example.com", 201),
+        ("*.example.com", "*.www.example.com", 201),
+        ("*.example.com", "example.com", 201),
+        ("www.example.com", "shop.example.com", 201),
+    ],
+)
+async def test_a_wildcard_and_its_names_have_one_owner(api: Api, first: str, second: str, status: int) -> None:
+    await api.create()
+    await add(api, first)
+    await api.create("mine")
+    assert (await api.request("POST", "/apps/mine/domains", {"hostname": second})).status == 201
+    await api.request("DELETE", "/apps/mine")
+    await api.request("POST", "/apps/blog/collaborators", {"user": "eve@example.com"})
+    eve = await api.store.users.maybe_by_email("eve@example.com")
+    assert eve is not None
+    await api.store.apps.create("hers", eve)
+
+    answer = await api.request("POST", "/apps/hers/domains", {"hostname": second})
+
+    assert (answer.status, "another user's app" in answer.text) == (status, status == 422)
+
+
 async def test_the_default_domain_stays(api: Api) -> None:
     await api.create()
     default = (await api.get(DOMAINS))[0]
