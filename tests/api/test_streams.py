@@ -64,7 +64,7 @@ async def test_a_tail_sends_each_line_as_it_comes_and_ends_properly_when_the_ser
     url = await session_url(api, tail=True)
 
     async with api.session.get(url) as response:
-        assert await response.content.readuntil(b"\n\n") == b"retry: 2000\n\n"
+        assert await response.content.readuntil(b"\n\n") == b"retry: 10000\n\n"
         await api.tails.live.put(line(1))
         assert b"line 1" in await response.content.readuntil(b"\n\n")
         await api.tails.live.put(None)
