@@ -59,7 +59,7 @@ def as_json(client: Client, app: AppShape) -> dict[str, Any]:
         "addons": client.addons(app["id"]),
         "collaborators": client.collaborators(app["id"]).all(),
         "dynos": client.dynos(app["id"]),
-        "pipeline_coupling": client.maybe_pipeline_coupling(app["id"]),
+        "pipeline_coupling": client.maybe_coupling(app["id"]),
     }
 
 

@@ -7,12 +7,12 @@ import sys
 import click
 
 from pushd.cli import app_info, render
+from pushd.cli.confirming import confirm_app, confirm_option
 from pushd.cli.options import Here, app_options, discover, host_option, json_option, on_app, on_server
 from pushd.client.client import Client
 from pushd.client.discovery import Discovery
 from pushd.client.gitconfig import Git
 from pushd.client.server import app_url
-from pushd.errors import PushdError
 
 
 @click.command("apps")
@@ -117,7 +117,7 @@ def info(name: str | None, shell: bool, app: str | None, remote: str | None, hos
 
 @click.command("apps:destroy")
 @click.argument("name", metavar="[APP]", required=False)
-@click.option("-c", "--confirm", metavar="APP", help="The app's name once more, instead of the question.")
+@confirm_option("-c")
 @app_options
 @json_option
 def destroy(
@@ -133,7 +133,8 @@ def destroy(
     """
     where = discover(app=name or app, remote=remote, host=host)
     found = where.client.app(where.app)
-    _confirm(found["name"], confirm)
+    warning = f"This will destroy {found['name']} with its config vars, releases, logs and files."
+    confirm_app(found["name"], confirm, warning)
     with render.doing(f"Destroying {found['name']} and all that belongs to it"):
         destroyed = where.client.destroy_app(found["id"])
     for each in _remotes_of(where, found["name"]):
@@ -189,17 +190,6 @@ def open_app(here: Here, path: str, as_json: bool) -> None:
         import webbrowser
 
         webbrowser.open(url)
-
-
-def _confirm(name: str, confirm: str | None) -> None:
-    """Raises: PushdError unless the person wrote the app's name."""
-    if confirm is None and sys.stdin.isatty():
-        render.warn(f"This will destroy {name} with its config vars, releases, logs and files.")
-        confirm = click.prompt(f"To go on, type {name}", err=True)
-    if confirm is None:
-        raise PushdError(f"Destroying {name} wants a confirmation.", remedy=f"Add --confirm {name}.")
-    if confirm != name:
-        raise PushdError(f"{confirm} is not {name}: nothing was destroyed.", remedy=f"Add --confirm {name}.")
 
 
 def _remotes_of(where: Discovery, app: str) -> list[str]:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import click
 
 from pushd.cli import render
-from pushd.cli.options import on_server
+from pushd.cli.options import json_option, on_server
 from pushd.client.client import Client
 from pushd.client.shapes import AuthorizationShape
 
 
-def _json_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("-j", "--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
-
-
 @click.command("authorizations")
 @on_server
-@_json_option
+@json_option
 def list_authorizations(client: Client, as_json: bool) -> None:
     """List your tokens, not their text.
 
@@ -40,7 +34,7 @@ def list_authorizations(client: Client, as_json: bool) -> None:
 @click.option("-s", "--scope", metavar="SCOPE,...", help="global, identity, read, write, read-protected, write-protected.")
 @click.option("-S", "--short", is_flag=True, help="Print the token alone.")
 @on_server
-@_json_option
+@json_option
 def create(
     client: Client, description: str | None, expires_in: int | None, scope: str | None, short: bool, as_json: bool
 ) -> None:
@@ -62,7 +56,7 @@ def create(
 @click.command("authorizations:info")
 @click.argument("id_", metavar="ID")
 @on_server
-@_json_option
+@json_option
 def info(client: Client, id_: str, as_json: bool) -> None:
     """Show a token, masked.
 
@@ -77,7 +71,7 @@ def info(client: Client, id_: str, as_json: bool) -> None:
 @click.argument("id_", metavar="ID")
 @click.option("-d", "--description", metavar="TEXT", required=True, help="What it is for.")
 @on_server
-@_json_option
+@json_option
 def update(client: Client, id_: str, description: str, as_json: bool) -> None:
     """Describe a token anew.
 
@@ -93,7 +87,7 @@ def update(client: Client, id_: str, description: str, as_json: bool) -> None:
 @click.command("authorizations:rotate")
 @click.argument("id_", metavar="ID")
 @on_server
-@_json_option
+@json_option
 def rotate(client: Client, id_: str, as_json: bool) -> None:
     """Replace the text of a token; the old one ends at once.
 
@@ -109,7 +103,7 @@ def rotate(client: Client, id_: str, as_json: bool) -> None:
 @click.command("authorizations:revoke")
 @click.argument("id_", metavar="ID")
 @on_server
-@_json_option
+@json_option
 def revoke(client: Client, id_: str, as_json: bool) -> None:
     """End a token at once.
 

@@ -81,7 +81,7 @@ def cancel(here: Here, build: str | None, as_json: bool) -> None:
 
 def _upload(here: Here, folder: Path, source_tar: Path | None, version: str | None) -> tuple[str, str | None]:
     """Send the archive; gives its URL, and the version to tell."""
-    from pushd.cli.source_tar import commit_of, pack_folder
+    from pushd.cli.source_tar import maybe_commit, pack_folder
 
     environ, here_folder = place().environ, place().folder
     with ExitStack() as stack:
@@ -92,7 +92,7 @@ def _upload(here: Here, folder: Path, source_tar: Path | None, version: str | No
                 raise InvalidParams(f"Cannot read {source_tar}: {error.strerror}.", remedy="Give an archive.") from None
         else:
             content = stack.enter_context(pack_folder(here_folder / folder, environ))
-            version = version or commit_of(here_folder / folder, environ)
+            version = version or maybe_commit(here_folder / folder, environ)
         size = content.seek(0, 2)
         content.seek(0)
         with render.doing("Uploading source") as step:

@@ -9,14 +9,13 @@ from pathlib import Path
 import click
 
 from pushd.cli import render
-from pushd.cli.confirming import confirm_app
+from pushd.cli.confirming import confirm_app, confirm_option
 from pushd.cli.options import Here, json_option, on_app, place
 from pushd.client.shapes import CertificateShape, DomainShape
 from pushd.errors import NotFound, PushdError
 
 NAME = click.option("--name", metavar="NAME", help="The certificate, if the app has several.")
 ENDPOINT = click.option("--endpoint", metavar="HOSTNAME", help="The certificate of that domain.")
-CONFIRM = click.option("--confirm", metavar="APP", help="The app's name once more, instead of the question.")
 
 
 @click.command("certs")
@@ -104,7 +103,7 @@ def info(here: Here, name: str | None, endpoint: str | None, show_domains: bool,
 @click.argument("key")
 @NAME
 @ENDPOINT
-@CONFIRM
+@confirm_option()
 @on_app
 @json_option
 def update(here: Here, crt: str, key: str, name: str | None, endpoint: str | None, confirm: str | None, as_json: bool) -> None:
@@ -128,7 +127,7 @@ def update(here: Here, crt: str, key: str, name: str | None, endpoint: str | Non
 @click.command("certs:remove")
 @NAME
 @ENDPOINT
-@CONFIRM
+@confirm_option()
 @on_app
 @json_option
 def remove(here: Here, name: str | None, endpoint: str | None, confirm: str | None, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pushd.cli import render
-from pushd.cli.confirming import confirm_app
+from pushd.cli.confirming import confirm_app, confirm_option
 from pushd.cli.options import Here, json_option, on_app
 
 
@@ -44,7 +44,7 @@ def enable(here: Here, as_json: bool) -> None:
 
 
 @click.command("certs:auto:disable")
-@click.option("-c", "--confirm", metavar="APP", help="The app's name once more, instead of the question.")
+@confirm_option("-c")
 @on_app
 @json_option
 def disable(here: Here, confirm: str | None, as_json: bool) -> None:

@@ -52,8 +52,7 @@ def edit(here: Here, key: str | None, no_wait: bool) -> None:
 def _with_value_edited(before: Mapping[str, str], key: str) -> dict[str, str]:
     """All config vars, one of them as the person made it; a newline that the editor put at its end is not part of it."""
     old = before.get(key, "")
-    environ = place().environ
-    edited = click.edit(old, editor=environ.get("VISUAL") or environ.get("EDITOR"), require_save=False)
+    edited = click.edit(old, editor=_maybe_editor(), require_save=False)
     if edited is None or edited == old:
         return dict(before)
     if edited.endswith("\n") and not old.endswith("\n"):
@@ -63,10 +62,8 @@ def _with_value_edited(before: Mapping[str, str], key: str) -> dict[str, str]:
 
 def _edited(text: str) -> dict[str, str]:
     """What the person made of the text; a mistake may be mended in the editor, on a terminal."""
-    environ = place().environ
-    editor = environ.get("VISUAL") or environ.get("EDITOR")
     while True:
-        edited = click.edit(text, editor=editor, extension=".env", require_save=False)
+        edited = click.edit(text, editor=_maybe_editor(), extension=".env", require_save=False)
         text = text if edited is None else edited
         try:
             return dotenv_text.parse(text)
@@ -75,3 +72,9 @@ def _edited(text: str) -> dict[str, str]:
                 raise
             render.error(error.message, error.remedy)
             click.confirm("Edit again?", default=True, abort=True, err=True)
+
+
+def _maybe_editor() -> str | None:
+    """The person's own; None leaves the choice to click."""
+    environ = place().environ
+    return environ.get("VISUAL") or environ.get("EDITOR")

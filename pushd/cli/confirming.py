@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from pushd.cli import render
 from pushd.errors import PushdError
+
+
+def confirm_option(*flags: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--confirm`, with these short flags beside it, as argument `confirm`."""
+    return click.option(*flags, "--confirm", metavar="APP", help="The app's name once more, instead of the question.")
 
 
 def confirm_app(name: str, given: str | None, warning: str) -> None:

@@ -33,7 +33,7 @@ def pack_folder(folder: Path, environ: Mapping[str, str]) -> Iterator[IO[bytes]]
         yield packed
 
 
-def commit_of(folder: Path, environ: Mapping[str, str]) -> str | None:
+def maybe_commit(folder: Path, environ: Mapping[str, str]) -> str | None:
     """The commit that is checked out there; None without one."""
     found = _git(folder, environ, "rev-parse", "--verify", "--quiet", "HEAD")
     return found.decode().strip() or None if found is not None else None

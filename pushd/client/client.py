@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import cast
 from urllib.parse import quote
 
 from pushd.client.account import AccountCalls
@@ -51,12 +51,6 @@ class Client(AccountCalls, BelongingCalls, BuildCalls, DynoCalls, PipelineCalls)
         wanted = {"name": name, "region": region, "stack": stack}
         body = {key: value for key, value in wanted.items() if value is not None}
         return cast(AppShape, self._send("POST", "/apps", body))
-
-    def maybe_pipeline_coupling(self, app: str) -> dict[str, Any] | None:
-        try:
-            return cast(dict[str, Any], self._get(app_path(app, "pipeline-couplings")))
-        except NotFound:
-            return None
 
     def rename_app(self, app: str, name: str) -> AppShape:
         return cast(AppShape, self._transport.call("PATCH", app_path(app), body={"name": name}).value)

@@ -112,6 +112,15 @@ class PipelineCalls(Calls):
                 remedy=f"Put it into one: pushd pipelines:add PIPELINE --app {app} --stage staging",
             ) from None  # fmt: skip
 
+    def maybe_coupling(self, app: str) -> CouplingShape | None:
+        """The same; None for an app in no pipeline."""
+        try:
+            return self.coupling(app)
+        except NotFound as error:
+            if error.resource != "pipeline_coupling":
+                raise
+            return None
+
     def pipeline_apps(self, pipeline_id: str) -> list[Stationed]:
         """By name."""
         stages = {

@@ -17,6 +17,7 @@ TOKEN = "t0ken-of-ada"
 EMAIL = "ada@example.com"
 MADE_AT = "2026-01-02T03:04:05Z"
 USER = {"id": "00000000-0000-0000-0000-00000000ada0", "email": EMAIL}
+NO_COUPLING = {"id": "not_found", "message": "Couldn't find that coupling.", "resource": "pipeline_coupling"}
 REGION = {"id": "r", "name": "us", "description": "This server", "private_capable": False}
 Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 
@@ -389,8 +390,7 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("PUT", r"/apps/([^/]+)/buildpack-installations", _set_buildpacks),
     ("GET", r"/apps/([^/]+)/builds/([^/]+)", lambda api, asked, app, build: (200, api.builds[app][0])),
     ("POST", r"/apps/([^/]+)/log-sessions", _log_session),
-    ("GET", r"/apps/([^/]+)/pipeline-couplings", lambda api, asked, app: (404, {"id": "not_found", "message": "None."})),
-    ("PUT", r"/apps/([^/]+)/buildpack-installations", lambda api, asked, app: (200, [])),
+    ("GET", r"/apps/([^/]+)/pipeline-couplings", lambda api, asked, app: (404, NO_COUPLING)),
     *((method, r"/apps/([^/]+)/(?:domains|sni-endpoints|collaborators|log-drains)", _things) for method in ("GET", "POST")),
     *(
         (method, r"/apps/([^/]+)/(?:domains|sni-endpoints|collaborators|log-drains)/([^/]+)", _things)
