@@ -24,8 +24,8 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")  # the three that end a line of an event st
 _PURPOSE = "log_session"
 _VALID = timedelta(days=1)  # a tail that is cut reconnects to the same URL
 _HEARTBEAT = b": \n\n"  # the CLI gives up after 300 s of silence
-# How long the client waits before it asks again, in ms: after a finished answer it only lingers, so at once;
-# a tail ends when we stop, and the Heroku CLI gives up if it comes back before we do: a restart of a busy machine takes seconds.
+# How long the client waits before it asks again, in ms: after a finished answer it only lingers, so at once; a tail
+# ends when we stop, and the Heroku CLI gives up if it comes back before we do: a restart may take seconds.
 _RETRY_ONCE, _RETRY_TAIL = b"retry: 1\n\n", b"retry: 10000\n\n"
 
 
