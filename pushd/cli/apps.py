@@ -11,7 +11,7 @@ from pushd.cli.confirming import confirm_app, confirm_option
 from pushd.cli.options import Here, app_options, discover, host_option, json_option, on_app, on_server
 from pushd.client.client import Client
 from pushd.client.discovery import Discovery
-from pushd.client.gitconfig import Git
+from pushd.client.gitconfig import Git, Remote
 from pushd.client.server import app_url
 
 
@@ -138,8 +138,8 @@ def destroy(
     with render.doing(f"Destroying {found['name']} and all that belongs to it"):
         destroyed = where.client.destroy_app(found["id"])
     for each in _remotes_of(where, found["name"]):
-        where.git.remove_remote(each)
-        render.hint(f"Git remote {each} removed")
+        where.git.remove_remote(each.name)
+        render.hint(f"Git remote {each.name} removed")
     if as_json:
         render.json(destroyed)
 
@@ -162,8 +162,8 @@ def rename(here: Here, name: str, as_json: bool) -> None:
         renamed = here.client.rename_app(here.app, name)
     where = discover(host=here.client.server)
     for each in _remotes_of(where, old):
-        where.git.point_remote(each, where.server, renamed["name"])
-        render.hint(f"Git remote {each} updated")
+        where.git.rename_in_remote(each, renamed["name"])
+        render.hint(f"Git remote {each.name} updated")
     if as_json:
         return render.json(renamed)
     render.out(f"{renamed['web_url'] or ''} | {app_url(here.client.server, renamed['name'])}")
@@ -192,8 +192,8 @@ def open_app(here: Here, path: str, as_json: bool) -> None:
         webbrowser.open(url)
 
 
-def _remotes_of(where: Discovery, app: str) -> list[str]:
-    return [each.name for each in where.git.remotes([where.server]) if (each.server, each.app) == (where.server, app)]
+def _remotes_of(where: Discovery, app: str) -> list[Remote]:
+    return [each for each in where.git.remotes([where.server]) if (each.server, each.app) == (where.server, app)]
 
 
 def _add_remote(where: Discovery, remote: str, app: str) -> None:

@@ -86,6 +86,11 @@ class Git:
         except FileNotFoundError:
             raise _no_git() from None
 
+    def rename_in_remote(self, remote: Remote, app: str) -> None:
+        """Let a remote that leads to an app follow its new name: the same server, by the same address."""
+        old = remote.url.rstrip("/").removesuffix(".git")
+        self._run("remote", "set-url", "--", remote.name, f"{old.removesuffix(remote.app or '')}{app}.git")
+
     def remove_remote(self, name: str) -> None:
         self._run("remote", "remove", name)
 

@@ -9,6 +9,7 @@ from pushd.errors import PushdError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NEVER_IN_IT = frozenset(' ?#\\"')
+_THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
 
 
 class BadServer(PushdError):
@@ -56,14 +57,24 @@ def app_url(server: str, app: str) -> str:
 
 
 def maybe_app_of(url: str, server: str) -> str | None:
-    """The app whose git URL on `server` this is, if it is one; user names in the URL do not matter."""
+    """The app whose git URL on `server` this is, if it is one; user names in the URL do not matter.
+
+    Nor does it matter by which name this machine is meant, and whether the port is spoken to with TLS: it takes both, and the
+    Heroku CLI writes https://localhost:5000/APP.git.
+    """
     scheme, mark, rest = url.partition("://")
     location, slash, path = rest.partition("/")
     clean = maybe_server(f"{scheme}{mark}{location.rpartition('@')[2]}{slash}{path}")
-    if clean is None or not clean.startswith(server + "/"):
+    base, slash, last = (clean or "").rpartition("/")
+    if not slash or (base != server and (_local_port(base) or -1) != _local_port(server)):
         return None
-    app = clean.removeprefix(server + "/").removesuffix(".git")
-    return app if app and "/" not in app else None
+    return last.removesuffix(".git") or None
+
+
+def _local_port(server: str) -> int | None:
+    """The port of a server that is this machine; None for others, and without a port: http and https have each their own."""
+    host, port = split_location(server.partition("://")[2])
+    return (port or None) if host in _THIS_MACHINE else None
 
 
 def _shown(text: str) -> str:

@@ -65,6 +65,20 @@ def test_which_remotes_are_ours(folder: Path, environ: Mapping[str, str]) -> Non
     assert found == {"origin": (None, None), "cloned": (SERVER, "cloned"), "ssh": (SERVER, "over-ssh")}
 
 
+def test_a_remote_follows_a_rename_by_its_own_address(folder: Path, environ: Mapping[str, str]) -> None:
+    repository = Git(folder, environ)
+    git(folder, "remote", "add", "heroku", "https://localhost:5000/git.git")
+    git(folder, "remote", "add", "ssh", "ssh://git@127.0.0.1:2222/git.git")
+    git(folder, "config", "remote.ssh.pushd", SERVER)
+
+    for remote in repository.remotes([SERVER]):
+        assert (remote.server, remote.app) == (SERVER, "git")
+        repository.rename_in_remote(remote, "store")
+
+    assert git(folder, "remote", "get-url", "heroku") == "https://localhost:5000/store.git"
+    assert git(folder, "remote", "get-url", "ssh") == "ssh://git@127.0.0.1:2222/store.git"
+
+
 def test_outside_of_a_repository(tmp_path: Path, environ: Mapping[str, str]) -> None:
     repository = Git(tmp_path, environ)
 

@@ -60,3 +60,18 @@ def test_the_app_of_a_git_url(url: str, app: str | None) -> None:
 
 def test_both_ways() -> None:
     assert maybe_app_of(app_url("https://h/x", "shop"), "https://h/x") == "shop"
+
+
+@pytest.mark.parametrize(
+    ("url", "app"),
+    [
+        ("https://localhost:5000/shop.git", "shop"),  # as `heroku create` writes it
+        ("http://[::1]:5000/shop.git", "shop"),
+        ("https://localhost:5001/shop.git", None),
+        ("https://localhost/shop.git", None),
+        ("https://localhost.example:5000/shop.git", None),
+        ("https://localhost:5000/team/shop.git", None),
+    ],
+)
+def test_this_machine_has_several_names(url: str, app: str | None) -> None:
+    assert maybe_app_of(url, "http://127.0.0.1:5000") == app
