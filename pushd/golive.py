@@ -142,7 +142,7 @@ class GoLive:
         self._runner.retire_soon(old)  # drains outside the turn: the next push need not wait
 
     async def _keep_stand_in(self, app: App) -> None:
-        """While no release with a slug has succeeded, the newest that could keeps trying (DESIGN section 6)."""
+        """While no release with a slug has succeeded, the newest that could keeps trying: `stand_in_release`."""
         release = stand_in_release(await self._store.releases.list(app))
         if release is not None and release.status is not ReleaseStatus.PENDING:
             self._runner.keep_trying(await self._releaser.launch_of(app, release), self._rise_late)

@@ -20,7 +20,7 @@ from pushd.surroundings import user_data_folder
 
 DEFAULT_CONFIG = Path("/etc/pushd/pushd.toml")
 
-# What a build may see of the daemon's environment (DESIGN section 5), beside the app's config vars.
+# What a build may see of the daemon's environment, beside the app's config vars.
 BUILD_PASSTHROUGH_NAMES = frozenset(
     {
         "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NIX_SSL_CERT_FILE",

@@ -1,6 +1,6 @@
 """Log sessions: a URL that is the secret, and behind it the app's log lines as server-sent events.
 
-Source: the WHATWG event stream format; what the Heroku CLI asks of it: CONTRACT section 8.1.
+Source: the WHATWG event stream format; what `heroku logs` asks of it.
 """
 
 from __future__ import annotations

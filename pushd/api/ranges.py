@@ -1,6 +1,6 @@
 """Paging of lists: `Range: version ..; order=desc,max=15` in, one page and the `Next-Range` of the rest out.
 
-Source: the Range section of the Platform API reference; forms that the Heroku CLI sends: CONTRACT "Ranges".
+Source: the Range section of the Platform API reference; the forms that the Heroku CLI 11 sends.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Attached one-off dynos for the Heroku CLI: inside TLS, a line with a secret, then bare bytes both ways.
 
-Source: CONTRACT 7.2 and 7.3: what the CLI sends, and that it throws the first record away.
+Source: `heroku run` of the CLI 11: what it sends, and that it throws the first record away.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ def detached(
 def shell_line(words: Sequence[str]) -> str:
     """One line for the dyno's shell. A single word is such a line already; of several, those with blanks are quoted.
 
-    Source: the Heroku CLI does the same (CONTRACT 7.2), so `$HOME` in double quotes means the dyno's.
+    Source: the Heroku CLI does the same, so `$HOME` in double quotes means the dyno's.
     """
     if len(words) == 1:
         return words[0]

@@ -25,7 +25,7 @@ from pushd.model.logline import PLATFORM, LogLine
 
 T = TypeVar("T")
 
-LINES_MAX = 1500  # shown at once (PEERS 4.13); more is kept on disk
+LINES_MAX = 1500  # shown at once, as on Heroku; more is kept on disk
 _HEARTBEAT_SECONDS = 20.0
 _LAST_READ_SECONDS = 1.0  # for tails, when the daemon ends
 _THREADS = 2  # for writing, and as many for reading: readers never keep writers waiting

@@ -1,7 +1,7 @@
 """Moves what waits in one FIFO into segments by splice(2), which neither loses nor repeats a byte when it is killed.
 
 For threads: every call may wait for the disk. A full disk is no failure: bytes stay in the pipe, and once that is crowded
-whole lines are dropped and counted, so that the program goes on (DESIGN section 12).
+whole lines are dropped and counted, so that the program goes on.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from uuid import UUID
 from pushd.errors import InvalidParams
 
 STACK = "heroku-24"  # the stack name that buildpacks see; what it means here is the machine's own system
-REGION = "us"  # the Heroku CLI adds a suffix to every other region (CONTRACT section 4)
+REGION = "us"  # the Heroku CLI adds a suffix to every other region
 
-# Published schema of the Platform API, `app.name`: 3-30 characters (PEERS 4.3).
+# Published schema of the Platform API, `app.name`: 3-30 characters.
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
 _ADJECTIVES = "amber bold brisk calm clear cosy eager fair fresh gentle glad keen kind light lively merry mild neat quick quiet"
 _NOUNS = "bay birch brook cloud coast cove dale dawn fern field fjord glade grove harbor hill lake leaf meadow moon pine"

@@ -9,14 +9,14 @@ from pushd.errors import InvalidParams
 from pushd.model.secret import Environ
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-TOTAL_LIMIT_BYTES = 65_536  # all names and values; Heroku's own limit is 32 KiB (PEERS 4.3)
+TOTAL_LIMIT_BYTES = 65_536  # all names and values; Heroku's own limit is 32 KiB
 
 
 def changed(current: Mapping[str, str], changes: Mapping[str, str | None]) -> Environ:
     """The config vars after `changes`: a value sets, None unsets; an unknown name to unset is fine.
 
     Raises: InvalidParams for a name or value that no process could get, or if all together are too large. The text names
-    the variable and never shows a value. Source: names as Heroku has them (PEERS 4.3); NUL cannot stand in an environment.
+    the variable and never shows a value. Source: names as Heroku has them (Dev Center, Config Vars); NUL cannot stand in an environment.
     """
     result = dict(current)
     for name, value in changes.items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 APP, PLATFORM = "app", "heroku"  # the two sources
-LINE_LIMIT_BYTES = 10_000  # longer lines are split (PEERS 4.4)
+LINE_LIMIT_BYTES = 10_000  # longer lines are split, as on Heroku (Dev Center, Logging)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class ReleaseEvent(StrEnum):
     WENT_LIVE = "went live"  # its web dynos answer and traffic has moved, or there was nothing to boot
     DID_NOT_COME_UP = "did not come up"  # release phase or boot failed
     OVERTAKEN = "overtaken"  # a newer release was stored before it was this one's turn to boot
-    ROSE_LATE = "rose late"  # a failed stand-in became ready after all (DESIGN section 6)
+    ROSE_LATE = "rose late"  # a failed stand-in became ready after all: `stand_in_release`
 
 
 S, E = ReleaseStatus, ReleaseEvent
@@ -69,7 +69,10 @@ def current_release(releases: Iterable[Release]) -> Release | None:
 
 
 def stand_in_release(releases: Iterable[Release]) -> Release | None:
-    """The release whose dynos keep trying while none with a slug has ever succeeded (DESIGN section 6), if any."""
+    """The release whose dynos keep trying while none with a slug has ever succeeded, if any: the newest that could still.
+
+    So the repair that Heroku's users know works: push, set the missing variable, run the migration.
+    """
     with_slug = [each for each in releases if each.slug_id]
     if any(each.status is S.SUCCEEDED for each in with_slug):
         return None

@@ -1,4 +1,4 @@
-"""The release phase: the `release` process type runs once, before traffic moves (PEERS: Heroku gives it one hour)."""
+"""The release phase: the `release` process type runs once, before traffic moves."""
 
 from __future__ import annotations
 

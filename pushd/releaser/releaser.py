@@ -179,7 +179,7 @@ def base_slug(releases: Sequence[Release]) -> UUID | None:
     """The slug that a config change runs: that of the newest release that succeeded or is on its way, else the newest built.
 
     `releases` are newest first. While none with a slug has succeeded even a slug whose release phase failed is taken: the
-    variable that it misses may be the one being set (DESIGN section 6).
+    variable that it misses may be the one being set.
     """
     with_slug = [each for each in releases if each.slug_id]
     if any(each.status is ReleaseStatus.SUCCEEDED for each in with_slug):

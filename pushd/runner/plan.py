@@ -57,7 +57,7 @@ def rest_wanted(launch: Launch) -> Mapping[str, int]:
 def pause_before_start(crashes: int) -> float:
     """Seconds to wait before the next start, after so many crashes in a row: 0, then 5, 10, 20 ... up to 300.
 
-    Source: Heroku restarts once at once and then backs off (PEERS 4.2); its 10 minutes to 24 hours are too long for a person
+    Source: Heroku restarts once at once and then backs off (Dev Center, Dynos); its 10 minutes to 24 hours are too long for a person
     who waits for a database to come back.
     """
     if crashes <= 1:
@@ -80,7 +80,7 @@ def environ_of(launch: Launch, *, name: str, port: int | None, cores: int, extra
 
 
 def web_concurrency(cores: int, memory_mb: int) -> int:
-    """How many workers fit: by cores and by memory, at least one. Source: Heroku's Python buildpack (PEERS 4.3)."""
+    """How many workers fit: by cores and by memory, at least one. Source: Heroku's Python buildpack."""
     return max(1, min(2 * cores + 1, memory_mb // _WORKER_MEMORY_MB))
 
 

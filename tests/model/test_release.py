@@ -1,4 +1,4 @@
-"""Which release runs: the current one, or the one that stands in for it (DESIGN section 6)."""
+"""Which release runs: the current one, or the one that stands in for it."""
 
 from __future__ import annotations
 
