@@ -16,7 +16,7 @@ def changed(current: Mapping[str, str], changes: Mapping[str, str | None]) -> En
     """The config vars after `changes`: a value sets, None unsets; an unknown name to unset is fine.
 
     Raises: InvalidParams for a name or value that no process could get, or if all together are too large. The text names
-    the variable and never shows a value. Source: names as Heroku has them (Dev Center, Config Vars); NUL cannot stand in an environment.
+    the variable and never shows a value. Source: names as Heroku has them; NUL cannot stand in an environment.
     """
     result = dict(current)
     for name, value in changes.items():

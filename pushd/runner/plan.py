@@ -57,8 +57,8 @@ def rest_wanted(launch: Launch) -> Mapping[str, int]:
 def pause_before_start(crashes: int) -> float:
     """Seconds to wait before the next start, after so many crashes in a row: 0, then 5, 10, 20 ... up to 300.
 
-    Source: Heroku restarts once at once and then backs off (Dev Center, Dynos); its 10 minutes to 24 hours are too long for a person
-    who waits for a database to come back.
+    Source: Heroku restarts once at once and then backs off (Dev Center, Dynos); its 10 minutes to 24 hours are too long for
+    a person who waits for a database to come back.
     """
     if crashes <= 1:
         return 0.0
