@@ -22,6 +22,7 @@ CHAIN_LIMIT = 100_000  # characters
 CHAIN_LENGTH = 10  # certificates
 KEY_LIMIT = 20_000  # characters
 RSA_BITS_AT_LEAST = 2048
+_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})  # RFC 8446 section 4.2.3
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 _HOST = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]+", re.IGNORECASE)
@@ -86,6 +87,8 @@ def _parse_key(text: str) -> PrivateKey:
         ) from None
     if not isinstance(key, PrivateKey):
         raise InvalidParams("The private key is of a type that no browser takes.", remedy="Use RSA, ECDSA or Ed25519.")
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name not in _CURVES:
+        raise InvalidParams(f"No browser takes keys on the curve {key.curve.name}.", remedy="Use P-256, P-384, RSA or Ed25519.")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < RSA_BITS_AT_LEAST:
         raise InvalidParams(
             f"An RSA key of {key.key_size} bits is too weak; {RSA_BITS_AT_LEAST} is the least.", remedy="Make a new key."

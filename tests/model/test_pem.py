@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from ssl import DER_cert_to_PEM_cert
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import dsa, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
 from pushd.errors import InvalidParams
 from pushd.model.pem import CHAIN_LENGTH, CHAIN_LIMIT, KEY_LIMIT, Pair, parse_pair
@@ -92,6 +92,7 @@ WRONG = [
     (chain(LEAF, ROOT), LEAF.key_pem, "gap"),
     (chain(*(issue("www.example.com") for _ in range(CHAIN_LENGTH + 1))), ALONE.key_pem, "is the most"),
     (ALONE.pem, pem_of(dsa.generate_private_key(1024)), "no browser takes"),
+    (ALONE.pem, pem_of(ec.generate_private_key(ec.SECP256K1())), "on the curve secp256k1"),
     (ALONE.pem, pem_of(rsa.generate_private_key(65537, 1024)), "too weak"),
 ]
 
