@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 from aiohttp import web
 
@@ -10,7 +11,7 @@ from pushd.access.access import Access
 from pushd.access.actions import Action
 from pushd.access.tokens import maybe_name, maybe_token
 from pushd.api.needs import ACCESS, APP, RATES, REMAINING, STORE, USER
-from pushd.errors import Unauthorized
+from pushd.errors import NotFound, Unauthorized
 from pushd.model.user import User
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -36,6 +37,17 @@ def guarded(handler: Handler, action: Action, *, counted: bool = True) -> Handle
         return await handler(request)
 
     return enter
+
+
+async def check_owner_app(request: web.Request, action: Action, app_id: UUID, *, hidden: NotFound) -> None:
+    """Return if the user may do `action` on the app that something belongs to.
+
+    Raises: `hidden`, as if the thing were not there, if they may not see that app, or it is gone; Forbidden.
+    """
+    try:
+        request.app[ACCESS].check(request[USER], action, await request.app[STORE].apps.find(app_id))
+    except NotFound:
+        raise hidden from None
 
 
 async def _find_user(request: web.Request, access: Access) -> User:

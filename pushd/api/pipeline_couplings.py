@@ -8,11 +8,11 @@ from aiohttp import web
 
 from pushd.access.actions import Action, may
 from pushd.api.answers import Json, answer, page, timestamp
+from pushd.api.auth import check_owner_app
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, APP, STORE, USER
 from pushd.api.pipelines import find_own_pipeline, find_pipeline
 from pushd.api.ranges import Field
-from pushd.errors import NotFound
 from pushd.model.pipeline import Coupling, parse_stage
 from pushd.store.pipelines import coupling_not_found
 
@@ -94,12 +94,8 @@ def coupling_json(coupling: Coupling) -> Json:
 
 async def _find(request: web.Request, action: Action) -> Coupling:
     """The {coupling} of the path, whose app the user may act on; one of an app that they may not see is not there."""
-    store = request.app[STORE]
-    coupling = await store.pipelines.find_coupling(request.match_info["coupling"])
-    try:
-        request.app[ACCESS].check(request[USER], action, await store.apps.find(coupling.app_id))
-    except NotFound:
-        raise coupling_not_found() from None
+    coupling = await request.app[STORE].pipelines.find_coupling(request.match_info["coupling"])
+    await check_owner_app(request, action, coupling.app_id, hidden=coupling_not_found())
     return coupling
 
 

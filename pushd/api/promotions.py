@@ -8,11 +8,11 @@ from aiohttp import web
 
 from pushd.access.actions import Action
 from pushd.api.answers import Json, answer, page, timestamp
+from pushd.api.auth import check_owner_app
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, PROMOTIONS, STORE, USER
 from pushd.api.pipelines import find_pipeline
 from pushd.api.ranges import Field
-from pushd.errors import NotFound
 from pushd.model.app import App
 from pushd.model.pipeline import Promotion, PromotionTarget
 from pushd.store.promotions import promotion_not_found
@@ -96,10 +96,7 @@ def target_json(target: PromotionTarget) -> Json:
 async def _find(request: web.Request) -> Promotion:
     """The {promotion} of the path, whose source the user may see; else it is not there."""
     promotion = await request.app[PROMOTIONS].find(request.match_info["promotion"])
-    try:
-        await _find_app(request, str(promotion.source_app_id), Action.APP_VIEW)
-    except NotFound:
-        raise promotion_not_found() from None
+    await check_owner_app(request, Action.APP_VIEW, promotion.source_app_id, hidden=promotion_not_found())
     return promotion
 
 

@@ -6,6 +6,7 @@ import sqlite3
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from pushd.errors import NotFound
 from pushd.kit.clock import Clock
 from pushd.model.app import App
 from pushd.model.change import Change, ChangeState
@@ -45,7 +46,7 @@ class Changes:
         """Raises: NotFound."""
         wanted = parse_id(change_id)
         if wanted is None:
-            raise not_found("change")
+            raise change_not_found()
         return await self._database.read(lambda connection: _find(connection, wanted))
 
     async def settle(self, change_id: UUID, state: ChangeState, reason: str = "", release_number: int | None = None) -> Change:
@@ -72,10 +73,14 @@ class Changes:
         return await self._database.read(work)
 
 
+def change_not_found() -> NotFound:
+    return not_found("change")
+
+
 def _find(connection: sqlite3.Connection, change_id: UUID) -> Change:
     row = connection.execute("SELECT * FROM changes WHERE id = ?", (str(change_id),)).fetchone()
     if row is None:
-        raise not_found("change")
+        raise change_not_found()
     return _change(row)
 
 

@@ -129,6 +129,7 @@ async def test_what_is_a_strangers_is_not_there_in_the_same_words(api: Api, pipe
     coupling = await made(api, "/pipeline-couplings", {"app": "shop", "pipeline": pipeline["id"], "stage": "staging"})
     body = {"pipeline": {"id": "line"}, "source": {"app": {"id": "shop"}}, "targets": [{"app": {"id": str(target.id)}}]}
     promotion = await made(api, "/pipeline-promotions", body)
+    change = (await api.request("PATCH", "/apps/shop/config-vars", {"A": "1"})).headers["Pushd-Change"]
     await made(api, "/apps/target/collaborators", {"user": "eve@example.com"})
     eve = await api.store.users.maybe_by_email("eve@example.com")
     assert eve is not None
@@ -138,6 +139,7 @@ async def test_what_is_a_strangers_is_not_there_in_the_same_words(api: Api, pipe
         ("/pipeline-couplings/{}", coupling),
         ("/pipeline-promotions/{}", promotion),
         ("/pipeline-promotions/{}/promotion-targets", promotion),
+        ("/-/changes/{}", {"id": change}),
     ):
         there, nowhere = [await api.request("GET", path.format(which), token=token) for which in (theirs["id"], NOBODY)]
         assert (there.status, there.json) == (nowhere.status, nowhere.json) == (404, nowhere.json)
