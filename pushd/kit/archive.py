@@ -19,12 +19,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 _ENTRIES = 200_000
 _DEPTH = 200
 _CHUNK_BYTES = 1 << 16
-_HEADER_BYTES = 1 << 20  # of one extended header, which is read as a whole
+_HEADER_BYTES = 1 << 20  # of one extended header, which is read as a whole, and of all that hold for the rest of the archive
+_BESIDE_BYTES = 2048  # what a tar may have for each entry beside its content
+_ZIP_LIST_BYTES = 32 << 20  # a zip's list of all its files, which is read as a whole
 _LINK_BYTES = 4096
 _EXTENDED = (
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
@@ -40,12 +42,16 @@ _OPENERS: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
 )
 _BROKEN = (
     *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, struct.error),
-    *(ValueError, OverflowError, RecursionError, NotImplementedError, RuntimeError),
+    *(ValueError, IndexError, OverflowError, RecursionError, NotImplementedError, RuntimeError),
 )
 
 
 class BadArchive(Exception):
     """The archive is broken, or holds what must not be unpacked; the text names the entry and says why."""
+
+
+class _Stopped(Exception):
+    """Nobody waits for it any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +76,14 @@ def unpack(
     root = os.open(folder, _ONLY_FOLDER)
     try:
         writer = _Writer(root, limit_bytes, top)
-        for entry, content in _entries(archive):
+        for entry, content in _entries(archive, limit_bytes, stopped):
             if stopped():
                 return
             writer.write(entry, content)
         if not writer.entries:
             raise BadArchive("it holds no files")
+    except _Stopped:
+        return
     except _BROKEN as error:
         raise BadArchive(f"it is broken: {error}" if str(error) else "it is broken") from error
     except OSError as error:
@@ -190,8 +198,8 @@ class _Writer:
             os.close(descriptor)
 
 
-def _entries(archive: Path) -> Iterator[tuple[_Entry, IO[bytes] | None]]:
-    """Each entry with what to read its content from, before the next one is asked for. Raises: BadArchive."""
+def _entries(archive: Path, limit_bytes: int, stopped: Callable[[], bool]) -> Iterator[tuple[_Entry, IO[bytes] | None]]:
+    """Each entry with what to read its content from, before the next one is asked for. Raises: BadArchive, _Stopped."""
     with archive.open("rb") as raw:
         magic = raw.read(8)
         raw.seek(0)
@@ -201,20 +209,58 @@ def _entries(archive: Path) -> Iterator[tuple[_Entry, IO[bytes] | None]]:
         opener = next((opener for start, opener in _OPENERS if magic.startswith(start)), None)
         with ExitStack() as stack:
             plain = raw if opener is None else stack.enter_context(opener(raw))
+            bounded = _Bounded(plain, limit_bytes, stopped)
             try:
-                tar = stack.enter_context(tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member, errorlevel=1))
+                tar = stack.enter_context(
+                    tarfile.open(fileobj=cast(IO[bytes], bounded), mode="r|", tarinfo=_Member, errorlevel=1)
+                )
             except tarfile.ReadError as error:
                 raise BadArchive("it is neither tar (plain, gzip, bzip2, xz) nor zip") from error
             yield from _tar_entries(tar)
 
 
-class _Member(tarfile.TarInfo):
-    """Refuses extended headers that would fill the memory: tarfile reads each as a whole."""
+class _Bounded:
+    """A tar as it is read: what is skipped counts too, and is as little worth waiting for."""
 
-    def _proc_member(self, tar: tarfile.TarFile) -> Any:
+    def __init__(self, plain: IO[bytes], limit_bytes: int, stopped: Callable[[], bool]) -> None:
+        self._plain = plain
+        self._limit_bytes = limit_bytes
+        self._left = limit_bytes + _ENTRIES * _BESIDE_BYTES
+        self._stopped = stopped
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes. Raises: BadArchive, _Stopped."""
+        if self._stopped():
+            raise _Stopped
+        data = self._plain.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise BadArchive(f"unpacked it is larger than {self._limit_bytes} bytes")
+        return data
+
+
+class _Member(tarfile.TarInfo):
+    """Refuses headers that would fill the memory: tarfile reads each as a whole, and keeps global ones to the end.
+
+    Sparse files are refused here, since their maps may go on for ever.
+    """
+
+    def _proc_member(self, tar: Any) -> Any:
         if self.type in _EXTENDED and self.size > _HEADER_BYTES:
             raise BadArchive("a header in it is too long")
+        if self.type == tarfile.XGLTYPE:
+            tar.global_bytes = getattr(tar, "global_bytes", 0) + self.size
+            if tar.global_bytes > _HEADER_BYTES:
+                raise BadArchive("its global headers are too long")
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            self._refuse_sparse(self)
         return super()._proc_member(tar)  # type: ignore[misc]  # a hook that typeshed does not know
+
+    @staticmethod
+    def _refuse_sparse(member: tarfile.TarInfo, *_: object) -> None:
+        raise BadArchive(f"{_shown(member.name)} is neither file, folder nor symlink")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse  # the three ways of pax headers
 
 
 def _tar_entries(tar: tarfile.TarFile) -> Iterator[tuple[_Entry, IO[bytes] | None]]:
@@ -225,7 +271,7 @@ def _tar_entries(tar: tarfile.TarFile) -> Iterator[tuple[_Entry, IO[bytes] | Non
             yield _Entry(name=member.name, kind=stat.S_IFDIR), None
         elif member.issym():
             yield _Entry(name=member.name, kind=stat.S_IFLNK, target=_checked_target(member.name, member.linkname)), None
-        elif not member.isreg() or member.issparse():
+        elif not member.isreg():
             what = "a hard link: pack it with tar --hard-dereference" if member.islnk() else "neither file, folder nor symlink"
             raise BadArchive(f"{_shown(member.name)} is {what}")
         elif member.mode & (stat.S_ISUID | stat.S_ISGID):
@@ -234,8 +280,24 @@ def _tar_entries(tar: tarfile.TarFile) -> Iterator[tuple[_Entry, IO[bytes] | Non
             yield _Entry(name=member.name, kind=stat.S_IFREG, is_program=is_program), tar.extractfile(member)
 
 
+class _Listed:
+    """A zip whose list of files is not too long for the memory."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+
+    def read(self, size: int = -1) -> bytes:
+        """As a file does it. Raises: BadArchive."""
+        if size > _ZIP_LIST_BYTES:
+            raise BadArchive(f"it holds more than {_ENTRIES} files")
+        return self._raw.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+
 def _zip_entries(raw: IO[bytes]) -> Iterator[tuple[_Entry, IO[bytes] | None]]:
-    with zipfile.ZipFile(raw) as archive:
+    with zipfile.ZipFile(cast(IO[bytes], _Listed(raw))) as archive:
         for info in archive.infolist():
             mode = info.external_attr >> 16
             if info.flag_bits & 1:

@@ -147,10 +147,54 @@ def test_all_may_have_to_lie_in_one_folder(place: Path) -> None:
 
 
 def test_it_ends_early_when_nobody_waits_for_it(place: Path) -> None:
-    asked = iter([False, True])
-    put(place, tar_of(member("one", b""), member("two", b"")), stopped=lambda: next(asked))
+    put(place, tar_of(member("one", b""), member("two", b"")), stopped=(place / "one").exists)
 
     assert [path.name for path in place.iterdir()] == ["one"]
+
+
+def test_it_ends_early_in_what_is_skipped_too(place: Path) -> None:
+    asked = iter([False, False, True])
+    put(place, tar_of(member(".git/pack", b"0" * 500_000), member("one", b"")), stopped=lambda: next(asked))
+
+    assert list(place.iterdir()) == []
+
+
+def test_what_is_skipped_counts_too(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pushd.kit.archive._ENTRIES", 10)
+
+    with pytest.raises(BadArchive, match="larger than 1000000 bytes"):
+        put(place, gzip.compress(tar_of(member(".git/bomb", b"0" * 2_000_000), member("one", b""))))
+
+
+def global_header(number: int) -> tuple[tarfile.TarInfo, bytes]:
+    """One of many: each with a key of its own, which holds for all that follows."""
+    return member("g", f"600014 k{number:04d}={'a' * 600_000}\n".encode(), type=tarfile.XGLTYPE)
+
+
+def sparse_of_pax(**headers: str) -> bytes:
+    return tar_of(member("map", b"9" * 512, pax_headers={f"GNU.sparse.{key}": value for key, value in headers.items()}))
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (tar_of(member("map", type=tarfile.GNUTYPE_SPARSE)), "neither file"),
+        (sparse_of_pax(major="1", minor="0", realsize="1"), "neither file"),
+        (sparse_of_pax(size="9", map="0,1"), "neither file"),
+        (sparse_of_pax(size="9", numblocks="1"), "neither file"),
+        (tar_of(global_header(1), member("a"), global_header(2), member("b")), "global headers"),
+    ],
+)
+def test_what_tarfile_would_keep_in_memory_is_refused(place: Path, data: bytes, told: str) -> None:
+    with pytest.raises(BadArchive, match=told):
+        put(place, data)
+
+
+def test_a_zip_may_not_list_for_ever(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pushd.kit.archive._ZIP_LIST_BYTES", 1000)
+
+    with pytest.raises(BadArchive, match="more than"):
+        put(place, zip_of(**{f"{number}": b"" for number in range(100)}))
 
 
 def test_a_single_folder_is_lifted(place: Path) -> None:
