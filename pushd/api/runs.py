@@ -47,6 +47,8 @@ async def attach(request: web.Request) -> web.StreamResponse:
         code = await request.app[STREAMS].wait(_serve(request, socket, attached), name="attached run")
     except Unavailable:
         code = WSCloseCode.GOING_AWAY
+    except ConnectionError:
+        return web.Response()  # the client went away before we could answer: nobody sees this
     finally:
         attached.leave()
     await socket.close(code=code)

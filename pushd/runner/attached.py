@@ -36,7 +36,8 @@ class AttachedLife(Life):
         """One start, once the client is there."""
         self.tell("Awaiting client")
         within = self.part.attach_within_seconds
-        outcome = await first(self._attachment.claimed(), self._stop.wait(), self._clock.sleep(within))
+        attachment = self._attachment
+        outcome = await first(attachment.claimed(), self._stop.wait(), attachment.left(), self._clock.sleep(within))
         if outcome == 0:
             await super()._live()
         elif outcome == 1:

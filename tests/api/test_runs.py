@@ -188,3 +188,19 @@ async def test_the_end_of_the_server_ends_it(api: Api, put: Put) -> None:
 
     assert socket.close_code == 1001
     await asyncio.wait_for(attached.left.wait(), 30)
+
+
+async def test_a_client_that_is_gone_before_it_was_answered_is_no_failure_of_ours(
+    api: Api, put: Put, caplog: pytest.LogCaptureFixture
+) -> None:
+    attached = put("echo never")
+    upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + "A" * 22 + "=="
+
+    _, writer = await asyncio.open_connection(*api.address.rsplit(":", 1))
+    writer.write(f"GET /-/runs/{SECRET} HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n\r\n".encode())
+    await writer.drain()
+    writer.transport.abort()
+
+    async with asyncio.timeout(30):
+        await attached.left.wait()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

@@ -158,6 +158,16 @@ async def test_one_that_nobody_comes_to_is_never_started(room: Room) -> None:
     assert (room.scheduler.handles, room.states) == ([], {})
 
 
+async def test_one_whose_client_is_gone_before_it_was_answered_waits_for_nobody(room: Room) -> None:
+    _, secret = room.runner.start_attached(room.launch(), "true")
+    attached = room.runner.maybe_claim(secret)
+    assert attached is not None
+    attached.leave()
+
+    await room.happened.has("Error R13 (Attach error) -> Failed to attach to process")
+    assert (room.scheduler.handles, room.states) == ([], {})
+
+
 async def test_one_that_is_stopped_before_its_client_comes(room: Room) -> None:
     dyno, secret = room.runner.start_attached(room.launch(), "true")
     attached = room.runner.maybe_claim(secret)
