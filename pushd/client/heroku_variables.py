@@ -93,14 +93,18 @@ def shell_text(changes: Changes, shell: str) -> str:
 
 
 def _for_git(environ: Mapping[str, str], port: int, authority: str) -> Changes:
-    """One more entry of git's config, for this one URL: other hosts keep the CAs that they have.
+    """Entries of git's config for this one URL: other hosts keep the CAs and the credential helpers that they have.
 
-    GIT_SSL_CAINFO would beat it, so its file moves to git's config as well, where ours comes before it.
-    Source: git-config(1), GIT_CONFIG_COUNT and http.<url>.*.
+    GIT_SSL_CAINFO would beat the CA, so its file moves to git's config as well, where ours comes before it. The CLI gives git
+    the token; the empty helper before it resets those of the user's own config: a store that keeps tokens never sees ours,
+    and cannot come with that of another server that had this port.
+    Source: git-config(1), GIT_CONFIG_COUNT and http.<url>.*; gitcredentials(7), helper.
     """
     text = environ.get("GIT_CONFIG_COUNT", "")
     count = int(text) if text.isascii() and text.isdigit() else 0
-    entries = [(f"http.https://localhost:{port}/.sslCAInfo", authority)]
+    url = f"https://localhost:{port}"
+    helper = f"credential.{url}.helper"
+    entries = [(f"http.{url}/.sslCAInfo", authority), (helper, ""), (helper, "!heroku git:credentials")]
     changes: dict[str, str | None] = {}
     if others := environ.get("GIT_SSL_CAINFO"):
         entries.insert(0, ("http.sslCAInfo", others))

@@ -116,6 +116,28 @@ def test_git_trusts_us_for_our_url_alone_beside_what_it_was_told_before(tmp_path
     assert git(tmp_path, "--version")  # what our tests call git with is untouched
 
 
+def test_no_helper_of_the_users_own_keeps_our_token_or_answers_with_another(tmp_path: Path) -> None:
+    (tmp_path / ".gitconfig").write_text("[credential]\n\thelper = store\n")
+    (tmp_path / ".git-credentials").write_text("https://me:hunter2@localhost:5000\nhttps://me:theirs@localhost:6000\n")
+    program = tmp_path / "bin" / "heroku"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\n[ "$2" != get ] || printf "username=heroku\\npassword=%s\\n" "$HEROKU_API_KEY"\n')
+    program.chmod(0o755)
+    environ = applied(git_environ(tmp_path, GIT_CONFIG_GLOBAL=str(tmp_path / ".gitconfig")), planned({}))
+    environ["PATH"] = f"{program.parent}:{environ['PATH']}"
+
+    def asked(action: str, text: str) -> str:
+        argv = ["git", "credential", action]
+        return subprocess.run(argv, env=environ, input=text, capture_output=True, text=True, check=True).stdout
+
+    ours = asked("fill", "protocol=https\nhost=localhost:5000\n\n")
+    asked("approve", ours)
+
+    assert f"password={environ['HEROKU_API_KEY']}\n" in ours
+    assert environ["HEROKU_API_KEY"] not in (tmp_path / ".git-credentials").read_text()
+    assert "password=theirs\n" in asked("fill", "protocol=https\nhost=localhost:6000\n\n")
+
+
 ENVIRONMENTS = st.dictionaries(
     st.sampled_from(
         [
