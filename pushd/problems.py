@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from uuid import uuid4
 
 from aiohttp import web
@@ -16,6 +17,9 @@ NO_ENDPOINT = "The requested API endpoint was not found."
 REQUEST_ID = web.RequestKey("request_id", str)
 _API_REALM = 'Bearer realm="pushd"'  # RFC 9110 section 11.6.1: a 401 names a challenge; Basic would open browser dialogues
 _GIT_REALM = 'Basic realm="pushd", charset="UTF-8"'  # the one that git answers
+_HEROKU_CLI = "heroku-cli/"  # how its User-Agent begins
+_OUR_COMMAND = re.compile(r"`pushd (?P<topic>[a-z-]+)")
+_OURS_ALONE = frozenset({"builds", "serve", "settings"})  # topics that the Heroku CLI lacks
 
 
 def problem_json(error: PushdError) -> dict[str, str]:
@@ -26,14 +30,26 @@ def problem_json(error: PushdError) -> dict[str, str]:
     return body
 
 
-def answer_of(error: PushdError) -> web.Response:
+def answer_of(error: PushdError, request: web.Request) -> web.Response:
     """The response to a request that was refused."""
-    response = web.json_response(problem_json(error), status=error.status)
+    body = problem_json(error)
+    if request.headers.get("User-Agent", "").startswith(_HEROKU_CLI):
+        body["message"] = in_words_of_heroku(body["message"])
+    response = web.json_response(body, status=error.status)
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = _API_REALM
     if isinstance(error, TooManyRequests):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response
+
+
+def in_words_of_heroku(text: str) -> str:
+    """Name commands as a user of the Heroku CLI can type them: in most shells a bare `pushd` is the shell's own."""
+    return _OUR_COMMAND.sub(lambda found: f"`{_program_for(found['topic'])} {found['topic']}", text)
+
+
+def _program_for(topic: str) -> str:
+    return "git pushd" if topic in _OURS_ALONE else "heroku"
 
 
 def answer_to_git(error: PushdError) -> web.Response:
@@ -62,20 +78,20 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except PushdError as error:
-        return answer_of(error)
+        return answer_of(error, request)
     except web.HTTPRequestEntityTooLarge:
-        return answer_of(TooLarge("The body is too large.", remedy="Send less at once."))
+        return answer_of(TooLarge("The body is too large.", remedy="Send less at once."), request)
     except web.RequestPayloadError:  # chunks or gzip that cannot be read
         return answer_of(BadRequest("The body of this request is broken.", remedy="Send it again, whole."))
     except web.HTTPException:
         if request.match_info.http_exception is None:
             raise  # a handler's own answer
-        return answer_of(NotFound(NO_ENDPOINT))
+        return answer_of(NotFound(NO_ENDPOINT), request)
     except ConnectionResetError:
         raise  # the client is gone; there is nobody to answer
     except Exception:
         log.exception("request failed", extra={"route": route_of(request), "request_id": request[REQUEST_ID]})
-        return answer_of(InternalError())
+        return answer_of(InternalError(), request)
 
 
 def route_of(request: web.Request) -> str:

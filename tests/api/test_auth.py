@@ -9,6 +9,7 @@ import pytest
 
 from pushd.access.actions import Action
 from pushd.api.routes import ROUTES, Route
+from pushd.problems import in_words_of_heroku
 from tests.api.conftest import TOKEN, Api
 
 shared_server = pytest.mark.asyncio(loop_scope="module")
@@ -58,6 +59,27 @@ async def test_an_unknown_app_is_not_found_everywhere(shared: Api) -> None:
 
             assert (answer.status, answer.json["id"], answer.json["resource"]) == (404, "not_found", "app"), route
             assert answer.json["message"].startswith("Couldn't find that app.")
+
+
+@shared_server
+@pytest.mark.parametrize(
+    ("agent", "remedy"),
+    [
+        ("heroku-cli/11.10.0 linux-x64", "`heroku apps` lists those you may see."),
+        ("pushd/0.1.0", "`pushd apps` lists those you may see."),
+    ],
+)
+async def test_the_next_step_is_a_command_that_its_reader_has(shared: Api, agent: str, remedy: str) -> None:
+    answer = await shared.request("GET", "/apps/nowhere", headers={"User-Agent": agent})
+
+    assert answer.json["message"].splitlines()[1] == remedy
+
+
+def test_a_command_that_the_heroku_cli_lacks_is_named_through_git() -> None:
+    assert (
+        in_words_of_heroku("`pushd builds` lists; `pushd ps:scale` does.")
+        == "`git pushd builds` lists; `heroku ps:scale` does."
+    )
 
 
 def basic(text: str) -> str:

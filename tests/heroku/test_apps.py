@@ -75,6 +75,7 @@ def test_an_app_that_is_not_there(heroku: Heroku) -> None:
 
     assert result.exit_code == 2
     assert "Couldn't find that app." in result.stderr
+    assert "`heroku apps` lists" in result.stderr
     assert "not_found" in result.stderr
 
 
