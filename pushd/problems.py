@@ -82,7 +82,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPRequestEntityTooLarge:
         return answer_of(TooLarge("The body is too large.", remedy="Send less at once."), request)
     except web.RequestPayloadError:  # chunks or gzip that cannot be read
-        return answer_of(BadRequest("The body of this request is broken.", remedy="Send it again, whole."))
+        return answer_of(BadRequest("The body of this request is broken.", remedy="Send it again, whole."), request)
     except web.HTTPException:
         if request.match_info.http_exception is None:
             raise  # a handler's own answer
