@@ -10,13 +10,13 @@ from uuid import uuid4
 from pushd.disk import DiskReserve
 from pushd.errors import Conflict, InvalidParams
 from pushd.kit.aio import in_thread
-from pushd.kit.archive import pack
+from pushd.kit.archive import sha256_of
 from pushd.kit.clock import Clock
+from pushd.kit.pack import pack
 from pushd.layout import Layout
 from pushd.model.app import App
 from pushd.model.slug import Slug, SlugState
 from pushd.rooms import Builder
-from pushd.source_builds import sha256_of
 from pushd.store.store import Store
 from pushd.uploads import Uploads
 
@@ -87,5 +87,9 @@ class SlugUploads:
             raise Conflict("This slug has no archive yet.", remedy="Upload it first.")
         self._disk.check()
         path = self._uploads.scratch()
-        await in_thread(partial(pack, self._layout.slug(slug.checksum), path, top=TOP))
+        try:
+            await in_thread(partial(pack, self._layout.slug(slug.checksum), path, top=TOP))
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         return path

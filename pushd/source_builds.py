@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 from pushd.disk import DiskReserve
 from pushd.errors import BuildFailed, InvalidParams, PushdError
 from pushd.kit.aio import Nursery, in_stoppable_thread, in_thread
-from pushd.kit.archive import BadArchive, lift_single_folder, unpack
+from pushd.kit.archive import BadArchive, lift_single_folder, sha256_of, unpack
 from pushd.kit.download import download
 from pushd.kit.fetch import CannotFetch
 from pushd.kit.reach import Reach
@@ -152,9 +151,3 @@ class ArchiveSource:
             ) from error
         if not self._archive.keeps_top_folder:
             await in_thread(lift_single_folder, folder)
-
-
-def sha256_of(path: Path) -> str:
-    """In hex. Blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

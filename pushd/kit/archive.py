@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import lzma
 import os
 import stat
@@ -106,12 +107,10 @@ def lift_single_folder(folder: Path) -> bool:
     return True
 
 
-def pack(folder: Path, into: Path, *, top: str) -> None:
-    """Write a folder as a .tgz that is the same, byte for byte, whenever the content is; all of it below `top`."""
-    with into.open("xb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0, compresslevel=6) as zipped:
-        with tarfile.open(fileobj=zipped, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-            for path in [folder, *_below(folder)]:
-                _add(tar, path, "/".join((top, *path.relative_to(folder).parts)))
+def sha256_of(archive: Path) -> str:
+    """Its checksum in hex."""
+    with archive.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Writer:
@@ -326,30 +325,3 @@ def _checked_target(name: str, target: str) -> str:
 def _shown(name: str) -> str:
     """A name for an error message: short, and without control characters."""
     return repr(name[:80])
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    """All that is in a folder, sorted by the bytes of the names; links are not followed."""
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
-    for entry in entries:
-        yield Path(entry.path)
-        if entry.is_dir(follow_symlinks=False):
-            yield from _below(Path(entry.path))
-
-
-def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
-    status = path.lstat()
-    member = tarfile.TarInfo(name)
-    member.mode = 0o755 if stat.S_ISDIR(status.st_mode) or status.st_mode & stat.S_IXUSR else 0o644
-    if stat.S_ISDIR(status.st_mode):
-        member.type = tarfile.DIRTYPE
-    elif stat.S_ISLNK(status.st_mode):
-        member.type, member.linkname = tarfile.SYMTYPE, os.readlink(path)
-    elif stat.S_ISREG(status.st_mode):
-        member.size = status.st_size
-        with path.open("rb") as content:
-            return tar.addfile(member, content)
-    else:
-        return  # a FIFO or socket is nothing that could be packed
-    tar.addfile(member)
