@@ -12,12 +12,12 @@ from aiohttp import web
 from pushd.api.answers import Json, answer, derived_id, page, timestamp
 from pushd.api.body import parse_body
 from pushd.api.needs import CLOCK, STORE, USER
-from pushd.api.ranges import Field
+from pushd.api.ranges import Field, created_at
 from pushd.errors import InvalidParams, NotFound
 from pushd.model.user import DESCRIPTION_LIMIT, Authorization, User, parse_scopes
 
 FIELDS = {
-    "created_at": Field[Authorization](lambda row: row.created_at.isoformat(timespec="microseconds")),
+    "created_at": Field[Authorization](created_at),
     "id": Field[Authorization](lambda row: str(row.id)),
 }
 LONGEST = timedelta(days=3650)

@@ -12,7 +12,7 @@ from pushd.api.body import parse_body
 from pushd.api.buildpacks import buildpack_json
 from pushd.api.needs import APP, DEPLOYS, SITE, SOURCE_BUILDS, STORE, USER
 from pushd.api.output_streams import output_url
-from pushd.api.ranges import Field
+from pushd.api.ranges import Field, created_at
 from pushd.api.sources import maybe_upload
 from pushd.errors import InvalidParams
 from pushd.model.app import STACK
@@ -21,7 +21,7 @@ from pushd.model.buildpack import URN, parse_buildpacks
 from pushd.model.source import Archive, fault_of_url, parse_checksum, parse_description, parse_version
 
 FIELDS = {
-    "created_at": Field[Build](lambda build: build.created_at.isoformat(timespec="microseconds")),
+    "created_at": Field[Build](created_at),
     "id": Field[Build](lambda build: str(build.id)),
 }
 

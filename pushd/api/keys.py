@@ -9,11 +9,11 @@ from aiohttp import web
 from pushd.api.answers import Json, answer, page, timestamp
 from pushd.api.body import parse_body
 from pushd.api.needs import STORE, USER
-from pushd.api.ranges import Field
+from pushd.api.ranges import Field, created_at
 from pushd.model.ssh_key import SshKey, parse_public_key
 
 FIELDS = {
-    "created_at": Field[SshKey](lambda row: row.created_at.isoformat(timespec="microseconds")),
+    "created_at": Field[SshKey](created_at),
     "id": Field[SshKey](lambda row: str(row.id)),
     "fingerprint": Field[SshKey](lambda row: row.fingerprint),
 }

@@ -9,12 +9,12 @@ from aiohttp import web
 from pushd.api.answers import Json, answer, app_reference, page, timestamp
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, BELONGINGS, STORE, USER
-from pushd.api.ranges import Field
+from pushd.api.ranges import Field, created_at
 from pushd.model.app import App
 from pushd.model.drain import Drain
 
 FIELDS = {
-    "created_at": Field[Drain](lambda row: row.created_at.isoformat(timespec="microseconds")),
+    "created_at": Field[Drain](created_at),
     "id": Field[Drain](lambda row: str(row.id)),
 }
 NOT_DELIVERED = "The drain is stored. This server does not deliver to drains yet: lines stay in its own log until then."

@@ -12,12 +12,12 @@ from pushd.api.auth import check_owner_app
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, APP, STORE, USER
 from pushd.api.pipelines import find_own_pipeline, find_pipeline
-from pushd.api.ranges import Field
+from pushd.api.ranges import Field, created_at
 from pushd.model.pipeline import Coupling, parse_stage
 from pushd.store.pipelines import coupling_not_found
 
 FIELDS = {
-    "created_at": Field[Coupling](lambda row: row.created_at.isoformat(timespec="microseconds")),
+    "created_at": Field[Coupling](created_at),
     "id": Field[Coupling](lambda row: str(row.id)),
 }
 

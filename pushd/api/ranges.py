@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
 
 from pushd.errors import BadRequest, PushdError
 
@@ -39,6 +40,18 @@ class Range:
     last_exclusive: bool = False
     limit: int = DEFAULT_LIMIT
     descending: bool = False
+
+
+class Dated(Protocol):
+    """What was made at a moment."""
+
+    @property
+    def created_at(self) -> datetime: ...
+
+
+def created_at(row: Dated) -> str:
+    """The value to order by: as fine as the store keeps it, so that few are equal, and sorted as text as in time."""
+    return row.created_at.isoformat(timespec="microseconds")
 
 
 def parse_range(text: str | None, fields: Mapping[str, Field[T]]) -> Range:

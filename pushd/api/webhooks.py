@@ -11,10 +11,11 @@ from pushd.access.actions import Action
 from pushd.api.answers import Json, answer, app_reference, maybe_timestamp, page, timestamp
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, APP, STORE, USER
-from pushd.api.ranges import Field
+from pushd.api.ranges import Field, created_at
 from pushd.model.app import App
 from pushd.model.webhook import (
     INCLUDES,
+    PAYLOAD_VERSION,
     Delivery,
     Secrets,
     Webhook,
@@ -27,7 +28,7 @@ from pushd.model.webhook import (
 )
 
 FIELDS = {
-    "created_at": Field[Webhook](lambda row: row.created_at.isoformat(timespec="microseconds")),
+    "created_at": Field[Webhook](created_at),
     "id": Field[Webhook](lambda row: str(row.id)),
 }
 EVENT_FIELDS = {"seq": Field[WebhookEvent](lambda row: row.seq, int), "id": Field[WebhookEvent](lambda row: str(row.id))}
@@ -142,7 +143,7 @@ def event_json(event: WebhookEvent) -> Json:
             "previous_data": event.previous_data,
             "published_at": timestamp(event.created_at),  # `heroku webhooks:events` prints it
             "resource": event.resource,
-            "version": "application/vnd.heroku+json; version=3",
+            "version": PAYLOAD_VERSION,
         },
         "created_at": timestamp(event.created_at),
         "updated_at": timestamp(event.created_at),

@@ -15,6 +15,7 @@ from uuid import UUID
 from pushd.errors import InvalidParams
 
 PER_APP = 10  # as Heroku
+PAYLOAD_VERSION = "application/vnd.heroku+json; version=3"
 _TEXT_LIMIT = 1024
 _URL_LIMIT = 2048
 _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}|[0-9A-Fa-f:.]{2,45}")

@@ -10,9 +10,8 @@ from datetime import datetime
 from uuid import UUID
 
 from pushd import __version__
+from pushd.model.webhook import PAYLOAD_VERSION
 from pushd.store.webhook_events import Due
-
-VERSION = "application/vnd.heroku+json; version=3"
 
 
 def body_of(due: Due, attempt_id: UUID, now: datetime) -> bytes:
@@ -32,7 +31,7 @@ def body_of(due: Due, attempt_id: UUID, now: datetime) -> bytes:
         "updated_at": _time(event.created_at),
         "published_at": _time(now),
         "sequence": event.seq,
-        "version": VERSION,
+        "version": PAYLOAD_VERSION,
         "webhook_metadata": {
             "attempt": {"id": str(attempt_id)},
             "delivery": {"id": str(due.delivery.id)},
