@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 _WITHIN_SECONDS = 10.0  # for one attempt, all in all
 _CONNECTIONS = 16
 _LOOK_AGAIN_SECONDS = 600.0  # if nothing is written meanwhile
-_PAUSE_SECONDS = 5.0  # before a result that could not be stored is stored again
+_PAUSE_SECONDS = 5.0  # before what went wrong on our side is done again
 
 
 class Events(Protocol):
@@ -91,6 +91,9 @@ class Courier:
             attempt = await self._attempt(due)
             status, next_attempt_at = plan_next(due.delivery, attempt)
             await self._record(due.delivery, attempt, status, next_attempt_at)
+        except Exception:  # a bug of ours, which the nursery logs: it is still due, and must not come back at once
+            await self._clock.sleep(_PAUSE_SECONDS)
+            raise
         finally:
             self._busy.discard(due.delivery.webhook_id)
             self._news.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pushd.model.webhook import Level
+from pushd.store.webhook_events import WebhookEvents
 from tests.fakes import FakeClock
 from tests.webhooks.conftest import Receiver, Scene
 
@@ -57,6 +58,24 @@ async def test_what_fails_is_tried_again_later_and_later(scene: Scene, receiver:
 async def _attempts(scene: Scene, count: int) -> None:
     while (await scene.store.webhook_events.deliveries(scene.app))[0].num_attempts < count:
         pass
+
+
+async def test_a_bug_of_ours_floods_nobody(
+    scene: Scene, receiver: Receiver, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*what: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(WebhookEvents, "record", broken)
+    await scene.listen(receiver.url)
+    async with scene.courier():
+        await scene.toggle()
+        await receiver.have(1)
+        while clock.sleepers < 2:  # the delivery, and the courier until something is due
+            await clock.advance(0)
+        assert len(receiver.got) == 1
+        await clock.advance(5)
+        await receiver.have(2)
 
 
 async def test_notify_tries_once(scene: Scene, receiver: Receiver) -> None:
