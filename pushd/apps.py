@@ -16,6 +16,7 @@ from pushd.model.logline import APP
 from pushd.model.routing import WebState
 from pushd.model.user import User
 from pushd.rooms import AppLog, Builder, Repositories, Router, Runner
+from pushd.stops import BuildStops
 from pushd.store.store import Store
 from pushd.turns import BootTurns
 
@@ -34,6 +35,7 @@ class Apps:
         repositories: Repositories,
         app_log: AppLog,
         turns: BootTurns,
+        stops: BuildStops,
         disk: DiskReserve,
         nursery: Nursery,
     ) -> None:
@@ -45,6 +47,7 @@ class Apps:
         self._repositories = repositories
         self._log = app_log
         self._turns = turns
+        self._stops = stops
         self._disk = disk
         self._nursery = nursery
         self._chance = random.SystemRandom()
@@ -106,6 +109,7 @@ class Apps:
                 await self._remove_folders(UUID(app_id))
 
     async def _clear(self, app_id: UUID) -> None:
+        await self._stops.stop_all(app_id)
         async with self._turns.hold(app_id, why="destroying the app"):
             await self._runner.stop_app(app_id)
             await self._log.destroy(app_id)

@@ -29,6 +29,7 @@ from pushd.runs import Runs
 from pushd.settings import Settings
 from pushd.slug_uploads import SlugUploads
 from pushd.source_builds import SourceBuilds
+from pushd.stops import BuildStops
 from pushd.store.store import Store
 from pushd.turns import BootTurns
 from pushd.uploads import Uploads
@@ -71,7 +72,7 @@ class Story:
 def build_story(rooms: Rooms) -> Story:
     """Deploys, and all that enters the same story later on."""
     settings = rooms.settings
-    turns = BootTurns()
+    turns, stops = BootTurns(), BuildStops()
     verdicts = Verdicts(rooms.nursery, rooms.clock)
     changes = Changes(rooms.store, verdicts)
     releaser = Releaser(rooms.store, domain=settings.domain)
@@ -106,6 +107,7 @@ def build_story(rooms: Rooms) -> Story:
         outputs=rooms.outputs,
         disk=rooms.disk,
         verdicts=verdicts,
+        stops=stops,
         nursery=rooms.nursery,
         address_of=lambda app: web_url(app.name, settings.domain, rooms.router.url),
     )
@@ -118,6 +120,7 @@ def build_story(rooms: Rooms) -> Story:
         repositories=rooms.repositories,
         app_log=rooms.logplex,
         turns=turns,
+        stops=stops,
         disk=rooms.disk,
         nursery=rooms.nursery,
     )
@@ -128,6 +131,7 @@ def build_story(rooms: Rooms) -> Story:
         retention=retention,
         disk=rooms.disk,
         verdicts=verdicts,
+        stops=stops,
         nursery=rooms.nursery,
     )
     resume = Resume(store=rooms.store, deploys=deploys, live=live, changes=changes, router=rooms.router)

@@ -61,6 +61,7 @@ class Deploys:
         outputs: Outputs,
         disk: DiskReserve,
         verdicts: Verdicts,
+        stops: BuildStops,
         nursery: Nursery,
         address_of: Callable[[App], str],
     ) -> None:
@@ -78,7 +79,7 @@ class Deploys:
         self._address_of = address_of  # the URL visitors use
         self._changes = changes
         self._pushes = PushQueue()
-        self._stops = BuildStops()
+        self._stops = stops
         self._scaling = asyncio.Lock()  # steps such as web+1 are counted from what is stored
         self._newest: dict[UUID, asyncio.Task[Release]] = {}  # what makes the newest stored release of an app live
 
@@ -120,7 +121,7 @@ class Deploys:
     @asynccontextmanager
     async def _recorded(self, app: App, build: Build) -> AsyncIterator[None]:
         """Store how a build failed, if it does."""
-        with self._stops.known(build.id):
+        with self._stops.known(build.id, app.id):
             try:
                 yield
             except asyncio.CancelledError:

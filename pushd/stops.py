@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -21,6 +21,7 @@ class BuildCancelled(PushdError):
 
 @dataclass(slots=True)
 class _Build:
+    app_id: UUID
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     working: asyncio.Task[object] | None = None  # what a stop cancels; None while nothing may be stopped
     stopped: bool = False
@@ -33,9 +34,9 @@ class BuildStops:
         self._builds: dict[UUID, _Build] = {}
 
     @contextmanager
-    def known(self, build_id: UUID) -> Iterator[None]:
+    def known(self, build_id: UUID, app_id: UUID) -> Iterator[None]:
         """Within it the build is under way; its end is told to whoever stops it."""
-        build = self._builds[build_id] = _Build()
+        build = self._builds[build_id] = _Build(app_id)
         try:
             yield
         finally:
@@ -57,6 +58,12 @@ class BuildStops:
             raise  # the daemon stops
         finally:
             build.working = None
+
+    async def stop_all(self, app_id: UUID) -> None:
+        """Cancel all builds of an app for which it is not too late; the newest first, so that none that waits begins."""
+        for build_id in [each for each, build in reversed(self._builds.items()) if build.app_id == app_id]:
+            with suppress(Conflict, Unavailable):
+                await self.stop(build_id)
 
     async def stop(self, build_id: UUID) -> None:
         """Cancel the build, and return once its end is stored.

@@ -31,6 +31,7 @@ from pushd.releaser.phase import ReleasePhase
 from pushd.releaser.releaser import Releaser
 from pushd.resume import Resume
 from pushd.retention import Retention
+from pushd.stops import BuildStops
 from pushd.store.store import Store
 from pushd.turns import BootTurns
 from pushd.verdicts import Verdicts
@@ -199,6 +200,7 @@ class Story:
         self.builder, self.runner, self.router, self.log = FakeBuilder(store, clock), FakeRunner(), FakeRouter(), FakeLog()
         verdicts = Verdicts(nursery, clock)
         self.changes, self.outputs, turns = Changes(store, verdicts), Outputs(layout), BootTurns()
+        stops = BuildStops()
         self.nursery = nursery
         releaser = Releaser(store, domain="localhost")
         phase = ReleasePhase(store, self.runner, self.outputs, timeout_seconds=60)
@@ -213,11 +215,11 @@ class Story:
         self.deploys = Deploys(
             store=store, builder=self.builder, releaser=releaser, live=self.live, retention=retention,
             changes=self.changes, runner=self.runner, app_log=self.log, outputs=self.outputs, disk=disk, nursery=nursery,
-            verdicts=verdicts, address_of=lambda app: f"http://{app.name}.localhost/",
+            verdicts=verdicts, stops=stops, address_of=lambda app: f"http://{app.name}.localhost/",
         )  # fmt: skip
         self.apps = Apps(
             store=store, layout=layout, runner=self.runner, router=self.router, builder=self.builder,
-            repositories=FakeRepositories(), app_log=self.log, turns=turns, disk=disk, nursery=nursery,
+            repositories=FakeRepositories(), app_log=self.log, turns=turns, stops=stops, disk=disk, nursery=nursery,
         )  # fmt: skip
         self.promotions = Promotions(
             store=store, builder=self.builder, deploys=self.deploys, retention=retention, disk=disk, verdicts=verdicts,

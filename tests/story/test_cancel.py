@@ -81,6 +81,21 @@ async def test_a_push_is_cancelled_too(story: Story, app: App) -> None:
     assert (await story.push(app, "bbbb")).name == "v2"
 
 
+async def test_the_builds_of_an_app_end_with_it(story: Story, app: App) -> None:
+    story.builder.gate = asyncio.Event().wait()  # for ever
+    _, working = await build_of(story, app, "one")
+    await story.builder.building.wait()
+    _, waiting = await build_of(story, app, "two")
+    await asyncio.sleep(0)
+
+    await story.apps.destroy(app)
+
+    for build in (waiting, working):
+        with pytest.raises(Conflict, match="destroyed meanwhile"):
+            await build
+    assert story.builder.started == ["one"]
+
+
 async def test_a_build_that_waits_is_cancelled_where_it_stands(story: Story, app: App) -> None:
     gate = asyncio.Event()
     story.builder.gate = gate.wait()
