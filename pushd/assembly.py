@@ -131,7 +131,6 @@ def build_story(rooms: Rooms) -> Story:
         retention=retention,
         disk=rooms.disk,
         verdicts=verdicts,
-        stops=stops,
         nursery=rooms.nursery,
     )
     resume = Resume(store=rooms.store, deploys=deploys, live=live, changes=changes, router=rooms.router)
