@@ -27,7 +27,7 @@ from pushd.webhooks.plan import plan_next
 log = logging.getLogger(__name__)
 
 _WITHIN_SECONDS = 10.0  # for one attempt, all in all
-_CONNECTIONS = 16
+_AT_ONCE = 16  # attempts; those that wait for their turn lose nothing of their time
 _LOOK_AGAIN_SECONDS = 600.0  # if nothing is written meanwhile
 _PAUSE_SECONDS = 5.0  # before what went wrong on our side is done again
 
@@ -54,11 +54,12 @@ class Courier:
         self._nursery = Nursery("webhooks")
         self._news = asyncio.Event()
         self._busy: set[UUID] = set()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def __aenter__(self) -> Courier:
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=_WITHIN_SECONDS),
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=True),
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         self._unsubscribe = self._on_write(self._news.set)
@@ -88,7 +89,8 @@ class Courier:
 
     async def _deliver(self, due: Due) -> None:
         try:
-            attempt = await self._attempt(due)
+            async with self._turns:
+                attempt = await self._attempt(due)
             status, next_attempt_at = plan_next(due.delivery, attempt)
             await self._record(due.delivery, attempt, status, next_attempt_at)
         except Exception:  # a bug of ours, which the nursery logs: it is still due, and must not come back at once

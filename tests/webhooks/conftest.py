@@ -34,6 +34,7 @@ class Receiver:
     headers: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+    answers: asyncio.Event = field(default_factory=asyncio.Event)  # cleared: it takes what comes and is silent
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -44,6 +45,7 @@ class Receiver:
             self.got.append(json.loads(body))
             self.headers.append(dict(request.headers))
             self.arrived.notify_all()
+        await self.answers.wait()
         return web.Response(status=code, headers={"Location": "/elsewhere"})
 
     async def have(self, count: int) -> list[dict[str, Any]]:
@@ -55,6 +57,7 @@ class Receiver:
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     made = Receiver()
+    made.answers.set()
     application = web.Application()
     application.router.add_post("/hooks", made.answer)
     runner = web.AppRunner(application)
@@ -63,6 +66,7 @@ async def receiver() -> AsyncIterator[Receiver]:
     await site.start()
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hooks"
     yield made
+    made.answers.set()
     await runner.cleanup()
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from pushd.model.webhook import Level
 from pushd.store.webhook_events import WebhookEvents
+from pushd.webhooks import courier
 from tests.fakes import FakeClock
 from tests.webhooks.conftest import Receiver, Scene
 
@@ -119,6 +120,21 @@ async def test_one_webhook_that_fails_holds_up_no_other(scene: Scene, receiver: 
         await scene.toggle()
         await receiver.have(2)
         await scene.until("retrying", "succeeded", "retrying", "succeeded")
+
+
+async def test_one_that_waits_for_its_turn_loses_nothing_of_its_time(
+    scene: Scene, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "_AT_ONCE", 1)
+    monkeypatch.setattr(courier, "_WITHIN_SECONDS", 1.0)
+    for _ in range(2):
+        await scene.listen(receiver.url, level=Level.NOTIFY)
+    receiver.answers.clear()
+    async with scene.courier():
+        await scene.toggle()
+        await scene.until("failed", "pending")
+        receiver.answers.set()
+        await scene.until("failed", "succeeded")
 
 
 async def test_a_webhook_that_goes_takes_its_deliveries_along(scene: Scene, receiver: Receiver) -> None:
