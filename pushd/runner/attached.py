@@ -43,7 +43,7 @@ class AttachedLife(Life):
         elif outcome == 1:
             self._move(DynoEvent.STOP)
             self._move(DynoEvent.EXITED)
-            self.tell("State changed from starting to down")
+            self.tell("State changed from starting to complete")
         else:
             self._not_started(BootFailed("Error R13 (Attach error) -> Failed to attach to process", remedy="Run it again."))
 
@@ -67,7 +67,7 @@ class AttachedLife(Life):
             return
         before = self.state
         self._move(DynoEvent.STOP)
-        self.tell(f"State changed from {before.value} to down")
+        self.tell(f"State changed from {before.value} to complete")
         for _ in range(HANG_UPS):
             self.tell("Client connection closed. Sending SIGHUP to all processes")
             process.handle.signal(signal.SIGHUP)

@@ -180,7 +180,7 @@ class Life:
         """TERM, grace, KILL; returns when the program has ended."""
         before = shown_state(self.state)
         self._move(E.STOP)
-        self.tell(f"State changed from {before} to down")
+        self.tell(f"State changed from {before} to {'complete' if self.part.one_off else 'down'}")
         self.tell("Stopping all processes with SIGTERM")
         process.handle.terminate()
         grace = self.part.launch.settings["stop-timeout-seconds"]

@@ -94,6 +94,7 @@ async def test_stopping_a_one_off_ends_it_and_nothing_else(room: Room) -> None:
     await room.runner.stop_dynos(room.app.id, [dyno.name])
 
     await room.happened.has(f"heroku[{dyno.name}]: Process exited with status 143")
+    assert f"heroku[{dyno.name}]: State changed from up to complete" in room.log
     assert room.states == {"web.1": "up"}
 
 
@@ -174,7 +175,7 @@ async def test_one_that_is_stopped_before_its_client_comes(room: Room) -> None:
     assert attached is not None
     await room.happened.has("Awaiting client")
     await room.runner.stop_dynos(room.app.id, [dyno.name])
-    await room.happened.has("State changed from starting to down")
+    await room.happened.has("State changed from starting to complete")
 
     with pytest.raises(PushdError, match="stopped before"):
         await attached.start(merged=True, resizable=False)
@@ -192,6 +193,7 @@ async def test_a_client_that_goes_away_hangs_up(room: Room) -> None:
 
     attached.leave()
 
+    await room.happened.has(f"heroku[{dyno.name}]: State changed from up to complete")
     await room.happened.has("Client connection closed. Sending SIGHUP to all processes")
     await room.happened.has(f"heroku[{dyno.name}]: Process exited with status")
     assert "R16" not in room.log
