@@ -21,7 +21,7 @@ def list_access(here: Here, as_json: bool) -> None:
     found = here.client.collaborators(here.app).all()
     if as_json:
         return render.json(found)
-    render.table(("Email", "Role"), [(each["user"]["email"], each["role"]) for each in found])
+    render.table(("email", "role"), [(each["user"]["email"], each["role"]) for each in found])
 
 
 @click.command("access:add")

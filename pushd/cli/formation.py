@@ -119,10 +119,10 @@ def _print_sizes(formation: Sequence[FormationShape]) -> None:
         totals[row["size"]] = totals.get(row["size"], 0) + row["quantity"]
     render.heading("Process Types")
     rows = sorted((row["type"], row["size"], row["quantity"]) for row in formation)
-    render.table(["Type", "Size", "Qty"], rows)
+    render.table(["type", "size", "qty"], rows)
     render.out("")
     render.heading("Dyno Totals")
-    render.table(["Type", "Total"], list(totals.items()))
+    render.table(["type", "total"], list(totals.items()))
 
 
 def _hint_at_a_push(app: str) -> None:

@@ -34,10 +34,13 @@ def list_releases(here: Here, num: int, as_json: bool) -> None:
     current = next((each for each in found if each["current"]), None)
     render.heading(f"{here.app} Releases" + (f" - Current: v{current['version']}" if current else ""))
     rows = [
-        (f"v{each['version']}", each["description"], _status(each), each["user"]["email"], render.when(each["created_at"]))
+        (
+            f"v{each['version']}", f"{each['description']} {_status(each)}".rstrip(), each["user"]["email"],
+            render.when(each["created_at"]),
+        )
         for each in found
-    ]
-    render.table(("VERSION", "DESCRIPTION", "STATUS", "BY", "WHEN"), rows)
+    ]  # fmt: skip
+    render.table(("v", "description", "user", "created_at"), rows)
 
 
 @click.command("releases:info")

@@ -74,8 +74,8 @@ def test_sizes(shop: Cli) -> None:
     assert "Push first" in shop("ps:type").err
     shop.api.set_formation("shop", worker=1, web=2)
     assert shop.ok("ps:type") == (
-        "=== Process Types\n\nType    Size         Qty\nweb     standard-1x  2\nworker  standard-1x  1\n\n"
-        "=== Dyno Totals\n\nType         Total\nstandard-1x  3\n"
+        "=== Process Types\n\ntype    size         qty\nweb     standard-1x  2\nworker  standard-1x  1\n\n"
+        "=== Dyno Totals\n\ntype         total\nstandard-1x  3\n"
     )
     shop.ok("ps:type", "worker=basic")
     assert shop.api.last("PATCH").body == {"updates": [{"type": "worker", "size": "basic"}]}

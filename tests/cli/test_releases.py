@@ -26,9 +26,9 @@ def test_list(history: Cli) -> None:
     lines = printed.splitlines()
 
     assert lines[0] == "=== shop Releases - Current: v3"
-    assert lines[2].split() == ["VERSION", "DESCRIPTION", "STATUS", "BY", "WHEN"]
+    assert lines[2].split() == ["v", "description", "user", "created_at"]
     assert [line.split()[0] for line in lines[3:]] == ["v4", "v3", "v2"]
-    assert "failed" in lines[3]
+    assert "Deploy 9a9b9c9 failed " in lines[3]
     assert history.api.asked[-1].headers["range"] == "version ..; order=desc,max=3"
     assert [each["version"] for each in json.loads(history.ok("releases", "--json"))] == [4, 3, 2, 1]
 

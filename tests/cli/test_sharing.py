@@ -15,7 +15,7 @@ def test_access(shop: Cli) -> None:
     shop.api.things["/apps/shop/collaborators"] = [{"id": "o", "user": USER, "role": "owner"}]
     assert shop("access:add", "bob@example.com").err == "Adding bob@example.com access to the app shop... done\n"
 
-    assert shop.ok("access") == (f"Email            Role\n{EMAIL}  owner\nbob@example.com  collaborator\n")
+    assert shop.ok("access") == (f"email            role\n{EMAIL}  owner\nbob@example.com  collaborator\n")
     made = json.loads(shop.ok("access", "--json"))[1]
     shop.api.things["/apps/shop/collaborators"][1]["email"] = made["user"]["email"]
     assert json.loads(shop.ok("access:remove", "bob@example.com", "--json"))["id"] == made["id"]
