@@ -60,7 +60,8 @@ async def list_chosen(request: web.Request) -> web.Response:
     ids = wanted.get("id", []) if isinstance(wanted, dict) else None
     if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
         raise wrong_type("in.id", "a list of ids")
-    chosen = [app for app in await request.app[STORE].apps.all() if str(app.id) in ids]
+    wanted_ids = frozenset(ids)
+    chosen = [app for app in await request.app[STORE].apps.all() if str(app.id) in wanted_ids]
     visible = [app for app in chosen if may(request[USER], Action.APP_VIEW, app)]
     return page(request, visible, FIELDS, lambda app: app_json(request, app))
 

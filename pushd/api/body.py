@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -77,7 +78,7 @@ async def read_body(request: web.Request) -> bytes:
     raise TooLarge(f"The body is larger than {limit_bytes} bytes.", remedy="Send less, or raise the setting body_limit_bytes.")
 
 
-def _object(values: Mapping[str, Any], shape: type[Any], where: str) -> Any:
+def _object(values: Mapping[str, Any], shape: Callable[..., Any], where: str) -> Any:
     arguments: dict[str, Any] = {}
     for name, hint, required in _fields_of(shape):
         if name in values:
@@ -87,7 +88,8 @@ def _object(values: Mapping[str, Any], shape: type[Any], where: str) -> Any:
     return shape(**arguments)
 
 
-def _fields_of(shape: type[Any]) -> tuple[tuple[str, Any, bool], ...]:
+@functools.cache  # a list may hold ten thousands of one shape
+def _fields_of(shape: Callable[..., Any]) -> tuple[tuple[str, Any, bool], ...]:
     assert is_dataclass(shape)
     hints = get_type_hints(shape)
     return tuple(

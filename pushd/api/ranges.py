@@ -16,6 +16,7 @@ from pushd.errors import BadRequest, PushdError
 T = TypeVar("T")
 
 MAX_LIMIT, DEFAULT_LIMIT = 1000, 200
+_TEXT_LIMIT = 1000  # characters: twice the longest name with what stands around them
 _RANGE = re.compile(r"\s*(?P<field>[a-z_]+)\s*(?P<bounds>[^;]*?)\s*(?:;(?P<options>.*))?", re.DOTALL)
 _BOUNDS = re.compile(r"(?P<open>\]?)(?P<first>[^\s\[\]]*?)\.\.(?P<last>[^\s\[\]]*?)(?P<shut>\[?)")
 _OPTION = re.compile(r"(?P<name>max|order)\s*=\s*(?P<value>[a-z]{1,10}|[0-9]{1,10})")
@@ -62,6 +63,8 @@ def parse_range(text: str | None, fields: Mapping[str, Field[T]]) -> Range:
     default = next(iter(fields))
     if text is None or not text.strip():
         return Range(field=default)
+    if len(text) > _TEXT_LIMIT:
+        raise _bad(text, f"it is longer than {_TEXT_LIMIT} characters", default)
     found = _RANGE.fullmatch(text)
     if not found or found["field"] not in fields:
         raise _bad(text, f"lists here are ordered by {' or '.join(fields)}", default)

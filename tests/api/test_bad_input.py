@@ -186,6 +186,8 @@ PLACES = [
 ]
 
 RANGES = [
+    "version " + "." * 8_000 + "]",
+    "version ..;" + "," * 1_000,
     "bytes=0-5",
     "size ..",
     "version 1-5",
