@@ -17,7 +17,7 @@ from pushd.api.sources import maybe_upload
 from pushd.errors import InvalidParams
 from pushd.model.app import STACK
 from pushd.model.build import Build
-from pushd.model.buildpack import URN, parse_buildpacks
+from pushd.model.buildpack import URN, parse_buildpacks, shown
 from pushd.model.source import Archive, fault_of_url, parse_checksum, parse_description, parse_version
 
 FIELDS = {
@@ -78,14 +78,15 @@ async def cancel(request: web.Request) -> web.Response:
 
 
 def build_json(request: web.Request, build: Build) -> Json:
+    """Addresses are without their log-in: who may see a build need not know it, nor the config var that it came from."""
     return {
         "id": str(build.id),
         "app": {"id": str(build.app_id)},
-        "buildpacks": [buildpack_json(name if ":" in name else URN + name) for name in build.buildpacks],
+        "buildpacks": [buildpack_json(shown(name) if ":" in name else URN + name) for name in build.buildpacks],
         "output_stream_url": output_url(request, "builds", build.app_id, build.id),
         "source_blob": {
             "checksum": f"SHA256:{build.source_checksum}" if build.source_checksum else None,
-            "url": build.source_url or git_url(request, request[APP]),
+            "url": shown(build.source_url) or git_url(request, request[APP]),
             "version": build.commit or None,
             "version_description": (build.description if build.source_url else build.branch) or None,
         },

@@ -6,6 +6,7 @@ import io
 import tarfile
 from typing import Any
 
+from pushd.model.source import Archive
 from tests.api.conftest import UPLOAD_LIMIT_BYTES, Api
 
 
@@ -128,3 +129,16 @@ async def test_all_names_of_ours_mean_the_same(api: Api) -> None:
     private = await api.request("PUT", path, {"updates": [{"buildpack": "https://user:secret@example.com/pack.git#v1"}]})
     assert private.json[0]["buildpack"]["name"] == "https://example.com/pack.git#v1"
     assert (await api.request("PUT", path, {"updates": []})).json == []
+
+
+async def test_builds_show_addresses_without_their_log_in(api: Api) -> None:
+    app = (await api.deployed("shop")).app
+    archive = Archive(url="https://ada:s3cret@example.com/app.tgz", upload=None)
+    made = await api.store.builds.create_of_archive(app, archive, api.operator)
+    await api.store.builds.update(made, buildpacks=("https://ada:s3cret@example.com/pack.git#main", "python"))
+
+    answer = await api.request("GET", f"/apps/shop/builds/{made.id}")
+
+    assert answer.json["source_blob"]["url"] == "https://example.com/app.tgz"
+    urls = [each["url"] for each in answer.json["buildpacks"]]
+    assert urls == ["https://example.com/pack.git#main", "urn:buildpack:heroku/python"]
