@@ -29,9 +29,8 @@ class Runs:
         """Start it in the background; its output goes to the app's log. Raises: NotFound, BootFailed."""
         launch = await self._launch(app)
         command = _meaning(command, launch)
-        dyno = await self._runner.start_detached(launch, command, environ=environ)
         self._tell(app, command, user)
-        return dyno
+        return await self._runner.start_detached(launch, command, environ=environ)
 
     async def attached(
         self, app: App, command: str, environ: Environ, user: User, size: TerminalSize | None

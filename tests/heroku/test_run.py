@@ -117,6 +117,8 @@ def test_detached(heroku: Heroku, site: Live) -> None:
     assert eventually(
         lambda: "from afar" in heroku.server.ok("logs", "--app", "site", "-d", name), what="its output in the log"
     )
+    log = heroku.server.ok("logs", "--app", "site", "-n", "1000")
+    assert log.index("app[api]: Starting process with command `echo from afar` by") < log.index(f"heroku[{name}]: Starting")
 
 
 def test_what_cannot_run(heroku: Heroku, app: str) -> None:
