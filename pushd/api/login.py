@@ -17,7 +17,7 @@ from pushd.api.answers import answer
 from pushd.api.body import parse_body, read_body
 from pushd.api.login_page import HEADERS, page_of_done, page_of_form, page_of_over
 from pushd.api.needs import ACCESS, CLOCK, LOGINS, STORE, STREAMS
-from pushd.errors import BadRequest, NotFound, PushdError
+from pushd.errors import BadRequest, Forbidden, NotFound, PushdError
 from pushd.model.user import DESCRIPTION_LIMIT
 
 TOKEN_LIFE = timedelta(days=30)  # as `heroku login -i` asks for
@@ -32,7 +32,12 @@ class BeginBody:
 
 
 async def begin(request: web.Request) -> web.Response:
-    """POST /auth {"description"?} -> 201 {"browser_url", "cli_url", "token"}: paths of the page and of what comes of it."""
+    """POST /auth {"description"?} -> 201 {"browser_url", "cli_url", "token"}: paths of the page and of what comes of it.
+
+    Only some may wait at a time: a web page that somebody visits must not be able to take all the places.
+    """
+    if "Origin" in request.headers:  # every browser sends it with a POST, no program does
+        raise Forbidden("A web page cannot begin a login.", remedy="Begin it in a terminal: `pushd login`.")
     wanted = await parse_body(request, BeginBody)
     description = "".join(c for c in wanted.description if c.isprintable())[:DESCRIPTION_LIMIT]
     login = request.app[LOGINS].begin(description, request.remote or "this server")

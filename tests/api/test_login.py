@@ -65,6 +65,12 @@ async def test_only_a_token_that_may_make_others_confirms(api: Api) -> None:
 
 
 @shared_server
+async def test_a_web_page_begins_none(shared: Api) -> None:
+    answer = await shared.request("POST", "/auth", {}, token=None, headers={"Origin": "https://evil.example"})
+    assert (answer.status, answer.json["id"]) == (403, "forbidden")
+
+
+@shared_server
 async def test_the_page_is_safe(shared: Api) -> None:
     login = await begin(shared, '<script>alert("x")</script>\n')
     page = await shared.request("GET", login["browser_url"], token=None)
