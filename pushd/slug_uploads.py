@@ -69,9 +69,10 @@ class SlugUploads:
         """Take in the archive; the slug can be released then. Raises: Conflict if it has one, InvalidParams for a bad one."""
         if slug.state is not SlugState.AWAITED:
             raise Conflict("This slug has its archive already.", remedy="Make another slug for another archive.")
-        with self._uploads.kept(slug.id):
-            await self._uploads.receive(slug.id, chunks)
-            path = self._uploads.maybe(slug.id)
+        upload_id = uuid4()  # of its own: what somebody else sends for the same slug must not take its place
+        with self._uploads.kept(upload_id):
+            await self._uploads.receive(upload_id, chunks)
+            path = self._uploads.maybe(upload_id)
             assert path is not None  # it is kept
             if slug.archive_checksum and (found := await in_thread(sha256_of, path)) != slug.archive_checksum:
                 raise InvalidParams(

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import tarfile
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from pushd.kit.aio import Nursery
+from pushd.model.app_settings import AppSettings
+from pushd.model.slug import Slug
 from pushd.model.source import Archive
 from tests.api.conftest import UPLOAD_LIMIT_BYTES, Api
+from tests.api.fakes import FakeBuilder
 
 
 def archive_of(**files: str) -> bytes:
@@ -109,6 +117,30 @@ async def test_a_slug_has_its_checksum_verified(api: Api) -> None:
 
     shown = await api.get(f"/apps/blog/slugs/{slug['id']}")
     assert (shown["commit"], shown["size"], shown["blob"]["method"]) == ("v1", 1, "get")
+
+
+async def test_each_archive_for_a_slug_stays_what_was_sent(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, gates = FakeBuilder.keep_uploaded, asyncio.Queue[asyncio.Event]()
+
+    async def keep(builder: FakeBuilder, slug: Slug, archive: Path, *, settings: AppSettings) -> Slug:
+        await gates.put(gate := asyncio.Event())
+        await gate.wait()
+        return await real(builder, slug, archive, settings=settings)
+
+    monkeypatch.setattr(FakeBuilder, "keep_uploaded", keep)
+    await api.create("blog")
+    slug = (await api.request("POST", "/apps/blog/slugs", {"process_types": {"web": "./server"}})).json
+    async with Nursery("test") as nursery:
+        first = nursery.start(put(api, slug["blob"]["url"], b"x"), name="first")
+        checked = await gates.get()
+        second = nursery.start(put(api, slug["blob"]["url"], b"another"), name="second")
+        overtaken = await gates.get()
+        checked.set()
+        assert await first == 200
+        overtaken.set()
+        assert await second == 422
+
+    assert (await api.get(f"/apps/blog/slugs/{slug['id']}"))["size"] == 1
 
 
 async def test_the_registry_knows_what_is_installed(api: Api) -> None:
