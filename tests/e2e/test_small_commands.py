@@ -111,3 +111,49 @@ def test_certificates_by_themselves_are_refused_with_a_way_out(project: Project)
     ):
         assert refused.exit_code in (0, 1)
         assert refused.exit_code == 0 or "certs:add" in refused.output
+
+
+def test_a_pipeline_and_its_apps(project: Project) -> None:
+    line = f"{project.app}-line"
+
+    def stage() -> str | None:
+        apps = json.loads(project.ok("pipelines:info", f"{line}-2", "--json"))["apps"]
+        return next((str(app["stage"]) for app in apps), None)
+
+    project.ok("pipelines:create", line, "--stage", "staging")
+    project.ok("pipelines:rename", line, f"{line}-2")
+    assert f"{line}-2" in project.ok("pipelines")
+    assert stage() == "staging"
+    project.ok("pipelines:update", "--stage", "production")
+    assert stage() == "production"
+    project.ok("pipelines:remove")
+    assert stage() is None
+    project.ok("pipelines:destroy", f"{line}-2")
+
+
+def test_a_webhook_and_what_it_was_told(project: Project) -> None:
+    added = project.ok("webhooks:add", "-i", "api:release", "-l", "notify", "-u", "http://127.0.0.1:1/", "--json")
+    which = json.loads(added)["id"]
+    project.ok("config:set", "GREETING=hello")
+
+    event = json.loads(project.ok("webhooks:events", "--json"))[0]["id"]
+    delivery = json.loads(project.ok("webhooks:deliveries", "--json"))[0]["id"]
+    assert '"resource": "release"' in project.ok("webhooks:events:info", event)
+    assert event in project.ok("webhooks:deliveries:info", delivery)
+    project.ok("webhooks:update", which, "--level", "sync", "--url", "http://127.0.0.1:2/")
+    assert "http://127.0.0.1:2/" in project.ok("webhooks:info", which)
+    assert which in project.ok("webhooks")
+    project.ok("webhooks:remove", which)
+    assert which not in project.ok("webhooks")
+
+
+def test_a_release_phase_runs_again(project: Project) -> None:
+    project.write("Procfile", "web: python app.py\nrelease: echo migrating for $WHO\n")
+    project.commit("a release phase")
+    project.ok("config:set", "WHO=ada")
+    project.deploy()
+
+    project.ok("releases:retry")
+
+    assert json.loads(project.ok("releases", "--json"))[0]["description"].startswith("Retry of v3")
+    assert "migrating for ada" in project.ok("releases:output")
