@@ -18,11 +18,11 @@ from schemathesis import GenerationMode
 
 from pushd.api.routes import ROUTES
 from tests.api.conftest import TOKEN, Api, running_api
-from tests.contracts.openapi import openapi
+from tests.contracts.openapi import WITH_BODY, openapi
 from tests.contracts.validate import ContractChecker
+from tests.pki import issue
 
 pytestmark = pytest.mark.hypothesis
-WITH_BODY = ("POST", "PATCH", "PUT")
 NO_ANSWER_OF_THEIRS = ("/logs/", "/streams/")  # streams: their path is a secret, nothing is parsed
 SERVED = [
     route
@@ -33,8 +33,9 @@ OPERATIONS = [  # a request without a body fits always: its path is a text
     (f"{route.method} {route.path}", mode)
     for route in SERVED
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
-    if mode is GenerationMode.POSITIVE or route.method in WITH_BODY
-]
+    if mode is GenerationMode.POSITIVE or (route.method in WITH_BODY and "/formation" not in route.path)
+]  # of the formation's schema schemathesis finds no body that breaks it: tests/api/test_bad_input.py has some
+NEVER_THERE = ("{token}", "/oauth/clients/{client}", "/actions/rotate-credentials", "/account/features/{feature}")
 EXAMPLES_QUICK, EXAMPLES_LONG = 3, 30  # making one takes longer than asking
 
 
@@ -51,12 +52,7 @@ class Served:
         self._thread.start()
         self._running = running_api(self._folder)
         api: Api = self._do(self._running.__aenter__())
-        shop = self._do(api.deployed("shop"))
-        known = {
-            "app": str(shop.app.id), "release": "v2", "slug": str(shop.slug.id), "build": str(shop.build.id), "type": "web",
-            "dyno": "web.1", "domain": "shop.localhost", "collaborator": "admin@localhost", "user": "~", "region": "us",
-            "stack": "heroku-24", "authorization": "~",
-        }  # fmt: skip
+        known = self._do(_furnished(api))
         self.url = f"http://{api.address}"
         found = (each.ok() for each in schemathesis.openapi.from_dict(openapi(ROUTES, known)).get_all_operations())
         self.operations = {operation.definition.raw["operationId"]: operation for operation in found}
@@ -70,6 +66,29 @@ class Served:
 
     def _do(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
+
+
+async def _furnished(api: Api) -> dict[str, str]:
+    """One of each thing that a body can be about; by its id, so that no body takes it away by renaming it."""
+    shop = await api.deployed("shop")
+    at = f"/apps/{shop.app.id}"
+    issued = issue("www.example.com")
+
+    async def made(path: str, body: dict[str, Any]) -> str:
+        answer = await api.request("POST", path, body)
+        assert answer.status == 201, answer.text
+        return str(answer.json["id"])
+
+    pipeline = await made("/pipelines", {"name": "shops"})
+    return {
+        "app": str(shop.app.id), "type": "web", "dyno": "web.1", "user": "~", "feature": "log-runtime-metrics",
+        "authorization": await made("/oauth/authorizations", {"description": "not the one of these calls"}),
+        "domain": await made(f"{at}/domains", {"hostname": "www.example.com", "sni_endpoint": None}),
+        "sni_endpoint": await made(f"{at}/sni-endpoints", {"certificate_chain": issued.pem, "private_key": issued.key_pem}),
+        "webhook": await made(f"{at}/webhooks", {"include": ["api:release"], "level": "notify", "url": "https://example.com"}),
+        "pipeline": pipeline,
+        "coupling": await made("/pipeline-couplings", {"app": str(shop.app.id), "pipeline": pipeline, "stage": "staging"}),
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +117,5 @@ def test_whatever_is_sent_is_answered(served: Served, name: str, mode: Generatio
 
     ask()
     assert found
+    if name.startswith(WITH_BODY) and not name.endswith(NEVER_THERE):
+        assert set(found) != {"404"}, "no body was read: nothing is there"
