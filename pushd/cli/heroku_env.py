@@ -28,8 +28,8 @@ from pushd.surroundings import user_config_folder
 def heroku_env(shell: str, unset: bool, host: str | None, as_json: bool) -> None:
     """Print the variables that point the Heroku CLI here.
 
-    Evaluate them in a shell: there `heroku` means this server, and git trusts the server's certificate for its own URL. The CLI
-    sends nothing to Heroku then. The lines hold your token.
+    Evaluate them in a shell: there `heroku` means this server, and git trusts the server's certificate for its own URL.
+    The lines hold your token. A few commands of the CLI would send it to Heroku all the same: docs/heroku-cli.md names them.
 
     \b
     Examples:
