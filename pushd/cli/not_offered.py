@@ -30,7 +30,7 @@ NOT_OFFERED: Mapping[str, tuple[str, str]] = MappingProxyType({
     "ci": ("There is no CI on this server.", "Run the tests in a CI of your own and let it push when they pass."),
     "reviewapps": ("There are no review apps on this server.", "Create an app for the branch: git push REMOTE BRANCH:main"),
     "container": ("This server runs no container images.", "Push the code with git: a buildpack makes the slug."),
-    "telemetry": ("There are no telemetry drains on this server.", "`drains:add` sends an app's log elsewhere."),
+    "telemetry": ("There are no telemetry drains on this server.", "`pushd logs -t` follows an app's log."),
     "usage": ("This server bills nobody, and counts no use.", "`pushd ps` shows what runs."),
     "ps:autoscale": ("Dynos of this server are not scaled by load.", "Scale with `ps:scale`."),
     "ps:exec": _FORWARD, "ps:copy": _FORWARD, "ps:forward": _FORWARD, "ps:socks": _FORWARD,
