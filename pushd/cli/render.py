@@ -84,6 +84,8 @@ def usage_error(refused: click.UsageError) -> None:
     if refused.ctx and refused.ctx.info_name and refused.ctx.parent:
         hint(refused.ctx.get_usage())
         hint(f"See `pushd help {refused.ctx.info_name}`.")
+    elif isinstance(refused, click.NoSuchOption):
+        hint("Options stand behind the command: pushd COMMAND [OPTIONS]. `pushd help` lists the commands.")
 
 
 def json(value: object) -> None:

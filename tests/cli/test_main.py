@@ -70,6 +70,14 @@ def test_usage_errors_end_with_2_before_anything_is_asked(shop: Cli, args: list[
     assert shop.api.asked == []
 
 
+def test_an_option_before_the_command_is_told_where_it_belongs(shop: Cli) -> None:
+    ended = shop("--app", "shop", "ps")
+
+    assert ended.code == 2
+    assert "No such option '--app'." in ended.err
+    assert "behind the command" in ended.err
+
+
 def test_a_usage_error_shows_where_the_help_is(shop: Cli) -> None:
     assert "See `pushd help config:set`." in shop("config:set", "nope").err
 
