@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pushd.apps import Apps
-from pushd.belongings import Belongings
 from pushd.builder.builder import Builder
-from pushd.changes import Changes
 from pushd.deploy import Deploys
-from pushd.disk import DiskReserve
 from pushd.endpoints import web_url
-from pushd.golive import GoLive
 from pushd.kit.aio import Nursery
 from pushd.kit.clock import Clock
 from pushd.layout import Layout
 from pushd.logplex.logplex import Logplex
-from pushd.outputs import Outputs
-from pushd.promotions import Promotions
 from pushd.receiver.repositories import Repositories
 from pushd.releaser.phase import ReleasePhase
 from pushd.releaser.releaser import Releaser
 from pushd.resume import Resume
-from pushd.retention import Retention
 from pushd.router.control import Router
 from pushd.runner.runner import Runner
-from pushd.runs import Runs
 from pushd.settings import Settings
-from pushd.slug_uploads import SlugUploads
-from pushd.source_builds import SourceBuilds
-from pushd.stops import BuildStops
 from pushd.store.store import Store
-from pushd.turns import BootTurns
-from pushd.uploads import Uploads
-from pushd.verdicts import Verdicts
+from pushd.story.apps import Apps
+from pushd.story.belongings import Belongings
+from pushd.story.changes import Changes
+from pushd.story.disk import DiskReserve
+from pushd.story.golive import GoLive
+from pushd.story.outputs import Outputs
+from pushd.story.promotions import Promotions
+from pushd.story.retention import Retention
+from pushd.story.runs import Runs
+from pushd.story.slug_uploads import SlugUploads
+from pushd.story.source_builds import SourceBuilds
+from pushd.story.stops import BuildStops
+from pushd.story.turns import BootTurns
+from pushd.story.uploads import Uploads
+from pushd.story.verdicts import Verdicts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,6 @@ from pushd.builder.detect import installed_buildpacks
 from pushd.builder.fetching import Fetcher
 from pushd.builder.tools import Tools
 from pushd.check import check as check  # `serve --check`
-from pushd.disk import DiskReserve
 from pushd.endpoints import Endpoints, named, web_url
 from pushd.errors import CannotListen
 from pushd.folder import locked, make_operator
@@ -42,7 +41,6 @@ from pushd.kit.logfmt import LogfmtFormatter
 from pushd.layout import Layout
 from pushd.logplex.logplex import Logplex
 from pushd.model.logline import PLATFORM
-from pushd.outputs import Outputs
 from pushd.receiver.hooks import HookServer
 from pushd.receiver.http import add_routes
 from pushd.receiver.receiver import Receiver
@@ -54,8 +52,10 @@ from pushd.sandbox.sandbox import Sandbox
 from pushd.settings import Effective, Settings, build_passthrough
 from pushd.shipped import shipped
 from pushd.store.store import Store
-from pushd.uploads import Uploads
-from pushd.visitors import Visitors
+from pushd.story.disk import DiskReserve
+from pushd.story.outputs import Outputs
+from pushd.story.uploads import Uploads
+from pushd.story.visitors import Visitors
 from pushd.webhooks.courier import Courier
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
-from pushd.changes import Changes
-from pushd.disk import DiskReserve
 from pushd.errors import BootFailed, Conflict, NotFound, PushdError
-from pushd.golive import GoLive
 from pushd.kit.aio import Nursery
 from pushd.kit.disk import is_full
 from pushd.kit.transcript import Transcript
@@ -31,14 +28,17 @@ from pushd.model.secret import Environ
 from pushd.model.slug import SlugState
 from pushd.model.source import Source, deploy_of, short
 from pushd.model.user import User
-from pushd.outputs import Outputs
 from pushd.releaser.releaser import Releaser
-from pushd.retention import Retention
-from pushd.rooms import AppLog, Builder, Built, Runner, Say
-from pushd.stops import BuildStops
 from pushd.store.store import Store
-from pushd.turns import PushQueue
-from pushd.verdicts import Verdicts
+from pushd.story.changes import Changes
+from pushd.story.disk import DiskReserve
+from pushd.story.golive import GoLive
+from pushd.story.outputs import Outputs
+from pushd.story.retention import Retention
+from pushd.story.rooms import AppLog, Builder, Built, Runner, Say
+from pushd.story.stops import BuildStops
+from pushd.story.turns import PushQueue
+from pushd.story.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

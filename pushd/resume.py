@@ -6,17 +6,17 @@ import logging
 from collections.abc import Sequence
 from uuid import UUID
 
-from pushd.changes import Changes
 from pushd.deploy import Deploys
 from pushd.errors import NotFound
-from pushd.golive import GoLive
 from pushd.model.app import App
 from pushd.model.build import Build, BuildStatus
 from pushd.model.change import Change
 from pushd.model.release import Release, ReleaseEvent, ReleaseStatus
 from pushd.model.routing import WebState
-from pushd.rooms import Router
 from pushd.store.store import Store
+from pushd.story.changes import Changes
+from pushd.story.golive import GoLive
+from pushd.story.rooms import Router
 
 log = logging.getLogger(__name__)
 

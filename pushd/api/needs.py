@@ -32,11 +32,11 @@ from pushd.model.release import Release
 from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
 from pushd.model.user import User
-from pushd.rooms import Attached
-from pushd.slug_uploads import SlugUploads
-from pushd.source_builds import SourceBuilds
 from pushd.store.store import Store
-from pushd.uploads import Uploads
+from pushd.story.rooms import Attached
+from pushd.story.slug_uploads import SlugUploads
+from pushd.story.source_builds import SourceBuilds
+from pushd.story.uploads import Uploads
 
 
 class Deploys(Protocol):

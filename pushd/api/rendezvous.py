@@ -17,7 +17,7 @@ from pushd.api.connection import keep_alive, until_gone
 from pushd.api.needs import Runs
 from pushd.errors import PushdError
 from pushd.kit.aio import Nursery, first
-from pushd.rooms import Attached
+from pushd.story.rooms import Attached
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from pushd.errors import BadRequest, NotFound, PushdError, Unavailable
 from pushd.kit.aio import first
 from pushd.model.terminal import TerminalSize
 from pushd.problems import problem_json
-from pushd.rooms import Attached
+from pushd.story.rooms import Attached
 
 _LARGEST_MESSAGE_BYTES = 1 << 20
 _HEARTBEAT_SECONDS = 20.0

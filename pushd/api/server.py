@@ -53,10 +53,10 @@ from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.clock import Clock
 from pushd.kit.listen import Listener
 from pushd.problems import REQUEST_ID, problems
-from pushd.slug_uploads import SlugUploads
-from pushd.source_builds import SourceBuilds
 from pushd.store.store import Store
-from pushd.uploads import Uploads
+from pushd.story.slug_uploads import SlugUploads
+from pushd.story.source_builds import SourceBuilds
+from pushd.story.uploads import Uploads
 
 log = logging.getLogger(__name__)
 

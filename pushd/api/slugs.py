@@ -17,7 +17,7 @@ from pushd.model.app import STACK, App
 from pushd.model.procfile import parse_procfile, procfile_text
 from pushd.model.slug import Slug, SlugState, maybe_checksum_name
 from pushd.model.source import parse_checksum, parse_description, parse_version
-from pushd.uploads import VALID
+from pushd.story.uploads import VALID
 
 _PUT, _GET = "put slug", "get slug"
 

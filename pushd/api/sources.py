@@ -10,7 +10,7 @@ from aiohttp import web
 from pushd.api.answers import answer, base_url
 from pushd.api.needs import CLOCK, SIGNER, UPLOADS
 from pushd.errors import InvalidParams, NotFound, PushdError
-from pushd.uploads import VALID, too_large
+from pushd.story.uploads import VALID, too_large
 
 _PUT, _GET = "put source", "get source"
 _CHUNK_BYTES = 1 << 18

@@ -19,8 +19,6 @@ from pushd.access.rates import Rates
 from pushd.api.certificate import Certificate
 from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
-from pushd.belongings import Belongings
-from pushd.disk import DiskReserve
 from pushd.kit.aio import Nursery
 from pushd.kit.clock import SystemClock
 from pushd.kit.listen import bind, shown_address
@@ -32,11 +30,13 @@ from pushd.model.dyno import Dyno
 from pushd.model.release import Release, ReleaseEvent
 from pushd.model.slug import Slug
 from pushd.model.user import User
-from pushd.outputs import Outputs
-from pushd.slug_uploads import SlugUploads
-from pushd.source_builds import SourceBuilds
 from pushd.store.store import Store
-from pushd.uploads import Uploads
+from pushd.story.belongings import Belongings
+from pushd.story.disk import DiskReserve
+from pushd.story.outputs import Outputs
+from pushd.story.slug_uploads import SlugUploads
+from pushd.story.source_builds import SourceBuilds
+from pushd.story.uploads import Uploads
 from tests.api.fakes import (
     EPOCH,
     FakeAppLog,

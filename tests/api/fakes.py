@@ -29,8 +29,8 @@ from pushd.model.slug import Slug, SlugState
 from pushd.model.source import Source
 from pushd.model.terminal import TerminalSize
 from pushd.model.user import User
-from pushd.rooms import Attached
 from pushd.store.store import Store
+from pushd.story.rooms import Attached
 
 EPOCH = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 

@@ -10,12 +10,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pushd.apps import Apps
-from pushd.changes import Changes
 from pushd.deploy import Deploys
-from pushd.disk import DiskReserve
 from pushd.errors import BootFailed, BuildFailed
-from pushd.golive import GoLive
 from pushd.kit.aio import Nursery
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
@@ -25,16 +21,20 @@ from pushd.model.launch import Launch
 from pushd.model.release import Release
 from pushd.model.slug import Slug
 from pushd.model.user import User
-from pushd.outputs import Outputs
-from pushd.promotions import Promotions
 from pushd.releaser.phase import ReleasePhase
 from pushd.releaser.releaser import Releaser
 from pushd.resume import Resume
-from pushd.retention import Retention
-from pushd.stops import BuildStops
 from pushd.store.store import Store
-from pushd.turns import BootTurns
-from pushd.verdicts import Verdicts
+from pushd.story.apps import Apps
+from pushd.story.changes import Changes
+from pushd.story.disk import DiskReserve
+from pushd.story.golive import GoLive
+from pushd.story.outputs import Outputs
+from pushd.story.promotions import Promotions
+from pushd.story.retention import Retention
+from pushd.story.stops import BuildStops
+from pushd.story.turns import BootTurns
+from pushd.story.verdicts import Verdicts
 from tests.fakes import FakeClock
 
 

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from pushd import stops
 from pushd.errors import Conflict, NotFound, PushdError, Unavailable
 from pushd.kit.transcript import Transcript
 from pushd.model.app import App
 from pushd.model.build import Build, BuildStatus
 from pushd.model.source import Archive
-from pushd.stops import BuildCancelled
+from pushd.story import stops
+from pushd.story.stops import BuildCancelled
 from tests.story.conftest import FakeSource, Story
 
 

@@ -14,7 +14,7 @@ from pushd.model.change import ChangeState
 from pushd.model.pipeline import PromotionStatus, Stage
 from pushd.model.release import ReleaseStatus
 from pushd.store.database import Database, Work
-from pushd.verdicts import PAUSE_SECONDS
+from pushd.story.verdicts import PAUSE_SECONDS
 from tests.fakes import FakeClock
 from tests.story.conftest import Story
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from pushd.disk import DiskReserve
 from pushd.errors import BuildFailed, InvalidParams, PushdError
 from pushd.kit.aio import Nursery, in_stoppable_thread, in_thread
 from pushd.kit.archive import BadArchive, lift_single_folder, sha256_of, unpack
@@ -24,9 +23,10 @@ from pushd.model.buildpack import shown
 from pushd.model.release import Release
 from pushd.model.source import Archive, Source
 from pushd.model.user import User
-from pushd.outputs import Outputs
 from pushd.store.store import Store
-from pushd.uploads import Uploads
+from pushd.story.disk import DiskReserve
+from pushd.story.outputs import Outputs
+from pushd.story.uploads import Uploads
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
 from pushd.model.user import User
 from pushd.releaser.releaser import Releaser
-from pushd.rooms import AppLog, Attached, Runner
 from pushd.store.store import Store
+from pushd.story.rooms import AppLog, Attached, Runner
 
 
 class Runs:

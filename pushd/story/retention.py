@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pushd.golive import GoLive
 from pushd.model.app import App
-from pushd.outputs import Outputs
-from pushd.rooms import Builder
 from pushd.store.store import Store
+from pushd.story.golive import GoLive
+from pushd.story.outputs import Outputs
+from pushd.story.rooms import Builder
 
 
 class Retention:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from pushd.disk import DiskReserve
 from pushd.errors import Conflict, InvalidParams, PushdError
 from pushd.kit.aio import Nursery
 from pushd.model.app import App
@@ -16,10 +15,11 @@ from pushd.model.pipeline import Pipeline, Promotion, PromotionStatus, Promotion
 from pushd.model.release import Release, current_release
 from pushd.model.slug import Slug
 from pushd.model.user import User
-from pushd.retention import Retention
-from pushd.rooms import Builder
 from pushd.store.store import Store
-from pushd.verdicts import Verdicts
+from pushd.story.disk import DiskReserve
+from pushd.story.retention import Retention
+from pushd.story.rooms import Builder
+from pushd.story.verdicts import Verdicts
 
 _WAIT_SECONDS = 600.0  # for a change, before we ask again
 _MOMENT_SECONDS = 5.0

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Mapping
 from uuid import UUID
 
-from pushd.disk import DiskReserve
 from pushd.kit.aio import Nursery, in_thread
 from pushd.layout import Layout
 from pushd.model.app import App, invent_app_name, parse_app_name
@@ -15,10 +14,11 @@ from pushd.model.app_settings import check_setting
 from pushd.model.logline import APP
 from pushd.model.routing import WebState
 from pushd.model.user import User
-from pushd.rooms import AppLog, Builder, Repositories, Router, Runner
-from pushd.stops import BuildStops
 from pushd.store.store import Store
-from pushd.turns import BootTurns
+from pushd.story.disk import DiskReserve
+from pushd.story.rooms import AppLog, Builder, Repositories, Router, Runner
+from pushd.story.stops import BuildStops
+from pushd.story.turns import BootTurns
 
 
 class Apps:

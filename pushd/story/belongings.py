@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from pushd.disk import DiskReserve
 from pushd.errors import InvalidParams
 from pushd.kit.aio import in_thread
 from pushd.kit.clock import Clock
@@ -18,8 +17,9 @@ from pushd.model.drain import Drain, parse_drain_url
 from pushd.model.logline import APP
 from pushd.model.pem import Pair, parse_pair
 from pushd.model.user import User
-from pushd.rooms import AppLog, Router
 from pushd.store.store import Store
+from pushd.story.disk import DiskReserve
+from pushd.story.rooms import AppLog, Router
 
 
 class Belongings:

@@ -13,11 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from pushd.disk import DiskReserve
 from pushd.errors import BadRequest, DiskFull, TooLarge
 from pushd.kit.aio import in_thread
 from pushd.kit.disk import is_full
 from pushd.layout import Layout
+from pushd.story.disk import DiskReserve
 
 log = logging.getLogger(__name__)
 

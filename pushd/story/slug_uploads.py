@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-from pushd.disk import DiskReserve
 from pushd.errors import Conflict, InvalidParams
 from pushd.kit.aio import in_thread
 from pushd.kit.archive import sha256_of
@@ -16,9 +15,10 @@ from pushd.kit.pack import pack
 from pushd.layout import Layout
 from pushd.model.app import App
 from pushd.model.slug import Slug, SlugState
-from pushd.rooms import Builder
 from pushd.store.store import Store
-from pushd.uploads import Uploads
+from pushd.story.disk import DiskReserve
+from pushd.story.rooms import Builder
+from pushd.story.uploads import Uploads
 
 TOP = "app"  # Heroku's archives hold everything in ./app
 

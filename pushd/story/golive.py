@@ -14,10 +14,10 @@ from pushd.model.launch import Launch
 from pushd.model.logline import APP
 from pushd.model.release import MOVES, Release, ReleaseEvent, ReleaseStatus, current_release, stand_in_release
 from pushd.releaser.releaser import Releaser
-from pushd.rooms import AppLog, Phase, Router, Runner, Say
 from pushd.store.store import Store
-from pushd.turns import BootTurns
-from pushd.verdicts import Verdicts
+from pushd.story.rooms import AppLog, Phase, Router, Runner, Say
+from pushd.story.turns import BootTurns
+from pushd.story.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from pushd.model.app import App
 from pushd.model.change import Change, ChangeState
 from pushd.store.store import Store
-from pushd.verdicts import Verdicts
+from pushd.story.verdicts import Verdicts
 
 
 class Changes:
