@@ -81,7 +81,11 @@ def line_of(command: str, app: str) -> list[str]:
     """The command with something for each argument and option that it needs."""
     about = commands()[command]
     words = [command]
-    words += [(each.get("options") or ["thing"])[0] for each in about["args"].values() if each.get("required")]
+    words += [
+        (each.get("options") or ["https://thing.example" if name.endswith("_uri") else "thing"])[0]  # the CLI itself reads a URI
+        for name, each in about["args"].items()
+        if each.get("required")
+    ]
     for name, flag in about["flags"].items():
         value = app if name in ("app", "confirm") else (flag.get("options") or ["1"])[0]
         if name in ("app", "confirm") or flag.get("required"):
