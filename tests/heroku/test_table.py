@@ -82,7 +82,7 @@ def line_of(command: str, app: str) -> list[str]:
     about = commands()[command]
     words = [command]
     words += [
-        (each.get("options") or ["https://thing.example" if name.endswith("_uri") else "thing"])[0]  # the CLI itself reads a URI
+        (each.get("options") or ["https://thing.example" if name.endswith("_uri") else "thing"])[0]  # the CLI reads it
         for name, each in about["args"].items()
         if each.get("required")
     ]
