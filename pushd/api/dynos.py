@@ -21,6 +21,7 @@ from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
 
 FIELDS = {"name": Field[Dyno](lambda dyno: dyno.name), "id": Field[Dyno](lambda dyno: str(dyno.id))}
+_LONGEST_BYTES = 65_536  # as for config vars; Linux starts no program with an argument or a variable of 128 KiB
 _VARIABLE = re.compile(r"\w+", re.ASCII)
 
 
@@ -132,6 +133,7 @@ def _find(request: web.Request) -> Dyno:
 def _parse_command(line: str) -> str:
     if not line.strip() or not _passable(line):
         raise InvalidParams("command cannot be run: it is empty, or no text.", remedy="Give one shell line: flask routes")
+    _check_length("command", line)
     return line
 
 
@@ -140,7 +142,14 @@ def _parse_environ(given: Mapping[str, str | int]) -> Environ:
         if not _VARIABLE.fullmatch(name) or not _passable(str(value)):
             raise InvalidParams(f"env.{name[:64]!r} cannot stand in a process environment.",
                                 remedy="Use letters, digits and underscores, and no NUL byte in the value.")  # fmt: skip
+        _check_length(f"env.{name[:64]}", f"{name}={value}")
     return Environ({name: str(value) for name, value in given.items()})
+
+
+def _check_length(what: str, text: str) -> None:
+    if len(text.encode()) > _LONGEST_BYTES:
+        raise InvalidParams(f"{what} is longer than {_LONGEST_BYTES} bytes.",
+                            remedy="Put it into a file of the app, or send it as input.")  # fmt: skip
 
 
 def _parse_size(env: Mapping[str, str | int]) -> TerminalSize | None:

@@ -15,8 +15,8 @@ class BuildCalls(Calls):
     """One method for each."""
 
     def builds(self, app: str) -> list[BuildShape]:
-        """Newest first."""
-        return sorted(self._list(app_path(app, "builds")), key=lambda build: str(build["created_at"]), reverse=True)
+        """Newest first: the server lists the oldest first, and knows the order of two of one second."""
+        return list(reversed(self._list(app_path(app, "builds"))))
 
     def build(self, app: str, build_id: str) -> BuildShape:
         return cast(BuildShape, self._get(app_path(app, "builds", build_id)))

@@ -81,6 +81,8 @@ VALUES: list[tuple[str, str, Any, int, str]] = [
     ("POST", DYNOS, {"command": "ls", "env": {"A B": "x"}}, 422, "env"),
     ("POST", DYNOS, {"command": "ls", "env": {"A": "x\0"}}, 422, "env"),
     ("POST", DYNOS, {"command": "ls", "env": {"A": None}}, 422, "env.A must be"),
+    ("POST", DYNOS, {"command": "ls", "env": {"A": "x" * 70_000}}, 422, "env.A is longer"),
+    ("POST", DYNOS, {"command": "x" * 70_000, "attach": True}, 422, "command is longer"),
     ("POST", DYNOS, {"command": "bash", "attach": "yes"}, 422, "attach must be"),
     ("POST", DYNOS, {"command": "a\0b", "attach": True}, 422, "command"),
     ("POST", DYNOS, {"command": ' ; echo "\uffff heroku-command-exit-status: $?"', "attach": True}, 422, "command"),
