@@ -98,8 +98,9 @@ class Heroku:
         return result
 
     def environ(self, **extra: str) -> dict[str, str]:
+        """Of a command; an empty one of `extra` takes a variable away."""
         mine = {**self.variables, "HOME": str(self.home), **extra}
-        return {name: value for name, value in mine.items() if value != ""}
+        return {name: value for name, value in mine.items() if extra.get(name) != ""}
 
     def call(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """What the API says of it: the effect of a command. Must succeed."""
