@@ -89,7 +89,7 @@ def test_a_terminal_with_its_size_and_its_keys(deployed: Project) -> None:
         window.resize(132, 50)
         window.type(b"stty size\n")
         window.wait_for(b"50 132\r\n")
-        window.type(b"echo sleep''ing; sleep 1000; echo woke''n\n")
+        window.type(b"sh -c 'echo sleep\"\"ing; exec sleep 1000'; echo woke''n\n")  # says so once it is there to be interrupted
         window.wait_for(b"sleeping\r\n")
         window.type(b"\x03echo still''here\n")
         window.wait_for(b"stillhere\r\n")
