@@ -31,7 +31,7 @@ from pushd.check import check as check  # `serve --check`
 from pushd.endpoints import Endpoints, named, web_url
 from pushd.errors import CannotListen
 from pushd.folder import locked, make_operator
-from pushd.kit import sdnotify
+from pushd.kit import crash, sdnotify
 from pushd.kit.aio import Nursery
 from pushd.kit.clock import Clock, SystemClock
 from pushd.kit.door import Door, door_of, open_door
@@ -67,6 +67,8 @@ def serve(effective: Effective, *, environ: Mapping[str, str]) -> int:
     _log_to_stderr(settings.log_level)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a pipe per dyno, a connection per push and tail
+    if settings.crash_at is not None:
+        crash.arm(settings.crash_at.point, passing=settings.crash_at.passing)
     layout = Layout(settings.data_dir)
     with locked(layout):
         uvloop.run(_serve(settings, layout, environ))

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from pushd.errors import BootFailed, Conflict, NotFound, PushdError
 from pushd.kit.aio import Nursery
+from pushd.kit.crash import crash_point
 from pushd.kit.disk import is_full
 from pushd.kit.transcript import Transcript
 from pushd.model.app import App
@@ -95,6 +96,7 @@ class Deploys:
         self._disk.check()
         async with self._pushes.turn(app.id, short(source.commit, 7), transcript.say):
             build = await self._store.builds.create(app, user=user, commit=source.commit, branch=branch)
+            crash_point("build.recorded")
             async with self._recorded(app, build):
                 self._outputs.keep_build(app.id, build.id, transcript)
                 return await self._deploy(app, build, source, user=user, no_cache=no_cache, transcript=transcript)
@@ -159,6 +161,7 @@ class Deploys:
             )
         release = await self._release(app, build, source, built, user=user, transcript=transcript)
         await self._end(build, BuildStatus.SUCCEEDED)
+        crash_point("build.settled")
         transcript.say(f"-----> {release.name} is live\n       {self._address_of(app)} deployed to pushd")
         self._nursery.start(self._retention.forget_old(app), name=f"prune {app.name}", expected=PushdError)
         return release
@@ -172,13 +175,16 @@ class Deploys:
         self, app: App, build: Build, source: Source, built: Built, *, user: User, transcript: Transcript
     ) -> Release:
         await self._store.builds.update(build, slug_id=built.slug.id, buildpacks=built.buildpacks)
+        crash_point("build.slug-recorded")
         why = f"the deploy of {short(source.commit, 7) or 'an archive'}"
         async with self._live.turns.hold(app.id, why=why, say=transcript.say):
             app = await self._store.apps.find(str(app.id))  # renamed or destroyed while we built
             self._tell(app, "Build succeeded")
             first = await self._store.formation.quantities(app)
             release = await self._releaser.of_slug(app, built.slug, user, description=deploy_of(source.commit))
+            crash_point("release.of-slug")
             await self._store.builds.update(build, release_id=release.id)
+            crash_point("release.of-build")
             await self._store.apps.set_sizes(app, slug_size_bytes=built.slug.size_bytes)
             self._tell_release(app, release)
             transcript.say(f"-----> Releasing {release.name}")
@@ -198,6 +204,7 @@ class Deploys:
         self._disk.check()
         made = await self._releaser.of_config(app, changes, user)
         if isinstance(made, Release):
+            crash_point("config.stored")
             made = await self._follow(app, made, user)
         return await self._store.config.of(app), made
 
@@ -205,6 +212,7 @@ class Deploys:
         """Release the slug and config vars of an older release again, without a build."""
         self._disk.check()
         release = await self._releaser.of_older(app, to, user)
+        crash_point("rollback.stored")
         return release, await self._follow(app, release, user)
 
     async def release_slug(self, app: App, slug_id: str, description: str, user: User) -> tuple[Release, Change | None]:
@@ -223,6 +231,7 @@ class Deploys:
             await self._live.show_pages(app)
             return None
         change = await self._changes.open(app, release.number)
+        crash_point("release.change-opened")
         self.follow_soon(app, release, user, [change.id])
         return change
 
@@ -276,6 +285,7 @@ class Deploys:
         async with self._scaling:
             wanted = await self._scaled(app, scales)
             await self._store.formation.set(app, wanted)
+        crash_point("scale.stored")
         rows = await self._store.formation.of(app)
         shown = " ".join(f"{row.type}@{row.quantity}:{row.size}" for row in rows if row.type in wanted)
         self._tell(app, f"Scaled to {shown} by user {user.email}")
@@ -285,6 +295,7 @@ class Deploys:
         """Replace all dynos, those of one type, or one; new web dynos answer before old ones leave."""
         if type is None and name is None:
             app = await self._store.apps.bump_restarts(app)
+            crash_point("restart.stored")
             self._tell(app, f"Restarted by user {user.email}")
             return await self._reboot(app, why="a restart")
         names = [dyno.name for dyno in self._runner.dynos(app.id) if name in (None, dyno.name) and type in (None, dyno.type)]
@@ -308,6 +319,7 @@ class Deploys:
         if await self._live.running_release(app) is None:
             return None
         change = await self._changes.open(app, None)
+        crash_point("reboot.change-opened")
         work = self._start(self._live.boot_again(app.id, why=why, names=names), f"{why} of {app.name}")
         self.settle_soon([change.id], work)
         return change

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pushd.crash_points import CrashAt, parse_crash_at
 from pushd.errors import PushdError
 from pushd.kit.listen import parse_address
 from pushd.kit.parse import count, one_of, seconds
@@ -144,6 +145,8 @@ SETTINGS: tuple[Setting, ...] = (
             "Confine dynos and builds with bubblewrap: auto (where it works) or off.", "auto or off"),
     Setting("log_level", "info", one_of("debug", "info", "warning", "error"),
             "The daemon's own log: debug, info, warning, error.", "level"),
+    Setting("crash_at", "", parse_crash_at,
+            "Where in its code the daemon kills itself, for tests and drills.", "name of a crash point"),
 )  # fmt: skip
 
 
@@ -175,6 +178,7 @@ class Settings:
     disk_reserve_bytes: int
     sandbox: str
     log_level: str
+    crash_at: CrashAt | None
 
 
 @dataclass(frozen=True, slots=True)

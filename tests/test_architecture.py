@@ -16,7 +16,7 @@ LINES_AT_MOST = 400
 
 # --- who may import whom; a room is a folder or a module of pushd/ ------------------------------------------------------
 
-GROUND = {"errors", "settings", "layout", "surroundings", "kit", "model", "version"}
+GROUND = {"errors", "settings", "crash_points", "layout", "surroundings", "kit", "model", "version"}
 A_ROOM = GROUND | {"access", "store", "sandbox"}
 FOR_CLIENTS = GROUND
 MAY_IMPORT: dict[str, set[str]] = {
@@ -25,7 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "surroundings": set(),
     "layout": {"surroundings"},
     "kit": set(),
-    "settings": {"errors", "surroundings", "kit"},
+    "crash_points": set(),
+    "settings": {"errors", "surroundings", "crash_points", "kit"},
     "model": {"errors", "settings", "kit"},
     "store": {"model", "errors", "settings", "kit"},
     "access": {"store", "model", "errors", "settings", "kit"},

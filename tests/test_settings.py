@@ -60,6 +60,7 @@ def test_the_later_source_wins_and_is_named(config: Path) -> None:
         ("git_program", "x", "one of auto, never"),
         ("sandbox", "maybe", "one of auto, off"),
         ("log_level", "foo", "one of debug, info, warning, error"),
+        ("crash_at", "nowhere", "the name of a crash point"),
         ("slugs_kept", "-3", "1 to 1000000"),
         ("slugs_kept", "many", "a number"),
         ("builds_kept", "0", "1 to 1000000"),

@@ -13,6 +13,7 @@ from dulwich.objects import Commit, ObjectID
 
 from pushd.errors import DiskFull, PushdError
 from pushd.kit.aio import in_thread
+from pushd.kit.crash import crash_point
 from pushd.kit.transcript import Transcript, complaint
 from pushd.model.app import App
 from pushd.model.app_settings import AppSettings
@@ -97,6 +98,7 @@ class Push:
             with explaining_full_disk():
                 if self._refusal is None and self._request.has_pack:
                     await self._pack.finish()
+                    crash_point("push.quarantined")
                 return self._refusal or await self._carry_out()
         except (PushdError, PackRefused) as error:
             return self._refuse(error)
@@ -212,12 +214,14 @@ class Push:
         verdicts = self._all_or_each(verdicts)
         if any(not verdict.refusal for verdict in verdicts):
             self._scene.quarantine.accept()
+            crash_point("push.accepted")
         return [self._move_one(each, current[each.command.ref]) if not each.refusal else each for each in verdicts]
 
     def _move_one(self, verdict: Verdict, current: str) -> Verdict:
         repository, settings, command = self._scene.repository, self._scene.settings, verdict.command
         if reason := repository.move(command, current):
             return replace(verdict, refusal=reason)
+        crash_point("push.ref-moved")
         if command.branch in policy.deploy_branches(settings) and not command.is_delete:
             repository.set_head(str(command.branch))
         if not verdict.deploys:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from pushd.kit.aio import Nursery, in_thread
+from pushd.kit.crash import crash_point
 from pushd.layout import Layout
 from pushd.model.app import App, invent_app_name, parse_app_name
 from pushd.model.app_settings import check_setting
@@ -56,6 +57,7 @@ class Apps:
         """A new app with its v1, answering H81 until the first push. Raises: InvalidParams for a bad or taken name."""
         self._disk.check()
         app = await self._store.apps.create(parse_app_name(name) if name else invent_app_name(self._chance), user)
+        crash_point("create.stored")
         await self._router.announce({app.id: WebState.BLANK})
         self._log.say(app.id, APP, "api", f"Initial release by user {user.email}")
         self._log.say(app.id, APP, "api", f"Release v1 created by user {user.email}")
@@ -64,6 +66,7 @@ class Apps:
     async def rename(self, app: App, name: str, user: User) -> App:
         """The same app under another name and host; its folders stay. Raises: InvalidParams."""
         renamed = await self._store.apps.rename(app, parse_app_name(name))
+        crash_point("rename.stored")
         await self._router.refresh(app.id)
         self._log.say(app.id, APP, "api", f"Renamed from {app.name} to {name} by user {user.email}")
         return renamed
@@ -71,6 +74,7 @@ class Apps:
     async def set_maintenance(self, app: App, on: bool, user: User) -> App:
         """Show or remove the maintenance page; returns once visitors see it."""
         changed = await self._store.apps.set_maintenance(app, on)
+        crash_point("maintenance.stored")
         await self._router.refresh(app.id)
         self._log.say(app.id, APP, "api", f"Maintenance mode {'on' if on else 'off'} by user {user.email}")
         return changed
@@ -87,8 +91,10 @@ class Apps:
     async def destroy(self, app: App) -> None:
         """Remove the app. Its row goes first, so that a daemon killed half-way boots nothing of it again."""
         await self._store.apps.delete(app)
+        crash_point("destroy.stored")
         try:
             await self._router.forget(app.id)
+            crash_point("destroy.forgotten")
         finally:
             self._nursery.start(self._clear(app.id), name=f"clear {app.name}")
 
@@ -112,11 +118,14 @@ class Apps:
         await self._stops.stop_all(app_id)
         async with self._turns.hold(app_id, why="destroying the app"):
             await self._runner.stop_app(app_id)
+            crash_point("destroy.stopped")
             await self._log.destroy(app_id)
+            crash_point("destroy.unlogged")
             await self._remove_folders(app_id)
 
     async def _remove_folders(self, app_id: UUID) -> None:
         await self._repositories.destroy(app_id)
+        crash_point("destroy.half-removed")
         await self._builder.destroy(app_id)
         for folder in self._layout.folders_of(app_id):
             await in_thread(shutil.rmtree, folder, True)

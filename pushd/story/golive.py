@@ -9,6 +9,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from pushd.errors import NotFound, PushdError
+from pushd.kit.crash import crash_point
 from pushd.model.app import App
 from pushd.model.launch import Launch
 from pushd.model.logline import APP
@@ -67,7 +68,9 @@ class GoLive:
             self._tell(app, f"Release {release.name} failed: {reason}")
             await self._keep_stand_in(app)
             raise
+        crash_point("release.live")
         live = await self._settle(app, release, ReleaseEvent.WENT_LIVE)
+        crash_point("release.settled")
         await self.show_pages(app)
         return live
 
