@@ -31,7 +31,7 @@ from pushd.story.runs import Runs
 from pushd.story.slug_uploads import SlugUploads
 from pushd.story.source_builds import SourceBuilds
 from pushd.story.stops import BuildStops
-from pushd.story.turns import BootTurns
+from pushd.story.turns import BootTurns, BuildSlots
 from pushd.story.uploads import Uploads
 from pushd.story.verdicts import Verdicts
 
@@ -108,6 +108,7 @@ def build_story(rooms: Rooms) -> Story:
         disk=rooms.disk,
         verdicts=verdicts,
         stops=stops,
+        slots=BuildSlots(settings.builds_at_once),
         nursery=rooms.nursery,
         address_of=lambda app: web_url(app.name, settings.domain, rooms.router.url),
     )

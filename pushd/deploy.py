@@ -38,7 +38,7 @@ from pushd.story.outputs import Outputs
 from pushd.story.retention import Retention
 from pushd.story.rooms import AppLog, Builder, Built, Runner, Say
 from pushd.story.stops import BuildStops
-from pushd.story.turns import PushQueue
+from pushd.story.turns import BuildSlots, PushQueue
 from pushd.story.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ class Deploys:
         disk: DiskReserve,
         verdicts: Verdicts,
         stops: BuildStops,
+        slots: BuildSlots,
         nursery: Nursery,
         address_of: Callable[[App], str],
     ) -> None:
@@ -81,6 +82,7 @@ class Deploys:
         self._changes = changes
         self._pushes = PushQueue()
         self._stops = stops
+        self._slots = slots
         self._scaling = asyncio.Lock()  # steps such as web+1 are counted from what is stored
         self._newest: dict[UUID, asyncio.Task[Release]] = {}  # what makes the newest stored release of an app live
 
@@ -94,22 +96,18 @@ class Deploys:
         Raises: PushdError with the reason; the build's record has it too.
         """
         self._disk.check()
-        async with self._pushes.turn(app.id, short(source.commit, 7), transcript.say):
-            build = await self._store.builds.create(app, user=user, commit=source.commit, branch=branch)
-            crash_point("build.recorded")
-            async with self._recorded(app, build):
-                self._outputs.keep_build(app.id, build.id, transcript)
-                return await self._deploy(app, build, source, user=user, no_cache=no_cache, transcript=transcript)
+        build = await self._store.builds.create(app, user=user, commit=source.commit, branch=branch)
+        crash_point("build.recorded")
+        async with self._recorded(app, build):
+            self._outputs.keep_build(app.id, build.id, transcript)
+            return await self._in_turn(app, build, source, user=user, no_cache=no_cache, transcript=transcript)
 
     async def build(
         self, app: App, build: Build, source: Source, *, user: User, transcript: Transcript, buildpacks: Sequence[str] = ()
     ) -> Release:
         """The same for a source that has its record already, in the same queue; `buildpacks` stand in for the app's own."""
-        async with self._recorded(app, build), AsyncExitStack() as turn:
-            with self._stops.allowed(build.id):
-                label = short(source.commit, 7) or "an archive"
-                await turn.enter_async_context(self._pushes.turn(app.id, label, transcript.say))
-            return await self._deploy(
+        async with self._recorded(app, build):
+            return await self._in_turn(
                 app, build, source, user=user, no_cache=False, transcript=transcript, buildpacks=buildpacks
             )
 
@@ -136,7 +134,7 @@ class Deploys:
                 self._tell(app, f"Build or deploy of {short(build.commit) or 'an archive'} failed")
                 raise
 
-    async def _deploy(
+    async def _in_turn(
         self,
         app: App,
         build: Build,
@@ -147,24 +145,43 @@ class Deploys:
         transcript: Transcript,
         buildpacks: Sequence[str] = (),
     ) -> Release:
-        with self._stops.allowed(build.id):
-            self._tell(app, f"Build started by user {build.user_email}")
-            config, settings = await self._store.config.of(app), await self._store.settings.of(app)
-            built = await self._builder.build(
-                app,
-                source,
-                config=config,
-                settings=settings,
-                no_cache=no_cache,
-                transcript=transcript,
-                buildpacks=buildpacks or await self._buildpacks_of(app, config),
-            )
-        release = await self._release(app, build, source, built, user=user, transcript=transcript)
-        await self._end(build, BuildStatus.SUCCEEDED)
-        crash_point("build.settled")
-        transcript.say(f"-----> {release.name} is live\n       {self._address_of(app)} deployed to pushd")
+        """Deploy once the push before this one is done. One that waits has its record, and can be cancelled."""
+        async with AsyncExitStack() as turn:
+            with self._stops.allowed(build.id):
+                label = short(source.commit, 7) or "an archive"
+                await turn.enter_async_context(self._pushes.turn(app.id, label, transcript.say))
+                async with self._slots.hold(transcript.say):
+                    built = await self._build(
+                        app, build, source, no_cache=no_cache, transcript=transcript, buildpacks=buildpacks
+                    )
+            release = await self._release(app, build, source, built, user=user, transcript=transcript)
+            await self._end(build, BuildStatus.SUCCEEDED)
+            crash_point("build.settled")
+            transcript.say(f"-----> {release.name} is live\n       {self._address_of(app)} deployed to pushd")
         self._nursery.start(self._retention.forget_old(app), name=f"prune {app.name}", expected=PushdError)
         return release
+
+    async def _build(
+        self,
+        app: App,
+        build: Build,
+        source: Source,
+        *,
+        no_cache: bool,
+        transcript: Transcript,
+        buildpacks: Sequence[str],
+    ) -> Built:
+        self._tell(app, f"Build started by user {build.user_email}")
+        config, settings = await self._store.config.of(app), await self._store.settings.of(app)
+        return await self._builder.build(
+            app,
+            source,
+            config=config,
+            settings=settings,
+            no_cache=no_cache,
+            transcript=transcript,
+            buildpacks=buildpacks or await self._buildpacks_of(app, config),
+        )
 
     async def _buildpacks_of(self, app: App, config: Environ) -> Sequence[str]:
         """Those that the app asks for; the config var counts first, as on Heroku."""

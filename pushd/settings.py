@@ -6,6 +6,7 @@ Settings of one app are another table: `model/app_settings.py`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -91,6 +92,10 @@ def _app_name_or_nothing(text: str) -> str:
     return text
 
 
+def _builds_at_once(text: str) -> int:
+    return min(len(os.sched_getaffinity(0)), 4) if text == "auto" else count(1, 1000)(text)
+
+
 def _group_or_nothing(text: str) -> str:
     import grp  # only for the daemon
 
@@ -126,6 +131,9 @@ SETTINGS: tuple[Setting, ...] = (
             "Largest archive that a build or a slug is made of, packed or unpacked.", "bytes"),
     Setting("fetch_private", "", parse_reach,
             "Hosts and networks that are fetched from although they are private: sources, buildpacks.", "names, with commas"),
+    Setting("builds_at_once", "auto", _builds_at_once,
+            "Builds that run at the same time, of all apps; further ones wait. auto: one per processor, 4 at most.",
+            "count or auto"),
     Setting("build_timeout_seconds", "3600", _limit_seconds, "A build that takes longer is ended.", "seconds"),
     Setting("build_keepalive_seconds", "5", _limit_seconds,
             "While a build is silent, git hears from us this often.", "seconds"),
@@ -167,6 +175,7 @@ class Settings:
     api_requests_per_hour: int
     source_limit_bytes: int
     fetch_private: Reach
+    builds_at_once: int
     build_timeout_seconds: float
     build_keepalive_seconds: float
     release_phase_timeout_seconds: float

@@ -1,12 +1,13 @@
-"""Who may act on an app now: pushes queue for the build, and everything that boots dynos takes turns.
+"""Who may act now: pushes of an app queue, builds share the machine, and everything that boots dynos takes turns.
 
-Both belong to tasks of this daemon and die with them: a killed deploy leaves no lock behind.
+All of it belongs to tasks of this daemon and dies with them: a killed deploy leaves no lock and no slot behind.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -104,3 +105,65 @@ class PushQueue:
             waiter.turn.set_result(None)
         else:
             self._queues.pop(app_id, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    say: Say
+    turn: asyncio.Future[None]
+
+
+class BuildSlots:
+    """How many builds run at once on this machine; further ones wait in order of arrival and are told their position.
+
+    No app comes twice: of its pushes only the one under way gets here, and the next goes to the end of the line.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._taken = 0
+        self._line: deque[_Place] = deque()
+
+    @asynccontextmanager
+    async def hold(self, say: Say) -> AsyncIterator[None]:
+        """Wait for a free slot, then hold it."""
+        if self._taken < self._limit:
+            self._taken += 1
+        else:
+            await self._wait(say)
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    async def _wait(self, say: Say) -> None:
+        place = _Place(say, asyncio.get_running_loop().create_future())
+        self._line.append(place)
+        say(f"-----> Waiting: {_builds(self._limit)} under way; position {len(self._line)} in line")
+        try:
+            await place.turn
+        except BaseException:
+            if place in self._line:
+                behind = list(self._line)[self._line.index(place) + 1 :]
+                self._line.remove(place)
+                self._tell(behind)
+            else:
+                self._pass_on()  # the turn had come just as we were cancelled
+            raise
+
+    def _pass_on(self) -> None:
+        """Give the slot to who has waited longest, who keeps it taken."""
+        if not self._line:
+            self._taken -= 1
+            return
+        self._line.popleft().turn.set_result(None)
+        self._tell(self._line)
+
+    def _tell(self, moved: Iterable[_Place]) -> None:
+        positions = {id(place): position for position, place in enumerate(self._line, start=1)}
+        for place in moved:
+            place.say(f"       position {positions[id(place)]} in line")
+
+
+def _builds(count: int) -> str:
+    return "a build of another app is" if count == 1 else f"{count} builds of other apps are"

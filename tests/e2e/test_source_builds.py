@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import Project, Server, eventually, run, running
+from tests.e2e.harness import Project, Server, eventually, read_until, run, running
 
 DETECT = "#!/bin/sh\necho {name}\n"
 COMPILE = "#!/bin/sh\necho '-----> {name} was here'\necho {name} >>$1/packs\nmkdir -p $1/.profile.d\n"
@@ -144,6 +144,33 @@ def test_a_build_is_cancelled_with_all_that_it_started(deployed: Project) -> Non
     deployed.write("bin/post_compile", "#!/bin/sh\n")
     deployed.commit("and one that does not")
     deployed.deploy()
+
+
+def test_pushes_and_archives_share_one_queue_and_the_machine(tmp_path: Path) -> None:
+    with running(Server(tmp_path / "data", tmp_path / "home"), "--builds-at-once", "1") as server:
+        busy, other = server.project(tmp_path / "busy", "busy"), server.project(tmp_path / "other", "other")
+        busy.write("bin/post_compile", "#!/bin/sh\necho the hook is here\nsleep 86422\n")
+        (busy.folder / "bin" / "post_compile").chmod(0o755)
+        busy.commit("a build that hangs")
+        first = busy.popen_push()
+        read_until(first.stderr, "the hook is here")
+
+        elsewhere = other.popen_push()
+        assert "a build of another app is under way; position 1 in line" in read_until(elsewhere.stderr, "Waiting")
+        busy.git("rm", "-q", "bin/post_compile")
+        busy.commit("and one that does not")
+        second = busy.popen_push()
+        read_until(second.stderr, "this one is next in line")
+        archive = archive_of(**{"Procfile": "web: python3 -m http.server $PORT\n", "requirements.txt": ""})
+        _, made = build(server, "busy", archive)
+
+        assert "superseded by v1" in second.communicate(timeout=60)[1]
+        assert [each["status"] for each in json.loads(busy.ok("builds", "--json"))] == ["pending", "failed", "pending"]
+        server.ok("builds:cancel", json.loads(busy.ok("builds", "--json"))[2]["id"], "--app", "busy")
+        assert "cancelled" in first.communicate(timeout=60)[1]
+        assert "v2 is live" in elsewhere.communicate(timeout=60)[1]
+        assert ended(server, "busy", made["id"])["status"] == "succeeded"
+        assert other.get().body.startswith("version one")
 
 
 def sleepers() -> list[str]:

@@ -33,7 +33,7 @@ from pushd.story.outputs import Outputs
 from pushd.story.promotions import Promotions
 from pushd.story.retention import Retention
 from pushd.story.stops import BuildStops
-from pushd.story.turns import BootTurns
+from pushd.story.turns import BootTurns, BuildSlots
 from pushd.story.verdicts import Verdicts
 from tests.fakes import FakeClock
 
@@ -215,7 +215,7 @@ class Story:
         self.deploys = Deploys(
             store=store, builder=self.builder, releaser=releaser, live=self.live, retention=retention,
             changes=self.changes, runner=self.runner, app_log=self.log, outputs=self.outputs, disk=disk, nursery=nursery,
-            verdicts=verdicts, stops=stops, address_of=lambda app: f"http://{app.name}.localhost/",
+            verdicts=verdicts, stops=stops, slots=BuildSlots(2), address_of=lambda app: f"http://{app.name}.localhost/",
         )  # fmt: skip
         self.apps = Apps(
             store=store, layout=layout, runner=self.runner, router=self.router, builder=self.builder,
