@@ -34,6 +34,10 @@ class Layout:
         return self.data / "pushd.sqlite3"
 
     @property
+    def format(self) -> Path:
+        return self.data / "format"
+
+    @property
     def secret_key(self) -> Path:
         return self.data / "secret.key"
 

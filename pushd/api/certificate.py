@@ -75,8 +75,11 @@ class Certificate:
             lasts = certificate.not_valid_after_utc - now > _SERVER_VALID
             if lasts and isinstance(key, ec.EllipticCurvePrivateKey) and certificate.public_key() == key.public_key():
                 return certificate, key
+        except FileNotFoundError:
+            log.info("making a certificate authority")
         except (OSError, ValueError) as error:
-            log.info("making a certificate authority", extra={"because": type(error).__name__})
+            why = f"{self.authority} or its key cannot be read: clients must trust the new one"
+            log.warning("making a certificate authority", extra={"because": type(error).__name__, "why": why})
         return self._make_authority(now)
 
     def _make_authority(self, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

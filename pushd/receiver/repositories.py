@@ -56,8 +56,10 @@ class Repository:
         new = self.folder.with_name(f"{self.folder.name}.{uuid4()}.new")
         for name in ("objects/pack", "objects/info", "refs/heads", "refs/tags", "quarantine"):
             (new / name).mkdir(parents=True, mode=0o700)
-        (new / "config").write_text(_CONFIG)
-        (new / "HEAD").write_text(f"ref: {_BRANCH}{FIRST_HEAD}\n")
+        write_atomically(new / "config", _CONFIG.encode())
+        write_atomically(new / "HEAD", f"ref: {_BRANCH}{FIRST_HEAD}\n".encode())
+        for folder in (new / "objects", new / "refs"):
+            sync_folder(folder)
         try:
             new.rename(self.folder)
         except OSError:  # somebody else was first
@@ -108,8 +110,7 @@ class Repository:
             return "another ref's name stands in the way"
         except (FileLocked, RefFormatError):
             return "failed to update ref"
-        with suppress(FileNotFoundError):
-            sync_folder((self.folder / os.fsdecode(ref)).parent)
+        self._sync_names(self.folder / os.fsdecode(ref))
         return "" if moved else "failed to update ref"
 
     def size_bytes(self) -> int:
@@ -120,6 +121,13 @@ class Repository:
                 with suppress(FileNotFoundError):
                     total += os.lstat(os.path.join(folder, name)).st_size
         return total
+
+    def _sync_names(self, file: Path) -> None:
+        """Bring the name of a ref to the disk, with the folders that were made for it; a deleted one may be in packed-refs."""
+        while file != self.folder:
+            file = file.parent
+            with suppress(FileNotFoundError):  # it went with its last ref
+                sync_folder(file)
 
     def _container(self) -> DiskRefsContainer:
         return DiskRefsContainer(self.folder)

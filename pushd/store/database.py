@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import sqlite3
 from collections.abc import Callable, Hashable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pushd.errors import DiskFull, PushdError, Unavailable
+from pushd.kit.disk import has_files_left, is_full
 from pushd.store.migrations import Migration, migrate, packaged_migrations
 
 A = TypeVar("A")
@@ -21,6 +21,7 @@ Work = Callable[[sqlite3.Connection], T]
 
 BUSY_SECONDS = 5.0  # somebody else, such as the sqlite3 shell, may hold the file for a moment
 WAL_LIMIT_BYTES = 16 << 20  # what the WAL file shrinks to after a burst
+CHECKED_BYTES = 1 << 30  # a larger file is not read through at every start
 _REMEMBERED = 1024  # small values, such as the user of a token
 _NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -33,10 +34,11 @@ class StoreDamaged(PushdError):
 
     id, status = "store_damaged", 500
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, what: str = "") -> None:
         super().__init__(
-            f"cannot use the store {path}: it is damaged, or no SQLite file",
-            remedy=f"Put back a backup of it, or save what can be read: sqlite3 {path} .recover",
+            f"cannot use the store {path}: it is damaged, or no SQLite file" + (f" ({what})" if what else ""),
+            remedy=f"Put back a backup of it, or save what can be read into a new file:\n"
+            f"sqlite3 {path} .recover | sqlite3 {path.with_name('recovered.sqlite3')}",
         )
 
 
@@ -127,6 +129,7 @@ class Database:
             writing.execute("PRAGMA journal_mode = WAL")
             writing.execute("PRAGMA synchronous = FULL")  # a power cut loses nothing that was acknowledged
             writing.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+            _check_sound(writing, self.path)
             migrate(writing, migrations, self.path)
             writing.execute("PRAGMA foreign_keys = ON")
             reading = self._read_connection = _connect(self.path, self._busy_seconds)
@@ -162,6 +165,10 @@ class Database:
         """Say what to do about what the machine does to us; bugs of ours stay as they are."""
         try:
             yield
+        except OSError as error:
+            if is_full(error):
+                raise _disk_full(self.path) from error
+            raise
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0)  # errors of the Python module have none
             if code in _NO_ROOM:
@@ -172,6 +179,8 @@ class Database:
             if code & 0xFF in _DAMAGED:
                 raise StoreDamaged(self.path) from error
             if code & 0xFF in _UNREACHABLE:
+                if not has_files_left(self.path.parent):
+                    raise _disk_full(self.path) from error
                 raise CannotOpen(self.path, error) from error
             raise
 
@@ -209,7 +218,15 @@ def _make_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise (_disk_full(path) if error.errno == errno.ENOSPC else CannotOpen(path, error)) from error
+        raise (_disk_full(path) if is_full(error) else CannotOpen(path, error)) from error
+
+
+def _check_sound(connection: sqlite3.Connection, path: Path) -> None:
+    """Read the file through once. Raises: StoreDamaged, sqlite3.DatabaseError."""
+    if path.stat().st_size <= CHECKED_BYTES:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise StoreDamaged(path, found.splitlines()[-1])
 
 
 def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:

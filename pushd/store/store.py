@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from pushd.kit.aio import in_thread
 from pushd.kit.clock import Clock
 from pushd.store.app_settings import AppSettingsTable
 from pushd.store.apps import Apps
@@ -24,6 +25,7 @@ from pushd.store.pipelines import Pipelines
 from pushd.store.promotions import Promotions
 from pushd.store.releases import Releases
 from pushd.store.slugs import Slugs
+from pushd.store.snapshots import forget_old
 from pushd.store.sni_endpoints import SniEndpoints
 from pushd.store.ssh_keys import SshKeys
 from pushd.store.users import Users
@@ -68,7 +70,9 @@ class Store:
         """
         database = await open_database(path)
         try:
-            return cls(database, await _open_cipher(database, secret_key_path), clock)
+            cipher = await _open_cipher(database, secret_key_path)
+            await in_thread(forget_old, path, clock.now())
+            return cls(database, cipher, clock)
         except BaseException:
             await database.close()
             raise

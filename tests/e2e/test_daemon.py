@@ -7,10 +7,13 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+
+import pytest
 
 from tests.e2e.harness import BIN, Load, Server, eventually, run, running
 
@@ -33,9 +36,69 @@ def test_a_second_daemon_of_the_same_folder_is_refused(own_server: Server) -> No
     second = run([str(BIN / "pushd"), "serve", "--data-dir", str(own_server.data)], cwd=own_server.home,
                  env=own_server.daemon_environ())  # fmt: skip
 
+    assert own_server.process is not None
     assert second.exit_code == 1
-    assert "another daemon runs" in second.output
+    assert f"another daemon (process {own_server.process.pid}) runs in {own_server.data}" in second.output
+    assert "Stop it first" in second.output
     assert "Traceback" not in second.output
+    assert own_server.call("GET", "/-/health")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message", "remedy"),
+    [
+        ("format", b"2\n", "laid out by a newer pushd (format 2, this one knows 1)", "newer version"),
+        ("format", b"", "does not hold the number of a format", "Put it back from a backup"),
+        ("pushd.sqlite3", None, "it is damaged", "Put back a backup"),
+        ("secret.key", b"", "holds no key of 32 bytes", "Put back the file from the backup"),
+        ("admin.token", b"", "holds no token", "Remove that file"),
+    ],
+)
+def test_what_a_bad_disk_left_is_told_at_the_start(
+    stopped_server: Server, name: str, content: bytes | None, message: str, remedy: str
+) -> None:
+    file = stopped_server.data / name
+    before = file.read_bytes()
+    file.write_bytes(before[:4096] + b"\xff" * (len(before) - 4096) if content is None else content)
+    try:
+        told = run([str(BIN / "pushd"), "serve", "--data-dir", str(stopped_server.data)], cwd=stopped_server.home,
+                   env=stopped_server.daemon_environ())  # fmt: skip
+    finally:
+        file.write_bytes(before)
+
+    assert told.exit_code == 1
+    assert message in told.output
+    assert remedy in told.output
+    assert str(stopped_server.data) in told.output
+    assert "Traceback" not in told.output
+
+
+def test_half_a_certificate_and_half_the_endpoints_are_made_anew(stopped_server: Server) -> None:
+    for name in (
+        "tls/ca.pem",
+        "tls/ca-key.pem",
+        "tls/server.pem",
+        "tls/server-key.pem",
+        "run/endpoints.json",
+        "run/daemon.lock",
+    ):
+        file = stopped_server.data / name
+        file.write_bytes(file.read_bytes()[:20])
+
+    with running(stopped_server):
+        context = ssl.create_default_context(cafile=str(stopped_server.data / "tls" / "ca.pem"))
+        url = stopped_server.api.replace("http:", "https:") + "/-/health"
+        with urllib.request.urlopen(url, context=context) as answer:
+            assert answer.status == 200
+        assert "clients must trust the new one" in stopped_server.daemon_log()
+
+
+@pytest.fixture(scope="module")
+def stopped_server(tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """A daemon that has run once."""
+    folder = tmp_path_factory.mktemp("stopped")
+    with running(Server(folder / "data", folder / "home")) as server:
+        return server
 
 
 def test_ctrl_c_leaves_no_process(own_server: Server, tmp_path: Path) -> None:

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pushd.errors import PushdError
 from pushd.store.database import CannotOpen, StoreDamaged, open_database
-from pushd.store.migrations import Migration, NotOurs, StoreTooNew, packaged_migrations, statements
+from pushd.store.migrations import APPLICATION_ID, Migration, NotOurs, StoreTooNew, packaged_migrations, statements
+from pushd.store.snapshots import KEPT_FOR, forget_old, maybe_snapshot
 from tests.store.makes import files_of
 
 FIRST = Migration(1, "0001_create_things.sql", "CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;")
@@ -64,6 +70,132 @@ async def test_a_later_pushd_applies_only_what_is_missing_and_keeps_the_rows(tmp
     rows = await database.read(lambda connection: [tuple(row) for row in connection.execute("SELECT * FROM things")])
     assert rows == [(1, "chair", "red")]
     await database.close()
+
+
+async def test_the_store_is_copied_before_it_is_migrated(tmp_path: Path) -> None:
+    database = await open_database(tmp_path / "store", (FIRST,))
+    await database.transact(lambda connection: connection.execute("INSERT INTO things VALUES (1, 'chair')"))
+    await database.close()
+
+    await (await open_database(tmp_path / "store", (FIRST, SECOND))).close()
+
+    copy = tmp_path / "store.before-0002"
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert set(files_of(tmp_path)) == {"store", copy.name}
+    with closing(sqlite3.connect(tmp_path / "store.before-0002")) as connection:
+        assert scalar(connection, "PRAGMA integrity_check") == "ok"
+        assert scalar(connection, "PRAGMA user_version") == 1
+        assert connection.execute("SELECT * FROM things").fetchall() == [(1, "chair")]
+    database = await open_database(copy, (FIRST,))  # the pushd of before uses it as it is
+    assert await database.read(lambda connection: scalar(connection, "SELECT name FROM things")) == "chair"
+    await database.close()
+
+
+async def test_a_new_store_and_one_of_this_version_are_not_copied(tmp_path: Path) -> None:
+    for _ in range(2):
+        await (await open_database(tmp_path / "store", (FIRST, SECOND))).close()
+
+    assert list(files_of(tmp_path)) == ["store"]
+
+
+async def test_an_older_pushd_tells_the_way_back(tmp_path: Path) -> None:
+    await (await open_database(tmp_path / "store", (FIRST,))).close()
+    await (await open_database(tmp_path / "store", (FIRST, SECOND))).close()
+
+    with pytest.raises(StoreTooNew) as caught:
+        await open_database(tmp_path / "store", (FIRST,))
+
+    assert f"cp -p {tmp_path / 'store.before-0002'} {tmp_path / 'store'}" in caught.value.remedy
+
+
+async def test_without_room_for_the_copy_nothing_is_migrated(tmp_path: Path) -> None:
+    """What stands in the copy's way here is a folder; a disk without room does the same."""
+    await (await open_database(tmp_path / "store", (FIRST,))).close()
+    (tmp_path / "store.before-0002").mkdir()
+
+    with pytest.raises(OSError, match=r"store\.before-0002"):
+        await open_database(tmp_path / "store", (FIRST, SECOND))
+
+    database = await open_database(tmp_path / "store", (FIRST,))
+    assert await database.read(lambda connection: scalar(connection, "PRAGMA user_version")) == 1
+    await database.close()
+    assert sorted(os.listdir(tmp_path)) == ["store", "store.before-0002"]
+
+
+MIGRATING = """
+import asyncio, sys
+from pathlib import Path
+from pushd.store.database import open_database
+from pushd.store.migrations import Migration
+
+def migrations():
+    yield Migration(1, "0001.sql", "CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;")
+    for number in range(2, int(sys.argv[2]) + 1):
+        change = f"ALTER TABLE things ADD COLUMN c{number} TEXT;\\nUPDATE things SET c{number} = 'x';"
+        yield Migration(number, f"{number:04}.sql", change)
+
+print("go", flush=True)
+asyncio.run(open_database(Path(sys.argv[1]), tuple(migrations())))
+"""
+
+
+def test_killed_in_the_middle_of_migrations_the_store_and_its_copies_are_whole(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "store")) as store, store:
+        store.execute(FIRST.sql)
+        store.executemany("INSERT INTO things VALUES (?, 'chair')", [(number,) for number in range(5000)])
+        store.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        store.execute("PRAGMA user_version = 1")
+    for seen in ("store.before-*.new", "store.before-0002", "store-wal"):
+        argv = [sys.executable, "-c", MIGRATING, str(tmp_path / "store"), "60"]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE) as migrating:
+            assert migrating.stdout is not None
+            migrating.stdout.readline()
+            while migrating.poll() is None and not list(tmp_path.glob(seen)):
+                pass
+            migrating.kill()
+
+        for file in (tmp_path / "store", *tmp_path.glob("store.before-????")):
+            with closing(sqlite3.connect(file)) as connection:
+                assert scalar(connection, "PRAGMA integrity_check") == "ok"
+                assert scalar(connection, "SELECT count(*) FROM things") == 5000
+                columns = len(connection.execute("SELECT * FROM things LIMIT 1").description)
+                assert columns == scalar(connection, "PRAGMA user_version") + 1  # type: ignore[operator]
+
+
+def test_few_copies_are_kept_and_none_for_long(tmp_path: Path) -> None:
+    store, now = tmp_path / "store", datetime(2026, 6, 1, tzinfo=UTC)
+    for number in (2, 3, 5, 6):
+        file = tmp_path / f"store.before-{number:04}"
+        file.touch()
+        os.utime(file, (now.timestamp(), now.timestamp()))
+    old = (now - KEPT_FOR - timedelta(days=1)).timestamp()
+    os.utime(tmp_path / "store.before-0003", (old, old))
+    for name in ("store.before-0007.new", "store.before-0007.new-journal", "store.before-mine"):
+        (tmp_path / name).touch()
+
+    forget_old(store, now)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["store.before-0005", "store.before-0006", "store.before-mine"]
+    assert maybe_snapshot(store, 5) == tmp_path / "store.before-0006"
+    assert maybe_snapshot(store, 4) == tmp_path / "store.before-0005"
+    assert maybe_snapshot(store, 3) is None
+
+
+async def test_a_damaged_store_is_found_at_the_start_and_not_migrated(tmp_path: Path) -> None:
+    database = await open_database(tmp_path / "store", (FIRST,))
+    await database.transact(
+        lambda connection: connection.executemany("INSERT INTO things VALUES (?, ?)", [(n, "x" * 300) for n in range(500)])
+    )
+    await database.close()
+    with (tmp_path / "store").open("r+b") as file:
+        file.seek(6 * 4096)
+        file.write(b"\xff" * 4096)
+
+    with pytest.raises(StoreDamaged) as caught:
+        await open_database(tmp_path / "store", (FIRST, SECOND))
+
+    assert ".recover" in caught.value.remedy
+    assert list(files_of(tmp_path)) == ["store"]
 
 
 async def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from pushd.errors import PushdError
+from pushd.store.snapshots import maybe_snapshot, take_snapshot
 
 log = logging.getLogger(__name__)
 APPLICATION_ID = 0x70757368  # "push": says in the file's header whose it is
@@ -28,7 +29,7 @@ class StoreTooNew(PushdError):
     def __init__(self, path: Path, version: int, known: int) -> None:
         super().__init__(
             f"cannot use the store {path}: it was written by a newer pushd (schema {version}, this one knows {known})",
-            remedy="Install that newer version again, or give another --data-dir.",
+            remedy="Install that newer version again, or give another --data-dir." + _way_back(path, known),
         )
 
 
@@ -39,6 +40,16 @@ class NotOurs(PushdError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"cannot use the store {path}: it belongs to another program", remedy="Give another --data-dir.")
+
+
+def _way_back(path: Path, known: int) -> str:
+    snapshot = maybe_snapshot(path, known)
+    if snapshot is None:
+        return ""
+    return (
+        f"\nTo go back to the state before the upgrade instead: move {path} and its -wal and -shm files away, then "
+        f"`cp -p {snapshot} {path}`. What was changed since is not in it."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,8 @@ def packaged_migrations() -> tuple[Migration, ...]:
 def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...], path: Path) -> None:
     """Apply what is missing, each file in a transaction of its own; foreign keys must be off on `connection`.
 
-    Raises: StoreTooNew or NotOurs, with nothing changed.
+    A store that holds something is copied before. Killed anywhere, it is at one version or another, and the copy is whole.
+    Raises: StoreTooNew or NotOurs, with nothing changed; OSError and sqlite3.Error when there is no room for the copy.
     """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
@@ -74,6 +86,9 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...], p
         raise NotOurs(path)
     if version > len(migrations):
         raise StoreTooNew(path, version, len(migrations))
+    if 0 < version < len(migrations):
+        copy = take_snapshot(connection, path, version + 1)
+        log.info("store copied before it is migrated", extra={"copy": copy})
     for migration in migrations[version:]:
         _apply(connection, migration)
         log.info("store migrated", extra={"migration": migration.name})
