@@ -38,6 +38,15 @@ CRASH_POINTS: Mapping[str, str] = {
     "destroy.stopped": "its dynos have ended, its log and folders are there",
     "destroy.unlogged": "its log is gone, its repository and folders are there",
     "destroy.half-removed": "its repository is gone, the other folders are there",
+    # The log: passed often in the life of each dyno that writes; tests/logplex/test_kills.py walks these.
+    "log.segment-made": "a new segment's files are there, empty, and nothing says which FIFO fills it",
+    "log.segment-taken": "it is known which FIFO fills a segment, nothing has been moved",
+    "log.moved": "bytes are in the segment, unseen: they have no stamp",
+    "log.stamped": "they have their stamp, and the pipe's next ones wait",
+    "log.segment-ended": "a full segment ends with a whole line, its FIFO still counts as the one that fills it",
+    "log.segment-left": "the FIFO fills that segment no longer, and no other one yet",
+    "log.drop-begun": "the bytes of the oldest segment are gone, its stamps are there",
+    "log.said": "a line of the platform's own is in its segment, unseen: it has no stamp",
 }
 
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from pushd.kit import procfs
 from pushd.kit.clock import Clock
+from pushd.kit.crash import crash_point
+from pushd.logplex.flood import Allowance
 from pushd.logplex.segment import Files, Segment, Stamp
+
+log = logging.getLogger(__name__)
 
 PLATFORM = "platform"  # the segment of lines that the platform says; no dyno can be called so: its name has a number
 _SEGMENT_BYTES_MAX, _SEGMENT_BYTES_MIN = 4 << 20, 1 << 16
@@ -25,10 +31,15 @@ class AppLog:
     `on_growth` is called (in any thread) after bytes became visible. `watch` tells what is dropped.
     """
 
-    def __init__(self, folder: Path, clock: Clock, *, limit_bytes: int, on_growth: Callable[[], None]) -> None:
+    def __init__(
+        self, folder: Path, clock: Clock, *, limit_bytes: int, on_growth: Callable[[], None], boot_id: str = ""
+    ) -> None:
         self.limit_bytes = limit_bytes
+        self.allowance = Allowance(clock)
         self.removed = False
         self._folder = folder
+        self._boot_id = boot_id or procfs.boot_id()
+        self._boot_path = folder / "boot"  # in which boot of the machine this log was read last
         self._clock = clock
         self._on_growth = on_growth
         self._lock = threading.Lock()
@@ -63,7 +74,9 @@ class AppLog:
             segment.in_use = False
             segment.sealed = segment.sealed or full
             self._end_line(segment)
+            crash_point("log.segment-ended")
             segment.writer_path.unlink(missing_ok=True)
+        crash_point("log.segment-left")
         self._on_growth()
 
     def append(self, lines: Sequence[bytes]) -> None:
@@ -74,6 +87,7 @@ class AppLog:
                 with segment.open() as files:
                     data = b"".join(line + b"\n" for line in lines)
                     segment.write(files, data)
+                    crash_point("log.said")
                     self._stamp(segment, files, segment.end + len(data), segment.last.lines + len(lines))
             finally:
                 segment.in_use = False
@@ -82,6 +96,9 @@ class AppLog:
     def visible(self) -> list[tuple[Segment, Stamp]]:
         """Every segment with the last of its stamps, all at one moment."""
         with self._locked():
+            for segment in self._segments:
+                if segment.awaits_fifo:
+                    self._try(self._end_if_fifo_is_gone, segment)
             return [(segment, segment.last) for segment in self._segments]
 
     def watch(self, on_drop: Callable[[Segment], None]) -> None:
@@ -112,15 +129,16 @@ class AppLog:
             segment = self._new(process)
         elif fifo is None or not _is_filled_by(segment, fifo):
             self._end_line(segment)
-        segment.in_use = True
+        segment.in_use, segment.awaits_fifo = True, False
         if fifo is not None:
             with contextlib.suppress(OSError):  # there already; or a full disk, where a killed daemon may then cut a line
                 segment.writer_path.symlink_to(fifo)
+        crash_point("log.segment-taken")
         return segment
 
     def _left_by(self, fifo: Path | None) -> Segment | None:
-        mine = (each for each in self._segments if fifo and not each.in_use and not each.sealed and _is_filled_by(each, fifo))
-        return next(mine, None)
+        mine = [each for each in self._segments if fifo and not each.in_use and not each.sealed and _is_filled_by(each, fifo)]
+        return mine[-1] if mine else None  # the newest: a full disk may have kept an older one from being let go
 
     def _free(self, process: str) -> Segment | None:
         full = self.segment_bytes
@@ -133,16 +151,20 @@ class AppLog:
     def _new(self, process: str) -> Segment:
         if self.removed:
             raise FileNotFoundError(errno.ENOENT, "the app was destroyed", str(self._folder))
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self._folder.exists():
+            self._folder.mkdir(parents=True, mode=0o700)
+            self._note_boot()
         segment = Segment(self._folder, process, self._last_number + 1)
         with segment.open():
             self._last_number += 1
+        crash_point("log.segment-made")
         self._segments.append(segment)
         self._drop_oldest(keep=segment)
         return segment
 
-    def _stamp(self, segment: Segment, files: Files, end: int, lines: int) -> None:
-        time_us = max(int(self._clock.now().timestamp() * 1_000_000), self._time_us)
+    def _stamp(self, segment: Segment, files: Files, end: int, lines: int, came_us: int | None = None) -> None:
+        now_us = int(self._clock.now().timestamp() * 1_000_000)
+        time_us = max(now_us if came_us is None else min(came_us, now_us), self._time_us)
         segment.stamp(files, Stamp(self._sequence + 1, time_us, end, lines))
         self._sequence, self._time_us = self._sequence + 1, time_us
 
@@ -167,27 +189,70 @@ class AppLog:
             segment.remove()
 
     def _load(self) -> None:
-        found = (Segment.found(path) for path in self._folder.glob("*.log"))
-        self._segments = sorted((each for each in found if each is not None), key=lambda each: each.number)
+        found = sorted({each.number: each for each in self._files()}.values(), key=lambda each: each.number)
+        self._last_number = max((each.number for each in found), default=0)
+        boot = self._boot_of_last_reading()
+        for segment in found:
+            if segment.path.exists():
+                self._segments.append(segment)
+                self._try(lambda each: self._check(each, every_stamp=boot != self._boot_id), segment)
+            else:
+                segment.remove()  # a daemon was killed while it dropped it
         newest = max((each.last for each in self._segments), default=Stamp(0, 0, 0, 0))
         self._sequence, self._time_us = newest.sequence, newest.time_us
-        self._last_number = max((each.number for each in self._segments), default=0)
         for segment in self._segments:
-            try:
-                self._mend(segment)
-            except OSError:  # a full disk: the next daemon tries again
-                segment.sealed = True
+            self._try(lambda each: self._finish(each, fifos_are_empty=boot not in ("", self._boot_id)), segment)
+        if self._segments and boot != self._boot_id:
+            self._note_boot()
 
-    def _mend(self, segment: Segment) -> None:
-        """Stamp what a killed daemon had moved and not stamped; end the last line if its FIFO is gone."""
+    def _files(self) -> Iterator[Segment]:
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(self._folder):
+                if segment := Segment.found(self._folder / name):
+                    yield segment
+
+    def _boot_of_last_reading(self) -> str:
+        """In another boot than this one the machine has stopped since: the end of what was written may be missing."""
+        try:
+            return self._boot_path.read_text("ascii", "replace")
+        except OSError:
+            return ""
+
+    def _note_boot(self) -> None:
+        with contextlib.suppress(OSError):  # a full disk: then the next daemon looks at more than it must
+            self._boot_path.write_text(self._boot_id)
+
+    def _try(self, work: Callable[[Segment], None], segment: Segment) -> None:
+        try:
+            work(segment)
+        except OSError:  # a full disk: the next daemon tries again
+            segment.sealed = True
+
+    def _check(self, segment: Segment, *, every_stamp: bool) -> None:
+        with segment.open() as files:
+            lost = segment.mend(files, every_stamp=every_stamp)
+        if lost is not None:
+            log.warning("mended a log that was damaged on the disk", extra={"path": str(segment.path), "lines_lost": lost})
+
+    def _finish(self, segment: Segment, *, fifos_are_empty: bool) -> None:
+        """Stamp what a killed daemon had moved and not stamped; end the last line unless its FIFO may bring the rest."""
         with segment.open() as files:
             size = os.fstat(files.data).st_size
-            if size > segment.end:
-                unseen = os.pread(files.data, size - segment.end, segment.end)
-                self._stamp(segment, files, size, segment.last.lines + unseen.count(b"\n"))
-        if not segment.writer_path.exists():  # it follows the link
+            unseen = os.pread(files.data, size - segment.end, segment.end)
+            if segment.process == PLATFORM:  # of its lines nobody brings the rest
+                unseen = unseen[: unseen.rfind(b"\n") + 1]
+                os.ftruncate(files.data, segment.end + len(unseen))
+            if unseen:
+                came_us = os.fstat(files.data).st_mtime_ns // 1000
+                self._stamp(segment, files, segment.end + len(unseen), segment.last.lines + unseen.count(b"\n"), came_us)
+        segment.awaits_fifo = not fifos_are_empty and segment.writer_path.is_symlink()
+        self._end_if_fifo_is_gone(segment)
+
+    def _end_if_fifo_is_gone(self, segment: Segment) -> None:
+        if not segment.awaits_fifo or not segment.writer_path.exists():  # it follows the link
             self._end_line(segment)
             segment.writer_path.unlink(missing_ok=True)
+            segment.awaits_fifo = False
 
 
 def _is_filled_by(segment: Segment, fifo: Path) -> bool:

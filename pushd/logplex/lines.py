@@ -50,6 +50,18 @@ def chunks(message: bytes, limit: int) -> Iterator[bytes]:
     yield message[start:]
 
 
+def whole_characters(data: bytes) -> int:
+    """How many bytes of `data` do not end in the middle of a UTF-8 character."""
+    for back in range(1, min(3, len(data)) + 1):
+        byte = data[-back]
+        if byte >= 0xC0:  # the first byte of one of 2, 3 or 4
+            size = 2 + (byte >= 0xE0) + (byte >= 0xF0)
+            return len(data) - back if back < size else len(data)
+        if byte < 0x80:
+            break
+    return len(data)
+
+
 def _cut(line: bytes, offset: int, *, ended: bool) -> Iterator[Piece]:
     size = len(line.removesuffix(b"\r")) if ended else len(line) - _LOOK_AHEAD + 1
     start = 0

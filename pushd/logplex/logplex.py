@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -39,14 +40,14 @@ class Logplex:
         self._layout = layout
         self._clock = clock
         self._limit_bytes = limit_bytes
-        self._limits: dict[UUID, int] = {}
+        self._limits: dict[UUID, tuple[int, int | None]] = {}
         self._logs: dict[UUID, AppLog] = {}
         self._pipes: dict[UUID, WeakSet[Pipe]] = {}
         self._tails: dict[UUID, set[asyncio.Event]] = {}
         self._tail_ended = asyncio.Event()
         self._closed = self._gone = False
-        self._writers = ThreadPoolExecutor(_THREADS, thread_name_prefix="logplex-write")
-        self._readers = ThreadPoolExecutor(_THREADS, thread_name_prefix="logplex-read")
+        self._writers = _threads("logplex-write")
+        self._readers = _threads("logplex-read")
         self._platform = PlatformLines(self._append, clock)
         self._nursery = Nursery("logplex")
 
@@ -72,11 +73,14 @@ class Logplex:
         self._writers.shutdown()
         self._readers.shutdown()
 
-    def set_limit(self, app_id: UUID, limit_bytes: int) -> None:
-        """Bound what is kept of one app (its setting log-limit-mb); the surplus goes with the next segment."""
-        self._limits[app_id] = limit_bytes
+    def set_limit(self, app_id: UUID, limit_bytes: int, *, lines_per_second: int | None = None) -> None:
+        """Bound what is kept of one app (its setting log-limit-mb), and what may come (log-lines-per-second; None: anything).
+
+        The surplus on the disk goes with the next segment. Lines above the rate are dropped whole and counted (L12).
+        """
+        self._limits[app_id] = (limit_bytes, lines_per_second)
         if app_id in self._logs:
-            self._logs[app_id].limit_bytes = limit_bytes
+            self._bound(app_id)
 
     def open(
         self, app_id: UUID, process: str, dyno_id: UUID, fifo: Path, *, copy: Callable[[bytes], None] | None = None
@@ -169,10 +173,15 @@ class Logplex:
             found = self._logs[app_id] = AppLog(
                 self._layout.logs(app_id),
                 self._clock,
-                limit_bytes=self._limits.get(app_id, self._limit_bytes),
+                limit_bytes=self._limit_bytes,
                 on_growth=lambda: self._on_growth(app_id),
             )
+            self._bound(app_id)
         return found
+
+    def _bound(self, app_id: UUID) -> None:
+        log = self._logs[app_id]
+        log.limit_bytes, log.allowance.lines_per_second = self._limits.get(app_id, (self._limit_bytes, None))
 
     async def _append(self, app_id: UUID, lines: Sequence[bytes]) -> None:
         await self._loop.run_in_executor(self._writers, self._log(app_id).append, lines)
@@ -196,6 +205,15 @@ class Logplex:
     def _wake(self, app_id: UUID) -> None:
         for grown in self._tails.get(app_id, ()):
             grown.set()
+
+
+def _threads(name: str) -> ThreadPoolExecutor:
+    """Started now: when something on the machine has taken all processes that there may be, lines are moved all the same."""
+    executor = ThreadPoolExecutor(_THREADS, thread_name_prefix=name)
+    together = threading.Barrier(_THREADS)
+    for started in [executor.submit(together.wait) for _ in range(_THREADS)]:
+        started.result()
+    return executor
 
 
 def _loss(reader: Reader, now: datetime, since: datetime) -> LogLine:

@@ -1,7 +1,8 @@
 """Moves what waits in one FIFO into segments by splice(2), which neither loses nor repeats a byte when it is killed.
 
-For threads: every call may wait for the disk. A full disk is no failure: bytes stay in the pipe, and once that is crowded
-whole lines are dropped and counted, so that the program goes on.
+For threads: every call may wait for the disk. A program that writes faster than its bytes are moved waits, as at any pipe; if
+its app has a limit of lines, those above it are dropped instead. A full disk is no failure: bytes stay in the pipe, and once
+that is crowded lines are dropped, so that the program goes on. What is dropped is whole lines, and they are counted.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pushd.kit.crash import crash_point
+from pushd.kit.peek import peeking
 from pushd.logplex.applog import AppLog
+from pushd.logplex.flood import Share, lines_begun, plan_share
+from pushd.logplex.lines import whole_characters
 from pushd.logplex.segment import Files, Segment, write_at
-from pushd.model.logline import LINE_LIMIT_BYTES
 
 _SPLICE_BYTES = 1 << 20  # all that a pipe can hold
 _TURN_BYTES = 4 << 20  # so much at most before other pipes get their turn
+_OVER_BYTES = 1 << 16  # so much longer than it should be a segment may get, to end with a whole line
 _KEPT_SHARE = 0.75  # of a pipe's capacity, while the disk is full
 _REST_BYTES = 1 << 16  # of a line whose beginning was read when lines were dropped
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -30,7 +35,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 class Turn:
     """What one turn did."""
 
-    size_bytes: int = 0
+    size_bytes: int = 0  # taken out of the pipe
     copied: list[bytes] = field(default_factory=list)  # the bytes, if a copy is wanted
     lost_lines: int = 0
     disk_full: bool = False
@@ -62,7 +67,7 @@ class Mover:
                 return turn
             try:
                 while turn.size_bytes < _TURN_BYTES:
-                    self._fill(turn)
+                    self._fill(turn, last=last)
             except BlockingIOError:
                 pass  # the pipe is empty
             except OSError as error:
@@ -70,7 +75,7 @@ class Mover:
                     raise
                 turn.disk_full = True
                 if last or self._is_crowded():
-                    turn.lost_lines = self._drop(last=last)
+                    turn.lost_lines += self._drop(last=last)
         return turn
 
     def close(self, *, ended: bool) -> None:
@@ -89,8 +94,8 @@ class Mover:
             except OSError:  # a full disk: the next daemon stamps what was moved, and ends the line
                 self._segment.sealed, self._segment.in_use = True, False
 
-    def _fill(self, turn: Turn) -> None:
-        """Move until the segment is full or the turn is over. Raises: BlockingIOError once the pipe is empty."""
+    def _fill(self, turn: Turn, *, last: bool) -> None:
+        """Move until the segment is full or the turn is over. Raises: BlockingIOError once nothing is left to move."""
         if self._segment is None:
             self._segment = self._log.take(self._process, self._fifo)
             self._moved = self._segment.end
@@ -100,37 +105,87 @@ class Mover:
             self._write_rest(files)
             self._stamp(files, turn)
             while self._moved < full:
-                self._splice(files, min(_SPLICE_BYTES, full - self._moved))
-                self._stamp(files, turn)
+                if self._log.allowance.lines_per_second is None:
+                    self._splice(files, min(_SPLICE_BYTES, full - self._moved))
+                    self._stamp(files, turn)
+                else:
+                    self._move_allowed(files, turn, last=last)
                 if turn.size_bytes >= _TURN_BYTES:
                     return
             try:
-                while not self._may_end(files, full):
-                    self._splice(files, 1)  # the rest of the line belongs here, and not a byte more
+                self._end_line(files, full + _OVER_BYTES)
             finally:
                 self._stamp(files, turn)
         segment, self._segment = self._segment, None
         self._log.give_back(segment, full=True)
 
-    def _splice(self, files: Files, count: int) -> None:
-        self._moved += os.splice(
+    def _splice(self, files: Files, count: int) -> int:
+        moved = os.splice(
             self.descriptor, files.data, count, offset_dst=self._moved, flags=os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
         )
+        self._moved += moved
+        return moved
 
-    def _may_end(self, files: Files, full: int) -> bool:
-        last = os.pread(files.data, 1, self._moved - 1)
-        over = self._moved - full
-        return last == b"\n" or (over >= LINE_LIMIT_BYTES and last < b"\x80") or over >= 2 * LINE_LIMIT_BYTES
+    def _splice_all(self, files: Files, count: int) -> None:
+        while count > 0:
+            count -= self._splice(files, count)
+
+    def _move_allowed(self, files: Files, turn: Turn, *, last: bool) -> None:
+        """Move the next lines that the app may write now, and drop those that it may not."""
+        with peeking() as peek:
+            data = peek.look(self.descriptor)
+        line_is_open = self._line_is_open(files)
+        allowed = self._log.allowance.take(lines_begun(data, line_is_open=line_is_open))
+        share = plan_share(data, allowed, line_is_open=line_is_open)
+        if share.kept_bytes + share.dropped_bytes == 0:
+            if not last:
+                raise BlockingIOError  # until the line is whole, or the second over
+            share = Share(len(data), 0, 0)  # nobody ends it any more
+        try:
+            self._splice_all(files, share.kept_bytes)
+        finally:
+            self._stamp(files, turn)
+        turn.size_bytes += self._discard(share.dropped_bytes)
+        turn.lost_lines += share.dropped_lines
+
+    def _discard(self, count: int) -> int:
+        """Take so many bytes out of the pipe; a program that waits for room goes on."""
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            left = count
+            while left > 0:
+                left -= os.splice(self.descriptor, nowhere, left, flags=os.SPLICE_F_NONBLOCK)
+            return count
+        finally:
+            os.close(nowhere)
+
+    def _end_line(self, files: Files, at_most: int) -> None:
+        """The rest of the last line belongs into this segment too, and not a byte more; too long a rest is cut."""
+        with peeking() as peek:
+            while self._line_is_open(files):
+                data = peek.look(self.descriptor)
+                line = data[: data.find(b"\n") + 1] or data
+                room = at_most - self._moved
+                if len(line) <= room:
+                    self._splice_all(files, len(line))
+                else:
+                    self._splice_all(files, whole_characters(line[: max(room, 0)]))
+                    return
+
+    def _line_is_open(self, files: Files) -> bool:
+        return self._moved > 0 and os.pread(files.data, 1, self._moved - 1) != b"\n"
 
     def _stamp(self, files: Files, turn: Turn) -> None:
         assert self._segment is not None
         start = self._segment.end
         if self._moved == start:
             return
+        crash_point("log.moved")
         data = os.pread(files.data, self._moved - start, start)
         self._log.stamp(self._segment, files, self._moved, self._segment.last.lines + data.count(b"\n"))
         self.parts[-1] = (*self.parts[-1][:2], self._moved)
         turn.size_bytes += len(data)
+        crash_point("log.stamped")
         if self._copying:
             turn.copied.append(data)
 
@@ -158,8 +213,7 @@ class Mover:
         """There is room again: end the line whose end was dropped, and begin the one whose beginning was read."""
         if not self._rest and not self._dropped:
             return
-        cut = self._dropped and self._moved > 0 and os.pread(files.data, 1, self._moved - 1) != b"\n"
-        data = (b"\n" if cut else b"") + self._rest
+        data = (b"\n" if self._dropped and self._line_is_open(files) else b"") + self._rest
         write_at(files.data, data, self._moved)
         self._moved += len(data)
         self._rest, self._dropped = b"", False

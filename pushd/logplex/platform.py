@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _WAITING_LINES = 10_000  # per app; then the oldest are dropped
 _RETRY_SECONDS = 0.5  # while a disk is full
+_TELL_SECONDS = 1.0  # between two lines that tell of lost ones: a flood loses some at every turn
 
 Append = Callable[[UUID, Sequence[bytes]], Awaitable[None]]
 
@@ -40,6 +41,8 @@ class PlatformLines:
         self._append = append
         self._clock = clock
         self._waiting: dict[UUID, _Waiting] = {}
+        self._told_at: dict[UUID, float] = {}  # when the last loss of an app was told
+        self._flushes = 0  # under way: they make it tell at once
         self._work = asyncio.Event()
         self._rounds = 0
         self._round_over = asyncio.Condition()
@@ -57,7 +60,7 @@ class PlatformLines:
         self._work.set()
 
     def lose(self, app_id: UUID, count: int) -> None:
-        """Lines of the app had to be dropped; an L12 line tells as soon as there is room for it."""
+        """Lines of the app had to be dropped; an L12 line tells as soon as there is room for it, one a second at most."""
         waiting = self._waiting.setdefault(app_id, _Waiting())
         waiting.lost += count
         waiting.lost_since = waiting.lost_since or self._clock.now()
@@ -66,14 +69,19 @@ class PlatformLines:
     def forget(self, app_id: UUID) -> None:
         """Say nothing more of this app."""
         self._waiting.pop(app_id, None)
+        self._told_at.pop(app_id, None)
 
     async def flush(self) -> None:
         """Return once everything said so far is written, or was refused by the disk."""
         if self._waiting:
             self._work.set()
             wanted = self._rounds + 2  # the round under way may have passed an app already
-            async with self._round_over:
-                await self._round_over.wait_for(lambda: self._rounds >= wanted or not self._waiting)
+            self._flushes += 1
+            try:
+                async with self._round_over:
+                    await self._round_over.wait_for(lambda: self._rounds >= wanted or not self._waiting)
+            finally:
+                self._flushes -= 1
 
     async def run(self) -> None:
         """Write what is said, for ever."""
@@ -81,24 +89,27 @@ class PlatformLines:
             if not self._waiting:
                 self._work.clear()
                 await self._work.wait()
-            refused = False
+            left = False
             for app_id in list(self._waiting):
                 if app_id in self._waiting:
-                    refused = not await self._write(app_id) or refused
+                    left = not await self._write(app_id) or left
             async with self._round_over:
                 self._rounds += 1
                 self._round_over.notify_all()
-            if refused:
+            if left:
                 self._work.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_RETRY_SECONDS):
                         await self._work.wait()
 
     async def _write(self, app_id: UUID) -> bool:
-        """All that waits for one app now; False if the disk refused it: then it waits on."""
-        waiting = self._waiting[app_id]
-        batch, told = list(waiting.lines), waiting.lost
-        loss = [_loss(told, waiting.lost_since)] if waiting.lost_since else []
+        """All that waits for one app now; False if something waits on: the disk refused it, or it is not its time."""
+        waiting, now = self._waiting[app_id], self._clock.monotonic()
+        due = self._flushes > 0 or now - self._told_at.get(app_id, -_TELL_SECONDS) >= _TELL_SECONDS
+        loss = [_loss(waiting.lost, waiting.lost_since)] if due and waiting.lost_since else []
+        batch, told = list(waiting.lines), waiting.lost if loss else 0
+        if not loss and not batch:
+            return False
         waiting.lines.clear()
         try:
             await self._append(app_id, [*loss, *batch])
@@ -109,11 +120,13 @@ class PlatformLines:
             waiting.lines.extendleft(reversed(batch))
             return False
         waiting.refused = False
-        waiting.lost -= told
-        waiting.lost_since = self._clock.now() if waiting.lost else None
+        if loss:
+            waiting.lost -= told
+            waiting.lost_since = self._clock.now() if waiting.lost else None
+            self._told_at[app_id] = now
         if not waiting.lines and not waiting.lost and self._waiting.get(app_id) is waiting:
             del self._waiting[app_id]
-        return True
+        return not waiting.lost
 
 
 def _loss(count: int, since: datetime) -> bytes:

@@ -3,6 +3,9 @@
 Bytes up to a stamp's `end` that no earlier stamp covers came at its time. Sequences grow by one with each stamp over all
 segments of an app, so they order the lines of all its processes. Bytes without a stamp (the daemon was killed between the two
 writes) get one when the next daemon opens the log. No file stays open: idle apps cost no descriptors.
+
+A killed daemon leaves whole stamps of bytes that are there. A power cut may leave anything: either file shorter than it was, or
+with zeros in it.
 """
 
 from __future__ import annotations
@@ -18,9 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, overload
 
+from pushd.kit.crash import crash_point
+
 _STAMP = struct.Struct("<QQII")
-_NAME = re.compile(r"(?P<process>.+)~(?P<number>\d+)\.log")
+_NAME = re.compile(r"(?P<process>.+)~(?P<number>\d+)\.(log|stamps|writer)")
 _BLOCK_BYTES = 1 << 16
+_LAST_STAMPS = 100  # are looked at after a kill
 
 
 class Stamp(NamedTuple):
@@ -71,7 +77,9 @@ class Stamps(Sequence[Stamp]):
 class Segment:
     """The pair of files. What `last` covers is what readers may see."""
 
-    __slots__ = ("_stamp_count", "in_use", "last", "number", "path", "process", "sealed", "stamps_path", "writer_path")
+    __slots__ = (
+        "_stamp_count", "awaits_fifo", "in_use", "last", "number", "path", "process", "sealed", "stamps_path", "writer_path",
+    )  # fmt: skip
 
     def __init__(self, folder: Path, process: str, number: int) -> None:
         self.process = process
@@ -82,18 +90,14 @@ class Segment:
         self.last = Stamp(0, 0, 0, 0)
         self._stamp_count = 0
         self.in_use = False  # somebody appends to it
+        self.awaits_fifo = False  # a FIFO filled it when a daemon ended, and this one has not opened it yet
         self.sealed = False  # nobody may append to it any more
 
     @classmethod
     def found(cls, path: Path) -> Segment | None:
-        """The segment whose bytes are at `path`, as an earlier daemon left it; None if that is no segment."""
+        """The segment that this file belongs to, as an earlier daemon left it, before `mend`; None if it belongs to none."""
         match = _NAME.fullmatch(path.name)
-        if match is None:
-            return None
-        segment = cls(path.parent, match["process"], int(match["number"]))
-        with segment.open() as files:
-            segment._drop_torn_stamps(files)
-        return segment
+        return cls(path.parent, match["process"], int(match["number"])) if match else None
 
     @property
     def end(self) -> int:
@@ -158,19 +162,45 @@ class Segment:
 
     def remove(self) -> None:
         """Drop the segment; whoever reads it right now reads on."""
-        for path in (self.path, self.stamps_path, self.writer_path):
-            path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)  # the first: bytes without stamps would be taken for new ones
+        crash_point("log.drop-begun")
+        self.stamps_path.unlink(missing_ok=True)
+        self.writer_path.unlink(missing_ok=True)
 
-    def _drop_torn_stamps(self, files: Files) -> None:
-        """Keep whole stamps of bytes that are there: a kill or a power cut may have left others."""
-        stamps, size = Stamps(files.stamps), os.fstat(files.data).st_size
-        count = len(stamps)
-        while count and stamps[count - 1].end > size:
-            count -= 1
+    def mend(self, files: Files, *, every_stamp: bool) -> int | None:
+        """Drop what is wrong among the stamps, with all behind it; gives how many lines are gone, None if nothing was wrong.
+
+        After a power cut `every_stamp` has to be looked at; else the last ones do, which a full disk may have cut.
+        """
+        size, stamps_size = os.fstat(files.data).st_size, os.fstat(files.stamps).st_size
+        start = 0 if every_stamp else max(0, stamps_size // _STAMP.size - _LAST_STAMPS)
+        whole = stamps_size // _STAMP.size - start
+        raw = os.pread(files.stamps, whole * _STAMP.size, start * _STAMP.size)
+        count = start + _sound(raw, size)
+        if count < start + whole and start > 0:
+            return self.mend(files, every_stamp=True)
+        stamps = Stamps(files.stamps)
+        newest = stamps[len(stamps) - 1] if len(stamps) else self.last
         os.ftruncate(files.stamps, count * _STAMP.size)
         self._stamp_count = count
-        if count:
-            self.last = stamps[count - 1]
+        self.last = stamps[count - 1] if count else Stamp(0, 0, 0, 0)
+        if count * _STAMP.size == stamps_size:
+            return None
+        kept = self.last.lines + os.pread(files.data, size - self.end, self.end).count(b"\n")
+        return max(0, newest.lines - kept) if newest.lines <= newest.end else 0
+
+
+def _sound(raw: bytes, size: int) -> int:
+    """How many stamps, from the first on, can be true of a segment of that size: each comes after the one before."""
+    count = sequence = end = lines = 0
+    time_us = 1  # what was never written reads as zeros
+    for later in map(Stamp._make, _STAMP.iter_unpack(raw)):
+        grows = sequence < later.sequence and time_us <= later.time_us and end < later.end and lines <= later.lines
+        if not grows or not later.lines <= later.end <= size:
+            break
+        sequence, time_us, end, lines = later
+        count += 1
+    return count
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:

@@ -60,7 +60,9 @@ APP_SETTINGS: tuple[AppSetting, ...] = (
                _switch, "general"),
     AppSetting("log-runtime-metrics", "off", "The log tells every 20 s what memory each dyno takes.",
                _switch, "public"),
-    AppSetting("log-limit-mb", "64", "Log kept on disk.", count(1, 100_000)),
+    AppSetting("log-limit-mb", "64", "Log kept on disk; the oldest lines go.", count(1, 100_000)),
+    AppSetting("log-lines-per-second", "0", "Lines above this are dropped and counted (L12); 0: none are, the app waits.",
+               count(0, 10_000_000)),
 )  # fmt: skip
 FEATURES = tuple(setting for setting in APP_SETTINGS if setting.feature)
 _BY_NAME = {setting.name: setting for setting in APP_SETTINGS}

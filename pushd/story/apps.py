@@ -105,7 +105,8 @@ class Apps:
 
     async def _limit_log(self, app: App) -> None:
         settings = await self._store.settings.of(app)
-        self._log.set_limit(app.id, settings["log-limit-mb"] << 20)
+        lines_per_second = settings["log-lines-per-second"] or None
+        self._log.set_limit(app.id, settings["log-limit-mb"] << 20, lines_per_second=lines_per_second)
 
     async def sweep(self) -> None:
         """Finish what a killed daemon left of destroyed apps: folders that no app has."""

@@ -142,8 +142,8 @@ class AppLog(Protocol):
 
     def say(self, app_id: UUID, source: str, process: str, message: str) -> None: ...
 
-    def set_limit(self, app_id: UUID, limit_bytes: int) -> None:
-        """Bound what is kept on disk."""
+    def set_limit(self, app_id: UUID, limit_bytes: int, *, lines_per_second: int | None = None) -> None:
+        """Bound what is kept on disk, and how many lines may come in a second (None: any number)."""
 
     async def destroy(self, app_id: UUID) -> None: ...
 

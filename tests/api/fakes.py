@@ -249,7 +249,7 @@ class FakeAppLog:
         assert (source, process) == ("app", "api")
         self.said.append(message)
 
-    def set_limit(self, app_id: UUID, limit_bytes: int) -> None:
+    def set_limit(self, app_id: UUID, limit_bytes: int, *, lines_per_second: int | None = None) -> None:
         raise NotImplementedError
 
     async def destroy(self, app_id: UUID) -> None:

@@ -50,10 +50,10 @@ class Fifo:
         os.close(self._descriptor)
 
     @contextlib.contextmanager
-    def filled_by(self, code: str) -> Iterator[subprocess.Popen[bytes]]:
+    def filled_by(self, code: str, stdin: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
         """A Python program whose stdout is the FIFO; it has ended when the block is left."""
         writer = os.open(self.path, os.O_WRONLY)  # a description of its own: blocking, as programs know it
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=writer)
+        process = subprocess.Popen([sys.executable, "-c", code], stdin=stdin, stdout=writer)
         os.close(writer)
         try:
             yield process

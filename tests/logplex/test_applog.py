@@ -11,8 +11,8 @@ from pushd.logplex.applog import AppLog
 from tests.fakes import FakeClock
 
 
-def a_log(folder: Path, limit_bytes: int = 1 << 20) -> AppLog:
-    return AppLog(folder, FakeClock(), limit_bytes=limit_bytes, on_growth=lambda: None)
+def a_log(folder: Path, limit_bytes: int = 1 << 20, *, boot_id: str = "one") -> AppLog:
+    return AppLog(folder, FakeClock(), limit_bytes=limit_bytes, on_growth=lambda: None, boot_id=boot_id)
 
 
 def size(folder: Path) -> int:
@@ -58,7 +58,44 @@ def test_a_power_cut_may_tear_the_stamps(tmp_path: Path, torn: int) -> None:
     log.append([b"app\tapi\ttwo"])
     (stamps,) = tmp_path.glob("*.stamps")
     os.truncate(stamps, stamps.stat().st_size - torn)
-    assert lines(a_log(tmp_path)) == [b"app\tapi\tone", b"app\tapi\ttwo"]
+    assert lines(a_log(tmp_path, boot_id="two")) == [b"app\tapi\tone", b"app\tapi\ttwo"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, 24), (0, 6000), (2400, 2424), (2410, 4800), (5950, 6000), (2424, 2425), (8, 16), (5992, 5996)]
+)
+def test_a_power_cut_may_leave_other_bytes_among_the_stamps(
+    tmp_path: Path, start: int, end: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = a_log(tmp_path)
+    for number in range(250):
+        log.append([b"app\tapi\t%d" % number])
+    (stamps,) = tmp_path.glob("*.stamps")
+    raw = bytearray(stamps.read_bytes())
+    assert len(raw) == 6000
+    raw[start:end] = b"\xff" if end == start + 1 else bytes(end - start)
+    stamps.write_bytes(raw)
+    again = a_log(tmp_path, boot_id="two")
+    again.append([b"app\tapi\tlast"])
+    assert lines(again) == [*(b"app\tapi\t%d" % number for number in range(250)), b"app\tapi\tlast"]
+    ((_, last),) = again.visible()
+    assert last.lines == 251
+    assert "damaged" in caplog.text
+    caplog.clear()
+    assert lines(a_log(tmp_path, boot_id="three")) == lines(again)
+    assert caplog.text == ""  # it was mended for good
+
+
+def test_what_a_power_cut_took_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log = a_log(tmp_path)
+    for number in range(10):
+        log.append([b"app\tapi\t%d" % number])
+    (path,) = tmp_path.glob("*.log")
+    os.truncate(path, 7 * 10 + 3)
+    again = a_log(tmp_path, boot_id="two")
+    assert lines(again) == [b"app\tapi\t%d" % number for number in range(7)]
+    (record,) = caplog.records
+    assert (record.__dict__["path"], record.__dict__["lines_lost"]) == (str(path), 3)
 
 
 @pytest.mark.parametrize("kept", [0, 5, 12, 20])
@@ -71,7 +108,8 @@ def test_a_power_cut_may_tear_the_bytes(tmp_path: Path, kept: int) -> None:
     os.truncate(path, kept)
     again = a_log(tmp_path)
     again.append([b"app\tapi\tthree"])
-    assert lines(again) == [*whole[:kept].splitlines(), b"app\tapi\tthree"]
+    torn = whole[:kept].rpartition(b"\n")[0]
+    assert lines(again) == [*torn.splitlines(), b"app\tapi\tthree"]  # of a line of ours that is there in part nothing is shown
 
 
 def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
@@ -80,3 +118,67 @@ def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
     log.append([b"app\tapi\tone"])
     assert lines(log) == [b"app\tapi\tone"]
     assert (tmp_path / "notes.log").read_text() == "mine"
+
+
+def a_left_line(folder: Path, fifo: Path) -> None:
+    """What a daemon leaves that was killed while a dyno was in the middle of a line: moved, and not stamped."""
+    log = a_log(folder)
+    segment = log.take("web.1", fifo)
+    with segment.open() as files:
+        segment.write(files, b"whole\nbegun")
+
+
+def test_the_rest_of_a_line_is_awaited_as_long_as_its_fifo_is_there(tmp_path: Path) -> None:
+    fifo, folder = tmp_path / "fifo", tmp_path / "log"
+    os.mkfifo(fifo)
+    a_left_line(folder, fifo)
+    again = a_log(folder)
+    ((segment, last),) = again.visible()
+    assert segment.read(0, last.end) == b"whole\nbegun"
+    fifo.unlink()  # nobody has opened it: its shim was killed too
+    ((segment, last),) = again.visible()
+    assert segment.read(0, last.end) == b"whole\nbegun\n"
+    assert again.take("web.1") is segment
+
+
+def test_when_the_machine_has_stopped_the_rest_of_a_line_is_gone(tmp_path: Path) -> None:
+    fifo, folder = tmp_path / "fifo", tmp_path / "log"
+    os.mkfifo(fifo)
+    a_left_line(folder, fifo)
+    again = a_log(folder, boot_id="two")  # the FIFO is a name on the disk still, and empty
+    assert lines(again) == [b"whole", b"begun"]
+    assert again.take("web.1", fifo).end == len(b"whole\nbegun\n")
+
+
+def test_what_a_killed_daemon_had_moved_came_when_it_moved_it(tmp_path: Path) -> None:
+    a_left_line(tmp_path, tmp_path / "gone")
+    (path,) = tmp_path.glob("*.log")
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    (first, *_) = a_log(tmp_path).visible()
+    with first[0].stamps() as stamps:
+        assert stamps[0].time_us == 1_000_000_000_000_000
+
+
+def test_of_two_segments_with_one_fifo_the_newer_is_filled_on(tmp_path: Path) -> None:
+    """A full disk may keep a segment that is full from being let go, and then comes a kill."""
+    fifo, folder = tmp_path / "fifo", tmp_path / "log"
+    os.mkfifo(fifo)
+    log = a_log(folder)
+    older = log.take("web.1", fifo)
+    older.sealed = True
+    newer = log.take("web.1", fifo)
+    again = a_log(folder)
+    assert again.take("web.1", fifo).number == newer.number > older.number
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+def test_a_kill_in_the_middle_of_dropping_leaves_nothing(tmp_path: Path, gone: int) -> None:
+    log = a_log(tmp_path)
+    segment = log.take("web.1", tmp_path / "fifo")
+    log.append([b"app\tapi\tkept"])
+    for path in (segment.path, segment.stamps_path)[:gone]:
+        path.unlink()
+    again = a_log(tmp_path)
+    assert lines(again) == [b"app\tapi\tkept"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["boot", "platform~2.log", "platform~2.stamps"]
+    assert again.take("web.1").number == 3

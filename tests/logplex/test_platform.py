@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -93,3 +94,31 @@ async def test_flush_ends_although_others_go_on_talking() -> None:
     for task in (talking, running):
         task.cancel()
     await asyncio.wait({talking, running})
+
+
+async def test_a_flood_of_losses_is_told_once_a_second(clock: FakeClock) -> None:
+    disk = Disk()
+    lines = PlatformLines(disk.append, clock)
+    running = asyncio.ensure_future(lines.run())
+
+    async def until(count: int) -> list[str]:
+        for _ in range(100):
+            await asyncio.sleep(0)
+        found = disk.lines[APP]
+        assert len(found) == count
+        return [re.sub(r".*-> (\d+) .*", r"\1", line) for line in found]
+
+    lines.lose(APP, 1)
+    assert await until(1) == ["1"]
+    for number in range(5):
+        lines.lose(APP, 2)
+        lines.say(APP, "app", "api", f"meanwhile {number}")
+        assert (await until(number + 2))[-1] == f"meanwhile {number}"
+    clock.tick(1)
+    lines.lose(APP, 1)
+    assert (await until(7))[-1] == "11"
+    lines.lose(APP, 5)
+    await lines.flush()  # a reader is there
+    assert (await until(8))[-1] == "5"
+    running.cancel()
+    await asyncio.wait({running})

@@ -177,7 +177,7 @@ class FakeLog:
     def say(self, app_id: UUID, source: str, process: str, message: str) -> None:
         self.lines.append(f"{source}[{process}]: {message}")
 
-    def set_limit(self, app_id: UUID, limit_bytes: int) -> None:
+    def set_limit(self, app_id: UUID, limit_bytes: int, *, lines_per_second: int | None = None) -> None:
         self.limits[app_id] = limit_bytes
 
     async def destroy(self, app_id: UUID) -> None:
