@@ -6,6 +6,7 @@ Source: the WHATWG event stream format; what `heroku logs` asks of it.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
@@ -76,13 +77,17 @@ async def stream(request: web.Request) -> web.StreamResponse:
         after=request.headers.get("Last-Event-ID") or None,
     )
     opening = _RETRY_TAIL if claims["follow"] else _RETRY_ONCE
-    return await request.app[STREAMS].send(request, lines, event, content_type="text/event-stream", opening=opening)
+    return await request.app[STREAMS].send(request, lines, events, content_type="text/event-stream", opening=opening)
 
 
-def event(line: LogLine | None) -> bytes:
-    """One line as an event, None as a comment that keeps the connection alive."""
-    if line is None:
-        return _HEARTBEAT
+def events(lines: Sequence[LogLine]) -> bytes:
+    """An event for each line; for none a comment that keeps the connection alive."""
+    return "".join(map(_event, lines)).encode("utf-8", "replace") if lines else _HEARTBEAT
+
+
+def _event(line: LogLine) -> str:
     identity = f"id: {line.id}\n" if line.id else ""
-    data = "".join(f"data: {part}\n" for part in _NEWLINE.split(line.text()))
-    return f"{identity}{data}\n".encode("utf-8", "replace")
+    shown = line.text()
+    if "\n" in shown or "\r" in shown:
+        shown = "\ndata: ".join(_NEWLINE.split(shown))
+    return f"{identity}data: {shown}\n\n"

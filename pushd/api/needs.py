@@ -140,7 +140,7 @@ class Outputs(Protocol):
 
 
 class Tails(Protocol):
-    """App log lines, oldest first; None is a moment for a heartbeat."""
+    """App log lines as they come, some at a time and oldest first; none are a moment for a heartbeat."""
 
     def tail(
         self,
@@ -151,7 +151,7 @@ class Tails(Protocol):
         source: str | None,
         follow: bool,
         after: str | None,
-    ) -> AsyncIterator[LogLine | None]: ...
+    ) -> AsyncIterator[Sequence[LogLine]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from pushd.model.logline import LINE_LIMIT_BYTES
 Piece = tuple[str, int, int]
 
 _LOOK_AHEAD = 2  # a newline, or a carriage return and a newline, still belong to a line of exactly the limit
+_HARMLESS = b"\t\n" + bytes(range(0x20, 0x7F))
 # What could steer a terminal, but for tabs and the escapes that colour.
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\\[[0-9;:]*m)")
 
@@ -22,16 +23,29 @@ def pieces(data: bytes, offset: int = 0) -> Iterator[Piece]:
     A line is one piece, or several of at most LINE_LIMIT_BYTES each; cuts never fall into a UTF-8 character. However the
     bytes of a segment are handed in, the pieces are the same. What is incomplete is left: the next call begins there.
     """
-    *lines, rest = data.split(b"\n")
-    for line in lines:
-        if len(line) > LINE_LIMIT_BYTES:
-            yield from _cut(line, offset, ended=True)
-            offset += len(line) + 1
-        else:
-            offset += len(line) + 1
-            yield text(line.removesuffix(b"\r")), offset, offset
-    if len(rest) > LINE_LIMIT_BYTES:
-        yield from _cut(rest, offset, ended=False)
+    end = data.rfind(b"\n") + 1
+    if (plain := _plain(data[:end])) is not None:
+        for message in plain:
+            offset += len(message) + 1
+            yield message, offset, offset
+    else:
+        for line in data[: end - 1].split(b"\n"):
+            if len(line) > LINE_LIMIT_BYTES:
+                yield from _cut(line, offset, ended=True)
+                offset += len(line) + 1
+            else:
+                offset += len(line) + 1
+                yield text(line.removesuffix(b"\r")), offset, offset
+    if len(data) - end > LINE_LIMIT_BYTES:
+        yield from _cut(data[end:], offset, ended=False)
+
+
+def _plain(lines: bytes) -> list[str] | None:
+    """The messages of whole lines that need no closer look: harmless ASCII, none too long. Else None."""
+    if lines.translate(None, _HARMLESS):
+        return None
+    messages = lines.decode("ascii").split("\n")[:-1]
+    return messages if len(max(messages, key=len, default="")) <= LINE_LIMIT_BYTES else None
 
 
 def text(message: bytes) -> str:

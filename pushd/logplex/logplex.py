@@ -30,6 +30,7 @@ LINES_MAX = 1500  # shown at once, as on Heroku; more is kept on disk
 _HEARTBEAT_SECONDS = 20.0
 _LAST_READ_SECONDS = 1.0  # for tails, when the daemon ends
 _THREADS = 2  # for writing, and as many for reading: readers never keep writers waiting
+_BATCH_LINES = 1000
 _PACE_SECONDS = 0.0005  # per tail of an app: how long each lets lines gather; 200 tails: a tenth of a second
 
 
@@ -119,10 +120,10 @@ class Logplex:
         source: str | None = None,
         follow: bool = False,
         after: str | None = None,
-    ) -> AsyncIterator[LogLine | None]:
+    ) -> AsyncIterator[Sequence[LogLine]]:
         """The last `lines` (at most LINES_MAX), or all after the id `after`, then with `follow` the new ones as they come.
 
-        Shape:   oldest first; None is a moment of silence in which to send a heartbeat.
+        Shape:   some lines at a time, oldest first; none are a moment of silence in which to send a heartbeat.
         Loss:    a reader that is slower than what is kept gets an L11 line that counts what it missed.
         """
         await self.flush()
@@ -136,9 +137,10 @@ class Logplex:
             batch = [] if sought else await self._read(reader.last, min(max(lines, 0), LINES_MAX))
             since = self._clock.now()
             while True:
-                for line in batch:
-                    yield line
-                    since = line.at
+                for start in range(0, len(batch), _BATCH_LINES):
+                    yield batch[start : start + _BATCH_LINES]
+                    await asyncio.sleep(0)  # a reader of many lines may never wait: others have their turn
+                since = batch[-1].at if batch else since
                 if self._gone or not (follow or sought):
                     return
                 if batch and follow:
@@ -151,7 +153,7 @@ class Logplex:
                 if not batch and ended:
                     return
                 if not batch and await _silent(grown):
-                    yield None
+                    yield ()
         finally:
             reader.close()
             tails.discard(grown)

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import NamedTuple
 
 from pushd.logplex.applog import PLATFORM, AppLog
@@ -45,13 +46,9 @@ class _Place(NamedTuple):
     lines: int
 
 
-class _Found(NamedTuple):
-    """One piece of a segment, with its line if that is wanted; sorts in the order in which they came."""
-
-    sequence: int
-    next: _Place
-    segment: Segment
-    line: LogLine | None
+# One piece of a segment: its sequence, the place behind it, the segment, and the line if that is wanted. There are many.
+_Found = tuple[int, int, int, Segment, LogLine | None]
+_order = itemgetter(0, 1)  # in which they came: sequence, offset behind
 
 
 class Reader:
@@ -73,9 +70,9 @@ class Reader:
         best: list[_Found] = []
         for segment, end in sorted(self._start(), key=lambda each: each[1], reverse=True):
             place = self._places[segment.number] = _Place(_unread(segment, end.end), end.lines)
-            if count > 0 and (len(best) < count or end.sequence >= best[0].sequence):
+            if count > 0 and (len(best) < count or end.sequence >= best[0][0]):
                 best = sorted(best + self._last_of(segment, place, count), key=_order)[-count:]
-        return [found.line for found in best if found.line]
+        return [line for *_, line in best if line]
 
     def seek(self, after: str) -> bool:
         """Begin after the line with that id; False if it is no id."""
@@ -93,9 +90,9 @@ class Reader:
     def new(self) -> list[LogLine]:
         """Lines that came since, oldest first; a bounded number at a time, [] when there are none."""
         while found := self._next():
-            for each in found:
-                self._places[each.segment.number] = each.next
-            if lines := [each.line for each in found if each.line]:
+            for _, offset, count, segment, _ in {each[3].number: each for each in found}.values():
+                self._places[segment.number] = _Place(offset, count)
+            if lines := [each[4] for each in found if each[4]]:
                 break
         else:
             lines = []
@@ -116,10 +113,10 @@ class Reader:
             stop = min(end.end, start.offset + _READ_BYTES)
             read = _read(segment, start, stop, self._wanted)
             if stop < end.end and read:
-                horizon = read[-1].sequence if horizon is None else min(read[-1].sequence, horizon)
+                horizon = read[-1][0] if horizon is None else min(read[-1][0], horizon)
             found += read
         if horizon is not None:
-            found = [each for each in found if each.sequence <= horizon]
+            found = [each for each in found if each[0] <= horizon]
         return sorted(found, key=_order) if len(waiting) > 1 else found
 
     def _start(self) -> list[tuple[Segment, Stamp]]:
@@ -151,7 +148,7 @@ class Reader:
             while end > 0 and len(found) < count:
                 start = segment.line_start(max(0, end - block))
                 read = _read(segment, _Place(start, 0), end, self._wanted)
-                found = [each for each in read if each.line] + found
+                found = [each for each in read if each[4]] + found
                 end, block = start, _READ_BYTES
         except FileNotFoundError:
             pass  # dropped just now
@@ -173,21 +170,20 @@ def _read(segment: Segment, start: _Place, stop: int, wanted: Wanted) -> list[_F
             covering = iter(stamps.covering(start.offset, stop))
     except FileNotFoundError:
         return []  # dropped just now: it is counted
-    stamp = next(covering)
-    at = _time(stamp)
-    lines = start.lines
-    found = []
+    stamp = next(covering, segment.last)
+    at, known_id = _time(stamp), f"{stamp.sequence}-"
+    lines, process = start.lines, segment.process
+    found: list[_Found] = []
     for message, end, known in pieces(data, start.offset):
         while known > stamp.end:
-            stamp = next(covering)
-            at = _time(stamp)
+            stamp = next(covering, segment.last)
+            at, known_id = _time(stamp), f"{stamp.sequence}-"
         lines += end == known
-        id_ = f"{stamp.sequence}-{end}"
-        if segment.process == PLATFORM:
-            line = _said(message, at, id_, wanted)
+        if process == PLATFORM:
+            line = _said(message, at, f"{known_id}{end}", wanted)
         else:
-            line = LogLine(at, APP, segment.process, message, id_)  # only wanted segments are read
-        found.append(_Found(stamp.sequence, _Place(end, lines), segment, line))
+            line = LogLine(at, APP, process, message, f"{known_id}{end}")  # only wanted segments are read
+        found.append((stamp.sequence, end, lines, segment, line))
     return found
 
 
@@ -223,7 +219,3 @@ def _unread(segment: Segment, end: int) -> int:
 
 def _time(stamp: Stamp) -> datetime:
     return datetime.fromtimestamp(stamp.time_us / 1_000_000, UTC)
-
-
-def _order(found: _Found) -> tuple[int, int]:
-    return found.sequence, found.next.offset

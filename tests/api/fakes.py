@@ -306,16 +306,16 @@ class FakeTails:
         source: str | None,
         follow: bool,
         after: str | None,
-    ) -> AsyncIterator[LogLine | None]:
+    ) -> AsyncIterator[Sequence[LogLine]]:
         self.asked.append({"lines": lines, "process": process, "source": source, "follow": follow, "after": after})
         try:
             for line in self.kept[-lines:] if lines else []:
-                yield line
+                yield [line]
             while follow:
                 item = await self.live.get()
                 if isinstance(item, Exception):
                     raise item
-                yield item
+                yield [item] if item else []
         finally:
             self.ended += 1
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
-from pushd.api.log_sessions import event
+from pushd.api.log_sessions import events
 from pushd.api.signed import Signer
 from pushd.errors import NotFound
 from pushd.model.logline import LogLine
@@ -166,7 +166,7 @@ def test_a_signed_url_ends_at_its_time_and_cannot_be_changed() -> None:
 def test_an_event_holds_any_message() -> None:
     odd = LogLine(EPOCH, "app", "web.1", "a\rb\r\nc\nd\x0be\u2028f\ud800", id="1")
 
-    text = event(odd).decode()
+    text = events([odd]).decode()
 
     assert text.startswith(
         "id: 1\ndata: 2026-01-02T03:04:05.678901+00:00 app[web.1]: a\ndata: b\ndata: c\ndata: d\x0be\u2028f?"

@@ -8,7 +8,7 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -90,9 +90,17 @@ def a_dyno() -> UUID:
     return uuid4()
 
 
+async def lines_of(tail: AsyncIterator[Sequence[LogLine]]) -> AsyncIterator[LogLine | None]:
+    """One line at a time; None is a moment of silence."""
+    async with contextlib.aclosing(tail):  # type: ignore[type-var]
+        async for batch in tail:
+            for line in batch or (None,):
+                yield line
+
+
 async def shown(logplex: Logplex, app_id: UUID = APP, **how: object) -> list[LogLine]:
     """What a tail that does not follow gives."""
-    return [line async for line in logplex.tail(app_id, **{"lines": 1500, **how}) if line]  # type: ignore[arg-type]
+    return [line async for line in lines_of(logplex.tail(app_id, **{"lines": 1500, **how})) if line]  # type: ignore[arg-type]
 
 
 async def messages(logplex: Logplex, app_id: UUID = APP, **how: object) -> list[str]:
@@ -107,7 +115,7 @@ async def everything(logplex: Logplex, app_id: UUID = APP, **how: object) -> lis
 async def until_line(logplex: Logplex, message: str, app_id: UUID = APP, *, process: str | None = None) -> LogLine:
     """Wait for one line."""
     async with asyncio.timeout(20):
-        async with contextlib.aclosing(logplex.tail(app_id, lines=1500, process=process, follow=True)) as tail:
+        async with contextlib.aclosing(lines_of(logplex.tail(app_id, lines=1500, process=process, follow=True))) as tail:
             async for line in tail:
                 if line and line.message == message:
                     return line

@@ -10,6 +10,7 @@ import pytest
 from pushd.layout import Layout
 from pushd.logplex.logplex import Logplex
 from tests.fakes import FakeClock
+from tests.logplex.conftest import lines_of
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,6 @@ async def test_the_last_lines_that_were_asked_for(
         for number in range(10):
             logplex.say(app, "heroku", "web.1", f"state {number}")
 
-        tail = logplex.tail(app, lines=2, process=process, source=source)
+        tail = lines_of(logplex.tail(app, lines=2, process=process, source=source))
 
         assert [line.message async for line in tail if line] == expected

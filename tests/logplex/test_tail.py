@@ -17,7 +17,7 @@ from pushd.logplex import logplex as module
 from pushd.logplex.logplex import Logplex
 from pushd.model.logline import LogLine
 from tests.fakes import FakeClock
-from tests.logplex.conftest import APP, Fifo, a_dyno, everything, messages, shown, until_line
+from tests.logplex.conftest import APP, Fifo, a_dyno, everything, lines_of, messages, shown, until_line
 
 
 async def take(tail: AsyncIterator[LogLine | None], count: int) -> list[LogLine]:
@@ -66,7 +66,7 @@ async def test_a_tail_goes_on_live(logplex: Logplex, fifo: Callable[[], Fifo]) -
     source = fifo()
     pipe = logplex.open(APP, "web.1", a_dyno(), source.path)
     logplex.say(APP, "app", "api", "before")
-    async with contextlib.aclosing(logplex.tail(APP, follow=True)) as tail:
+    async with contextlib.aclosing(lines_of(logplex.tail(APP, follow=True))) as tail:
         assert [line.message for line in await take(tail, 1)] == ["before"]
         source.write(b"one\ntwo\n")
         assert [line.message for line in await take(tail, 2)] == ["one", "two"]
@@ -125,7 +125,7 @@ async def test_a_reader_that_is_too_slow_is_told_how_much_it_missed(layout: Layo
         source = fifo()
         pipe = logplex.open(APP, "web.1", a_dyno(), source.path)
         source.write(b"first\n")
-        async with contextlib.aclosing(logplex.tail(APP, follow=True)) as tail:
+        async with contextlib.aclosing(lines_of(logplex.tail(APP, follow=True))) as tail:
             assert [line.message for line in await take(tail, 1)] == ["first"]
             with source.filled_by(f"for number in range({total}): print(str(number).zfill({width}))") as writer:
                 await asyncio.to_thread(writer.wait, 60)  # the tail's reader is away
@@ -151,7 +151,7 @@ async def until_message(tail: AsyncIterator[LogLine | None], message: str) -> li
 
 async def test_silence_gives_a_heartbeat(logplex: Logplex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_HEARTBEAT_SECONDS", 0.01)
-    async with contextlib.aclosing(logplex.tail(APP, follow=True)) as tail:
+    async with contextlib.aclosing(lines_of(logplex.tail(APP, follow=True))) as tail:
         assert await anext(tail) is None
         assert await anext(tail) is None
         logplex.say(APP, "app", "api", "again")
@@ -164,7 +164,7 @@ async def test_destroying_an_app_ends_its_tails_and_keeps_nothing(
     source = fifo()
     pipe = logplex.open(APP, "web.1", a_dyno(), source.path)
     source.write(b"up\n")
-    tail = logplex.tail(APP, follow=True)
+    tail = lines_of(logplex.tail(APP, follow=True))
     assert [line.message for line in await take(tail, 1)] == ["up"]
     logplex.say(APP, "heroku", "web.1", "late")
     await logplex.destroy(APP)
@@ -180,7 +180,7 @@ async def test_destroying_an_app_ends_its_tails_and_keeps_nothing(
 
 async def test_the_end_of_the_daemon_ends_tails_with_all_lines(layout: Layout) -> None:
     async with Logplex(layout, SystemClock()) as logplex:
-        tail = logplex.tail(APP, follow=True)
+        tail = lines_of(logplex.tail(APP, follow=True))
         logplex.say(APP, "app", "api", "hello")
         assert [line.message for line in await take(tail, 1)] == ["hello"]
         reading = asyncio.ensure_future(_all(tail))
@@ -192,7 +192,7 @@ async def test_the_end_of_the_daemon_ends_tails_with_all_lines(layout: Layout) -
 async def test_a_tail_that_nobody_reads_keeps_no_daemon_from_ending(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LAST_READ_SECONDS", 0.01)
     async with Logplex(layout, SystemClock()) as logplex:
-        tail = logplex.tail(APP, follow=True)
+        tail = lines_of(logplex.tail(APP, follow=True))
         logplex.say(APP, "app", "api", "hello")
         await take(tail, 1)
     assert await _all(tail) == []
@@ -208,7 +208,7 @@ async def test_many_tails_at_once(logplex: Logplex, fifo: Callable[[], Fifo]) ->
     source.write(b"ready\n")
 
     async def follow(count: int) -> list[str]:
-        async with contextlib.aclosing(logplex.tail(APP, lines=1500, follow=True)) as tail:
+        async with contextlib.aclosing(lines_of(logplex.tail(APP, lines=1500, follow=True))) as tail:
             return [line.message for line in await take(tail, count)]
 
     tails = [asyncio.ensure_future(follow(101)) for _ in range(200)]

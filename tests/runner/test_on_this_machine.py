@@ -55,7 +55,7 @@ class Machine:
     async def log(self) -> str:
         await self.logplex.flush()
         lines = self.logplex.tail(self.app.id, lines=1500, process=None, source=None, follow=False, after=None)
-        return "\n".join([f"{line.source}[{line.process}]: {line.message}" async for line in lines if line])
+        return "\n".join([f"{line.source}[{line.process}]: {line.message}" async for batch in lines for line in batch])
 
 
 @pytest.fixture(params=["auto", "off"])
