@@ -103,6 +103,15 @@ def environ(pid: int) -> Sequence[bytes]:
     return ()
 
 
+def arguments(pid: int) -> Sequence[str]:
+    """Its command line; none for kernel threads, zombies and who is gone."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+    except OSError:
+        return ()
+    return [os.fsdecode(word) for word in words]
+
+
 def pids() -> Iterator[int]:
     """Every process that we can see."""
     return (int(entry) for entry in os.listdir("/proc") if entry.isdigit())

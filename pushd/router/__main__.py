@@ -15,9 +15,9 @@ import uvloop
 from pushd import __version__
 from pushd.router.limits import Limits, limits_from_text
 from pushd.router.proxy import Proxy
-from pushd.router.server import ControlServer
+from pushd.router.server import ControlServer, Stop
 
-_GRACE_SECONDS = 30.0  # for what is under way when TERM comes
+_AT_TERM = Stop(within=30.0, idle_within=5.0)
 _LONELY_SECONDS = 60.0  # without table and daemon: whoever started us is dead
 
 
@@ -45,31 +45,31 @@ async def _serve(path: str, uid: int | None, limits: Limits) -> None:
             if uid is not None:
                 _become(uid)
             loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGTERM, _ask_to_end, control.stop_within, _GRACE_SECONDS)
+            loop.add_signal_handler(signal.SIGTERM, _ask_to_end, control.stop)
             loop.add_signal_handler(signal.SIGINT, lambda: None)  # a terminal's Ctrl-C is not for us: the daemon says stop
             control.start()
             _say_ready()
-            within = await _until_stop(control)
+            stop = await _until_stop(control)
             control.hide()
-            await proxy.finish(within)
+            await proxy.finish(stop.within, idle_within=stop.idle_within)
             proxy.journal.flush()
         finally:
             await control.close()
 
 
-async def _until_stop(control: ControlServer) -> float:
-    """How many seconds we have to finish; 0 when nobody has ever wanted anything of us."""
+async def _until_stop(control: ControlServer) -> Stop:
+    """Returns when we are to finish: at once when nobody has ever wanted anything of us."""
     while True:
-        done, _ = await asyncio.wait({control.stop_within}, timeout=_LONELY_SECONDS)
+        done, _ = await asyncio.wait({control.stop}, timeout=_LONELY_SECONDS)
         if done:
-            return control.stop_within.result()
+            return control.stop.result()
         if control.is_forgotten:
-            return 0.0
+            return Stop(within=0.0, idle_within=0.0)
 
 
-def _ask_to_end(stop_within: asyncio.Future[float], seconds: float) -> None:
-    if not stop_within.done():
-        stop_within.set_result(seconds)
+def _ask_to_end(stop: asyncio.Future[Stop]) -> None:
+    if not stop.done():
+        stop.set_result(_AT_TERM)
 
 
 def _become(uid: int) -> None:

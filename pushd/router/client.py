@@ -92,11 +92,20 @@ class ClientConnection(asyncio.Protocol):
         self._blocked = False
         if linger:
             self._linger()
-        elif keep and not self._proxy.stopping:
+        elif keep:
             self.expires_at = self._proxy.loop.time() + self._proxy.limits.keepalive_seconds
+            if self._proxy.stopping:
+                self.await_last()
             self._advance()
         else:
             self.close()
+
+    def await_last(self) -> None:
+        """The router stops: wait a little for one more request, if there is time for that."""
+        if self._proxy.loop.time() >= self._proxy.idle_until:
+            self.close()
+        else:
+            self.expires_at = min(self.expires_at, self._proxy.idle_until)
 
     def on_expired(self) -> None:
         """`expires_at` has come."""

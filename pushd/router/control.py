@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,21 +21,25 @@ from uuid import UUID
 
 import pushd
 from pushd.errors import PushdError, Unavailable
-from pushd.kit.aio import Nursery
+from pushd.kit import proc
+from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.clock import Clock
 from pushd.kit.door import Door
 from pushd.layout import Layout
 from pushd.model.routing import Route, Table, Target, WebState
-from pushd.router.link import Link, RouterFailed, ended_unless_used, start_router
+from pushd.router.link import Link, RouterFailed, ended_unless_used, find_routers, start_router
 from pushd.router.listening import choose_doors
 
 log = logging.getLogger(__name__)
 
+_SUCCESSOR = "router-next.sock"  # beside the socket of a router that is being replaced
 ROUTER_UID = 64_918  # of nobody else: between the system's and the users' range on Debian and Ubuntu
 _ACK_SECONDS = 10.0
 _OLD_ROUTER_SECONDS = 30.0  # for the requests of a router that is replaced
+_OLD_IDLE_SECONDS = 5.0  # for one more request on each of its clients' connections
 _STOP_SECONDS = 5.0
 _PUBLISH_SECONDS = 30.0  # somebody waits; a router that is started again needs a small part of it
+_PROVEN_SECONDS = 1.0  # a router that served so long is replaced at once
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.05, 5.0  # between starts of a router that dies at once
 
 
@@ -49,9 +54,10 @@ class Router:
     """Visitors' way to apps. Every change returns once the router has acknowledged a table that holds it.
 
     announce, refresh and forget raise Unavailable when that takes too long: the change is in the store, and in force once a
-    router runs again. A switch of dynos waits on: given up, it would end the very dynos that the table names.
+    router runs again. `route` waits on, or takes its targets back: no table may name dynos that are about to be ended.
 
-    A router that dies is started again at once: we hold copies of its listening sockets, so nobody is refused meanwhile.
+    A router that dies or does not answer is replaced at once: we hold copies of its listening sockets, so nobody is refused
+    meanwhile. One of another version is replaced once its successor has a table; until then it keeps its name.
     """
 
     def __init__(
@@ -81,7 +87,7 @@ class Router:
         self._old: Link | None = None  # a router of another version that finishes its requests
         self._routes: dict[UUID, Route] = {}
         self._targets: dict[UUID, tuple[tuple[Target, ...], WebState]] = {}
-        self._retiring = False  # the old one was told to
+        self._is_settled = False  # ours has its first table, and any other router was told to end
         self.was_running = False  # a predecessor's router had been there when we started
         self._reads: dict[UUID, asyncio.Lock] = {}  # one read of an app's route at a time: an older one must not win
         self._number = 0  # of the last table
@@ -107,9 +113,10 @@ class Router:
             if found is not None and found.version == pushd.__version__:
                 self._take_over(found)
             else:
-                self._adopt(await self._started())
                 self._old = found
+                self._adopt(await self._started())
         except PushdError:
+            self._old = None
             self._close_doors()
             if found is not None:
                 found.leave()
@@ -153,12 +160,26 @@ class Router:
 
     # -- changes
 
-    async def route(self, app_id: UUID, targets: Sequence[Target], state: WebState) -> None:
-        """Send an app's visitors to these targets. Raises: NotFound when there is no such app any more."""
+    async def route(self, app_id: UUID, targets: Sequence[Target], state: WebState, *, within: float | None = None) -> None:
+        """Send an app's visitors to these targets.
+
+        Raises: NotFound when there is no such app any more; Unavailable when no router has acknowledged it `within` so many
+        seconds: no router sends anybody to these targets then, and what was before holds again.
+        """
         if app_id not in self._routes:
             await self._read(app_id)
-        self._targets[app_id] = (tuple(targets), state)
-        await self._publish()
+        before, ours = self._targets.get(app_id), (tuple(targets), state)
+        self._targets[app_id] = ours
+        try:
+            await self._publish(within=within)
+        except TimeoutError:
+            if self._targets.get(app_id) is ours:  # else somebody knows better by now
+                self._targets[app_id] = before or ((), WebState.BLANK)
+            await self._withdraw()
+            raise Unavailable(
+                "The router does not answer, so visitors stay where they are.",
+                remedy="The daemon keeps starting it; its log says why that fails. Try again then.",
+            ) from None
 
     async def announce(self, states: Mapping[UUID, WebState]) -> None:
         """Put all apps at once into the next table, as a daemon that starts must: an app that is not in it has no visitors.
@@ -168,19 +189,19 @@ class Router:
         for app_id, state in states.items():
             await self._read(app_id)
             self._targets.setdefault(app_id, ((), state))
-        await self._publish(within=self._publish_seconds)
+        await self._publish_stored()
 
     async def refresh(self, app_id: UUID) -> None:
         """Read again what the app is called and how it is shown. Raises: NotFound, Unavailable."""
         await self._read(app_id)
-        await self._publish(within=self._publish_seconds)
+        await self._publish_stored()
 
     async def forget(self, app_id: UUID) -> None:
         """Take an app out of the table. Raises: Unavailable."""
         self._routes.pop(app_id, None)
         self._targets.pop(app_id, None)
         self._reads.pop(app_id, None)
-        await self._publish(within=self._publish_seconds)
+        await self._publish_stored()
 
     async def drained(self, dyno_id: UUID) -> None:
         """Return when a target that left the table has answered its last request, or its drain time is over."""
@@ -193,6 +214,12 @@ class Router:
     # -- inside
 
     @property
+    def _path(self) -> Path:
+        """Where a router of ours is reached: it gets the name of the one before once it serves."""
+        name = self._layout.router_socket
+        return name if self._old is None or self._is_settled else name.with_name(_SUCCESSOR)
+
+    @property
     def _links(self) -> list[Link]:
         return [link for link in (self._link, self._old) if link is not None]
 
@@ -203,7 +230,7 @@ class Router:
 
     async def _started(self) -> Link:
         """A new router that knows where to listen."""
-        path = self._layout.router_socket
+        path = self._path
         pid = await start_router(
             path,
             log_path=self._layout.run / "router.log",
@@ -235,18 +262,20 @@ class Router:
 
     async def _keep(self) -> None:
         """Keep one router going and its table right, until the daemon ends."""
-        pause = _FIRST_PAUSE_SECONDS
+        pause = 0.0
         while True:
             if self._link is not None:
                 started = self._clock.monotonic()
                 await self._serve(self._link)
                 await self._link.kill()  # it has ended already, or it hangs
                 self._link = None
-                if self._clock.monotonic() - started > _LAST_PAUSE_SECONDS:
-                    pause = _FIRST_PAUSE_SECONDS
+                await self._tell_settled()
+                if self._clock.monotonic() - started > _PROVEN_SECONDS:
+                    pause = 0.0
             log.error("router ended, starting another", extra={"pause_seconds": pause})
-            await self._clock.sleep(pause)
-            pause = min(2 * pause, _LAST_PAUSE_SECONDS)
+            if pause:
+                await self._clock.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE_SECONDS) or _FIRST_PAUSE_SECONDS
             try:
                 self._adopt(await self._started())
             except RouterFailed as error:
@@ -260,9 +289,9 @@ class Router:
             if in_flight and link.acknowledged == self._number:
                 in_flight = False
                 self._in_force = sent_version
-                if self._old is not None and not self._retiring:
-                    self._retiring = True
-                    self._nursery.start(self._retire(self._old), name="retire")
+                if not self._is_settled:
+                    self._is_settled = True
+                    await self._end_others()
             if not in_flight and sent_version < self._version:
                 sent_version, in_flight = self._version, True
                 self._number += 1
@@ -285,12 +314,24 @@ class Router:
         return Table(number=self._number, routes=tuple(routes), default_app_id=default)
 
     async def _publish(self, *, within: float | None = None) -> None:
+        """Raises: TimeoutError."""
+        mine = self._next_version()
+        async with asyncio.timeout(within):
+            await self._until(lambda: self._in_force >= mine)
+
+    async def _withdraw(self) -> None:
+        """Return when no router has an older table than the present one: it has this one, or it is gone."""
+        mine = self._next_version()
+        await self._until(lambda: self._in_force >= mine or self._link is None)
+
+    def _next_version(self) -> int:
         self._version += 1
-        mine = self._version
         self._news.set()
+        return self._version
+
+    async def _publish_stored(self) -> None:
         try:
-            async with asyncio.timeout(within):
-                await self._until(lambda: self._in_force >= mine)
+            await self._publish(within=self._publish_seconds)
         except TimeoutError:
             raise Unavailable(
                 "The change is stored, but the router does not answer: visitors see the change once it runs again.",
@@ -309,9 +350,25 @@ class Router:
         async with self._settled:
             self._settled.notify_all()
 
+    async def _end_others(self) -> None:
+        """Ours serves now: it gets the name, and every other router has only those left who are there.
+
+        Killed in here, we leave a router that nobody finds by its name and that serves by its last table: the next daemon finds
+        it among the processes.
+        """
+        name = self._layout.router_socket
+        if self._old is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(name.with_name(_SUCCESSOR), name)
+            self._nursery.start(self._retire(self._old), name="retire")
+        known = {link.pid for link in self._links}
+        for stray in await in_thread(find_routers, (name, name.with_name(_SUCCESSOR))):
+            if stray.pid not in known:
+                log.warning("ending a router that a killed daemon left", extra={"router_pid": stray.pid})
+                proc.send(stray, signal.SIGTERM)
+
     async def _retire(self, link: Link) -> None:
-        """Ours serves now: the one of another version has only those left who are there."""
-        await link.end(_OLD_ROUTER_SECONDS)
+        await link.end(_OLD_ROUTER_SECONDS, idle_within=_OLD_IDLE_SECONDS)
         self._old = None
         self._news.set()
 

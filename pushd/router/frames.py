@@ -10,7 +10,9 @@ whose "sockets" says how many. Who says what:
                        lines   lines [[app_id, level, text]], dropped
     daemon -> router   listen  addresses, sockets                                           accept on these, no longer on others
                        table   table                                                        whole, numbered
-                       stop    within                                                       finish, at most so many seconds
+                       stop    within, idle_within                                          finish, at most so many seconds
+
+A daemon meets routers of other versions: what it needs of those (hello, stop) may get more fields, and loses none.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pushd.errors import PushdError
 from pushd.kit import proc, procfs
 from pushd.kit.door import Door
 from pushd.kit.listen import short_path
+from pushd.kit.procfs import Identity
 from pushd.model.routing import Table, table_to_dict
 from pushd.router.frames import Channel, Message
 
@@ -117,9 +118,9 @@ class Link:
         self.carries.update(targets)
         self._channel.send({"type": "table", "table": table_to_dict(table)})
 
-    async def end(self, within: float) -> None:
-        """Ask it to finish; when that takes longer it is killed."""
-        self._channel.send({"type": "stop", "within": within})
+    async def end(self, within: float, *, idle_within: float = 0.0) -> None:
+        """Ask it to finish; when that takes longer it is killed. Idle clients get `idle_within` for one more request."""
+        self._channel.send({"type": "stop", "within": within, "idle_within": idle_within})
         await self._wait_end(within + 2)
 
     async def kill(self) -> None:
@@ -166,7 +167,7 @@ async def start_router(
     path: Path, *, log_path: Path, python: str, environ: Mapping[str, str], user_id: int | None, limits: Sequence[str] = ()
 ) -> int:
     """Start a router process that outlives us; returns its pid once one can connect to it. Raises: RouterFailed."""
-    argv = [python, "-P", "-m", "pushd.router", "--control", str(path), *(f"--limit={pair}" for pair in limits)]
+    argv = [python, "-P", *_words(path), *(f"--limit={pair}" for pair in limits)]
     if user_id is not None:
         argv.append(f"--uid={user_id}")
     reading, writing = os.pipe2(os.O_CLOEXEC)
@@ -189,6 +190,17 @@ async def start_router(
     finally:
         os.close(reading)
         os.close(errors)
+
+
+def find_routers(paths: Collection[Path]) -> list[Identity]:
+    """Every router process that was started with one of these control sockets, whether it still listens there or not."""
+    wanted = [_words(path) for path in paths]
+    found = [pid for pid in procfs.pids() if (words := procfs.arguments(pid)) and [*words[2:6]] in wanted]
+    return [who for pid in found if (who := procfs.identify(pid)) is not None]
+
+
+def _words(path: Path) -> list[str]:
+    return ["-m", "pushd.router", "--control", str(path)]
 
 
 @contextmanager

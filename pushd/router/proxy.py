@@ -40,6 +40,7 @@ class Proxy:
         self.targets: dict[str, LiveTarget] = {}  # by dyno id; those that left the table until they are drained
         self.clients: set[ClientConnection] = set()
         self.stopping = False
+        self.idle_until = math.inf  # loop time; once we stop, idle clients are waited for no longer
         self._nobody = asyncio.Event()  # set when we stop and the last client has gone
         self.on_drained: Callable[[str], None] = lambda dyno_id: None
         self.on_refused: Callable[[str], None] = lambda dyno_id: None
@@ -100,13 +101,18 @@ class Proxy:
             for exchange in waiting:
                 exchange.dispatch()
 
-    async def finish(self, within: float) -> None:
-        """Accept no more, let what is under way end; after `within` seconds it is cut."""
+    async def finish(self, within: float, *, idle_within: float = 0.0) -> None:
+        """Accept no more, let what is under way end; after `within` seconds it is cut.
+
+        Whoever was told that the connection stays open may be sending its next request right now. With `idle_within` that one
+        is answered too, and told that it is the last.
+        """
         self.stopping = True
+        self.idle_until = self.loop.time() + min(within, idle_within)
         self.close_listeners()
         for client in list(self.clients):
             if client.exchange is None:
-                client.close()
+                client.await_last()
         if not self.clients:
             self._nobody.set()
         with contextlib.suppress(TimeoutError):

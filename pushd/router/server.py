@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pushd.kit.aio import Nursery
 from pushd.model.routing import table_from_dict
@@ -20,11 +21,19 @@ log = logging.getLogger(__name__)
 _LINES_BACKLOG_BYTES = 1 << 20  # a daemon that reads this slowly gets the rest later
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """How long what is under way may take, and how long a client's idle connection may wait for one more request."""
+
+    within: float  # seconds
+    idle_within: float
+
+
 class ControlServer:
     """Obeys one daemon at a time: a new connection replaces the one before. Without any, the last table stays in force."""
 
     def __init__(self, proxy: Proxy, path: str, *, version: str) -> None:
-        self.stop_within: asyncio.Future[float] = asyncio.get_running_loop().create_future()  # seconds, once asked to end
+        self.stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()  # done once asked to end
         self._proxy = proxy
         self._path = path
         self._version = version
@@ -111,8 +120,8 @@ class ControlServer:
                 await self._listen(sockets, list(message["addresses"]))
             case "table":
                 await self._apply(message)
-            case "stop" if not self.stop_within.done():
-                self.stop_within.set_result(float(message["within"]))
+            case "stop" if not self.stop.done():
+                self.stop.set_result(Stop(float(message["within"]), float(message.get("idle_within", 0.0))))
 
     async def _listen(self, sockets: list[socket.socket], addresses: list[str]) -> None:
         old, self._listening = self._listening, sockets

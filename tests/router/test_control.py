@@ -23,7 +23,7 @@ from pushd.layout import Layout
 from pushd.model.routing import Route, Target, WebState
 from pushd.router.control import Router
 from pushd.router.link import Link, RouterFailed
-from tests.router.web import App, get
+from tests.router.web import App, get, read_answer
 
 LIMITS = ("tick_seconds=0.02", "queue_seconds=20")
 
@@ -356,6 +356,90 @@ async def test_a_router_of_another_version_is_replaced_without_a_lost_request(
             assert (await get(url, "shop.localhost")).status == 200
 
 
+async def test_a_daemon_killed_while_it_replaces_the_router_leaves_one_that_serves(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the successor has a table, after it has one, and after it has the name: the next daemon ends with one router."""
+    app_id = world.routes.add("shop")
+    async with App() as app:
+        first = world.router()
+        await first.start("127.0.0.1:0")
+        web = target(app)
+        await first.route(app_id, [web], WebState.SERVING)
+        url, routers = first.url, [procfs.identify(pid_of(first))]
+        await first.leave()
+
+        monkeypatch.setattr(pushd, "__version__", "99.0")
+        second = world.router()
+        await second.start("127.0.0.1:0")
+        routers.append(procfs.identify(pid_of(second)))
+        await second.leave()
+        assert (await get(url, "shop.localhost")).status == 200
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Router, "_end_others", _dies_first)
+            third = world.router()
+            await third.start("127.0.0.1:0")
+            routers.append(procfs.identify(pid_of(third)))
+            await third.route(app_id, [web], WebState.SERVING)
+            await third.leave()
+        assert (await get(url, "shop.localhost")).status == 200
+
+        with monkeypatch.context() as patch:
+            patch.setattr("pushd.router.control.find_routers", lambda paths: [])
+            patch.setattr(Router, "_retire", _dies_first)
+            fourth = world.router()
+            await fourth.start("127.0.0.1:0")
+            await fourth.route(app_id, [web], WebState.SERVING)
+            last = procfs.identify(pid_of(fourth))
+            await fourth.leave()
+
+        monkeypatch.undo()  # each router process is of the real version
+        async with started(world.router()) as fifth:
+            assert fifth.url == url
+            await fifth.route(app_id, [web], WebState.SERVING)
+            for who in routers:
+                assert who is not None
+                await proc.ended(who)
+                proc.reap(who.pid)
+            assert procfs.identify(pid_of(fifth)) == last
+            assert (await get(url, "shop.localhost")).status == 200
+
+
+async def _dies_first(*_: object) -> None:
+    """Stands for what a killed daemon did not come to."""
+
+
+async def test_a_kept_connection_gets_its_next_answer_from_a_router_that_is_replaced(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app_id = world.routes.add("shop")
+    async with App() as app:
+        first = world.router()
+        await first.start("127.0.0.1:0")
+        web = target(app)
+        await first.route(app_id, [web], WebState.SERVING)
+        old = procfs.identify(pid_of(first))
+        assert old is not None
+        reader, writer = await asyncio.open_connection(*first.addresses[0])
+        writer.write(b"GET / HTTP/1.1\r\nHost: shop.localhost\r\n\r\n")
+        assert "connection" not in (await read_answer(reader)).headers
+        await first.leave()
+        monkeypatch.setattr(pushd, "__version__", "99.0")
+        async with started(world.router()) as second:
+            await second.route(app_id, [web], WebState.SERVING)
+            headers: dict[str, str] = {}
+            while "connection" not in headers:
+                writer.write(b"GET /next HTTP/1.1\r\nHost: shop.localhost\r\n\r\n")
+                answer = await read_answer(reader)
+                assert (answer.status, answer.body) == (200, b"GET /next")
+                headers = answer.headers
+            assert headers["connection"] == "close"
+            assert await reader.read() == b""
+            writer.close()
+            await proc.ended(old)
+
+
 async def test_something_else_at_the_control_socket_is_not_taken_for_a_router(world: World) -> None:
     server = await asyncio.start_unix_server(
         lambda reader, writer: writer.write(b"\x00\x00\x00\x02{}") or writer.close(), str(world.layout.router_socket)
@@ -440,3 +524,44 @@ async def test_a_change_is_kept_while_no_router_can_be_started(world: World, mon
 
         await switched
         assert (await get(router.url, "shop.localhost", "/")).status == 200
+
+
+async def test_a_switch_is_given_up_when_no_router_can_be_started(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    app_id = world.routes.add("shop")
+    can_start = asyncio.Event()
+
+    async def starts_late(self: Router) -> Link:
+        if not can_start.is_set():
+            raise RouterFailed("cannot start the router: there is no memory")
+        return await start(self)
+
+    start = Router._started
+    async with App() as app, App() as newer, started(world.router()) as router:
+        await router.route(app_id, [target(app)], WebState.SERVING)
+        monkeypatch.setattr(Router, "_started", starts_late)
+        await in_thread(os.kill, pid_of(router), signal.SIGKILL)
+
+        with pytest.raises(Unavailable, match="visitors stay where they are"):
+            await router.route(app_id, [target(newer)], WebState.SERVING, within=0.1)
+
+        await newer.__aexit__(None, None, None)  # a boot that failed ends its dynos
+        can_start.set()
+        assert (await get(router.url, "shop.localhost")).status == 200
+
+
+async def test_a_switch_that_is_given_up_holds_at_no_router(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The router may have put the table in force and not have said so: it must have the older targets again, or be gone."""
+    monkeypatch.setattr("pushd.router.control._ACK_SECONDS", 0.5)
+    app_id = world.routes.add("shop")
+    async with App() as app, App() as newer, started(world.router()) as router:
+        await router.route(app_id, [target(app)], WebState.SERVING)
+        hanging = procfs.identify(pid_of(router))
+        assert hanging is not None
+        os.kill(hanging.pid, signal.SIGSTOP)
+
+        with pytest.raises(Unavailable, match="visitors stay where they are"):
+            await router.route(app_id, [target(newer)], WebState.SERVING, within=0.1)
+
+        assert not procfs.is_alive(hanging)
+        assert (await get(router.url, "shop.localhost")).status == 200
+        assert not newer.tasks

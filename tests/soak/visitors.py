@@ -6,15 +6,14 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 
 from tests.router.web import Answer, read_answer
 from tests.soak.causes import Failure
 
 TIMEOUT_SECONDS = 120.0  # longer than the router holds anybody
-_STREAM_SECONDS = 8.0  # ends within the drain time of a dyno that is replaced
-_STREAM_PIECES = 40
+_PIECES_A_SECOND = 5  # of the fixture's streams
 _BODY = b"x" * 2000
 
 
@@ -41,10 +40,13 @@ class Connection:
 class Visitors:
     """Runs in a thread with a loop of its own, between `__enter__` and `__exit__`."""
 
-    def __init__(self, router: str, apps: list[str]) -> None:
+    def __init__(self, router: str, apps: list[str], *, stream_seconds: float = 8.0, without: Collection[str] = ()) -> None:
+        """`stream_seconds`: less than the drain time of a dyno that is replaced; `without`: kinds of visitors to leave out."""
         host, _, port = router.removeprefix("http://").rpartition(":")
         self.address = (host, int(port))
         self.apps = apps
+        self._stream_seconds = stream_seconds
+        self._without = without
         self.answers: Counter[str] = Counter()  # by kind of visitor
         self.failures: list[Failure] = []
         self.reopened: list[Failure] = []  # kept connections that were found closed; asked again on a new one
@@ -72,7 +74,7 @@ class Visitors:
         ]  # fmt: skip
         async with asyncio.TaskGroup() as group:
             for app in self.apps:
-                for kind, visit in kinds:
+                for kind, visit in [each for each in kinds if each[0] not in self._without]:
                     group.create_task(self._go_on(app, kind, visit), name=f"{app} {kind}")
 
     async def _go_on(self, app: str, kind: str, visit: Callable[[str], Awaitable[None]]) -> None:
@@ -103,7 +105,7 @@ class Visitors:
         await self._rest(0.5)
 
     async def _stream(self, app: str) -> None:
-        await self._once(app, "stream", f"/stream/{_STREAM_SECONDS:g}", more="Connection: close\r\n")
+        await self._once(app, "stream", f"/stream/{self._stream_seconds:g}", more="Connection: close\r\n")
         await self._rest(0.5)
 
     async def _upgraded(self, app: str) -> None:
@@ -177,7 +179,7 @@ class Visitors:
         if kind == "post":
             fits = answer.body == body
         elif kind == "stream":
-            fits = answer.body == b"".join(b"%d " % number for number in range(_STREAM_PIECES))
+            fits = answer.body == b"".join(b"%d " % number for number in range(int(self._stream_seconds * _PIECES_A_SECOND)))
         else:
             fits = answer.body.split(b" ")[0] == app.encode()
         if not fits:

@@ -1,0 +1,67 @@
+"""A daemon of another version takes over: visitors who are there meanwhile lose nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+from pushd.kit import procfs
+from tests.e2e.harness import ROOT, Server, eventually
+from tests.soak.growth import router_pid
+from tests.soak.visitors import Visitors
+
+
+def other_version(folder: Path) -> Path:
+    """This very code under another version, for PYTHONPATH."""
+    shutil.copytree(ROOT / "pushd", folder / "pushd", ignore=shutil.ignore_patterns("__pycache__"))
+    for each in ("buildpacks", "hooks", "systemd", "examples"):
+        (folder / each).symlink_to(ROOT / each)
+    init = folder / "pushd" / "__init__.py"
+    version = next(line for line in init.read_text().splitlines() if line.startswith("__version__"))
+    init.write_text(init.read_text().replace(version, '__version__ = "99.0"'))
+    return folder
+
+
+def test_a_daemon_of_another_version_replaces_the_router_and_no_visitor_notices(own_server: Server, tmp_path: Path) -> None:
+    project = own_server.project(tmp_path / "app", "upgraded", "soaked")
+    project.deploy()
+    upgrade = other_version(tmp_path / "upgrade")
+    old = procfs.identify(router_pid(own_server.data) or 0)
+    assert old is not None
+
+    with Visitors(own_server.endpoints["router"], ["upgraded"], stream_seconds=2, without=("upgraded",)) as visitors:
+        eventually(lambda: visitors.answers["stream"], what="visitors of all kinds")
+        own_server.stop(signal.SIGTERM)
+        own_server.environ["PYTHONPATH"] = str(upgrade)
+        own_server.start()
+        eventually(lambda: not procfs.is_alive(old), what="the end of the old router")
+        answers = visitors.answers.copy()
+        eventually(lambda: all(visitors.answers[kind] > answers[kind] for kind in answers), what="answers of the new router")
+
+    assert visitors.failures == []
+    assert visitors.reopened == []  # nobody sent a request into a connection that was just being closed
+    new = router_pid(own_server.data)
+    assert new != old.pid
+    assert f"PYTHONPATH={upgrade}".encode() in procfs.environ(new or 0)
+    assert {name for name in os.listdir(own_server.data / "run") if name.startswith("router")} == {"router.log", "router.sock"}
+
+
+def test_a_daemon_that_is_killed_fails_no_request(own_server: Server, tmp_path: Path) -> None:
+    project = own_server.project(tmp_path / "app", "unnoticed", "soaked")
+    project.deploy()
+    router = router_pid(own_server.data)
+
+    with Visitors(own_server.endpoints["router"], ["unnoticed"], stream_seconds=2, without=("upgraded",)) as visitors:
+        eventually(lambda: visitors.answers["stream"], what="visitors of all kinds")
+        own_server.stop(signal.SIGKILL)
+        alone = visitors.answers.copy()
+        eventually(lambda: all(visitors.answers[kind] > alone[kind] for kind in alone), what="answers without a daemon")
+        own_server.start()
+        again = visitors.answers.copy()
+        eventually(lambda: all(visitors.answers[kind] > again[kind] for kind in again), what="answers with the next daemon")
+
+    assert visitors.failures == []
+    assert visitors.reopened == []
+    assert router_pid(own_server.data) == router
