@@ -27,6 +27,20 @@ class Identity:
     pid: int
     started: int  # clock ticks after boot
 
+    @property
+    def text(self) -> str:
+        """For `from_text`; to others it says nothing."""
+        return f"{self.boot_id} {self.pid} {self.started}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Identity | None:
+        """None for a text that is none of ours."""
+        try:
+            boot_id, pid, started = text.split()
+            return cls(boot_id, int(pid), int(started))
+        except ValueError:
+            return None
+
 
 @cache
 def boot_id() -> str:

@@ -26,6 +26,7 @@ class Target:
     name: str  # "web.1", for the log line
     port: int  # on 127.0.0.1
     host: str = "127.0.0.1"
+    life: str = ""  # of the process with which the dyno ends, as kit/procfs writes it; "" = not on this machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

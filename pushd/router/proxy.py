@@ -10,12 +10,13 @@ import socket
 from collections.abc import Callable, Sequence
 
 from pushd.kit.aio import Nursery
-from pushd.model.routing import Table
+from pushd.model.routing import Table, Target
 from pushd.router.client import ClientConnection
 from pushd.router.codes import Code
 from pushd.router.exchange import Exchange, Step
 from pushd.router.journal import Journal, refused_line
 from pushd.router.limits import Limits
+from pushd.router.lives import Lives
 from pushd.router.reader import judge_of_requests, judge_of_responses
 from pushd.router.table import Lookup, parse_host
 from pushd.router.targets import AppTraffic, LiveTarget
@@ -46,6 +47,7 @@ class Proxy:
         self.on_refused: Callable[[str], None] = lambda dyno_id: None
         self._lookup = Lookup(_EMPTY)
         self._servers: list[asyncio.Server] = []
+        self._lives = Lives(self.loop, self._on_life_over)
         self._nursery = Nursery("proxy")
 
     async def __aenter__(self) -> Proxy:
@@ -58,6 +60,7 @@ class Proxy:
             client.transport.abort()
         for target in self.targets.values():
             target.close_idle(since=math.inf)
+        self._lives.close()
         await self._nursery.close()
         await asyncio.sleep(0)  # transports that were just cut tell their protocols in the next turn of the loop
 
@@ -90,7 +93,7 @@ class Proxy:
             self.apps[route.app_id], app.route, app.targets = app, route, []
             for target in route.targets:
                 left.pop(target.dyno_id, None)
-                live = self.targets.setdefault(target.dyno_id, LiveTarget(target, app))
+                live = self.targets.get(target.dyno_id) or self._new_target(target, app)
                 live.app, live.leaves_at = app, None
                 app.targets.append(live)
         for live in left.values():
@@ -151,7 +154,8 @@ class Proxy:
     def on_target_refused(self, target: LiveTarget) -> None:
         """A target did not take a connection; look at who waits for it when it is to be tried again."""
         self.on_refused(target.target.dyno_id)
-        self.loop.call_at(target.aside_until, self._on_aside_over, target, target.aside_until)
+        if not target.ended:
+            self.loop.call_at(target.aside_until, self._on_aside_over, target, target.aside_until)
 
     def log_refused(self, raw: bytes, code: Code, *, cause: str, status: int, peer: bytes) -> None:
         """A line for a request whose head could not be read, in the log of the app that its Host names, if it names one."""
@@ -176,10 +180,24 @@ class Proxy:
         except OSError:
             exchange.on_connect_failed("H21")
         else:
-            if exchange.step is Step.CONNECTING:
+            if not self._lives.holds(address.dyno_id):  # it ended before we were connected: to whom, then?
+                target.end()
+                connection.close()
+                exchange.on_connect_failed("H21")
+            elif exchange.step is Step.CONNECTING:
                 exchange.on_connected(connection)
             else:  # the client went away meanwhile
                 target.put_idle(connection, self.loop.time())
+
+    def _new_target(self, target: Target, app: AppTraffic) -> LiveTarget:
+        live = self.targets[target.dyno_id] = LiveTarget(target, app)
+        if not self._lives.watch(target.dyno_id, target.life):
+            live.end()
+        return live
+
+    def _on_life_over(self, dyno_id: str) -> None:
+        if (target := self.targets.get(dyno_id)) is not None:
+            target.end()
 
     def _on_aside_over(self, target: LiveTarget, until: float) -> None:
         if target.aside_until == until:  # it has not refused again; timers come up to a millisecond early
@@ -194,6 +212,7 @@ class Proxy:
 
     def _forget(self, target: LiveTarget) -> None:
         target.close_idle(since=math.inf)
+        self._lives.forget(target.target.dyno_id)
         if self.targets.pop(target.target.dyno_id, None) is not None:
             self.on_drained(target.target.dyno_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ _IDLE_LIMIT = 64  # idle connections kept per target
 class LiveTarget:
     """A target with what is under way at it: requests, idle connections, and how it behaved."""
 
-    __slots__ = ("_refusals", "app", "aside_until", "exchanges", "idle", "leaves_at", "target")
+    __slots__ = ("_refusals", "app", "aside_until", "ended", "exchanges", "idle", "leaves_at", "target")
 
     def __init__(self, target: Target, app: AppTraffic) -> None:
         self.target = target
@@ -29,6 +30,7 @@ class LiveTarget:
         self.idle: list[UpstreamConnection] = []  # the freshest last
         self.aside_until = 0.0  # loop time
         self.leaves_at: float | None = None  # when what is still under way is cut; None while it is in the table
+        self.ended = False  # its dyno has: the port may be anybody's now
         self._refusals = 0
 
     def take_idle(self, now: float, *, within: float) -> UpstreamConnection | None:
@@ -55,9 +57,17 @@ class LiveTarget:
             connection.close()
 
     def set_aside(self, now: float, limits: Limits) -> None:
-        """Leave it alone for a moment that doubles with each refusal in a row."""
+        """Leave it alone for a moment that doubles with each refusal in a row; for ever if its dyno has ended."""
+        if self.ended:
+            return
         self.aside_until = now + min(limits.aside_seconds, _FIRST_ASIDE_SECONDS * 2**self._refusals)
         self._refusals = min(self._refusals + 1, 16)
+
+    def end(self) -> None:
+        """Its dyno has ended: nothing goes there any more. The daemon, if there is one, will send a table without it."""
+        self.ended = True
+        self.aside_until = math.inf
+        self.close_idle(since=math.inf)
 
 
 class AppTraffic:
@@ -92,6 +102,8 @@ class AppTraffic:
         """Why nobody could be found for a request that has waited too long."""
         if not self.targets:
             return "H20"
+        if all(target.ended for target in self.targets):
+            return "H10"
         return "H34" if all(target.aside_until > now for target in self.targets) else "H11"
 
     def backlog(self, limits: Limits) -> int:
