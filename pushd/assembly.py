@@ -143,6 +143,7 @@ def build_story(rooms: Rooms) -> Story:
         disk=rooms.disk,
         nursery=rooms.nursery,
         reach=settings.fetch_private,
+        fetch_seconds=settings.source_timeout_seconds,
     )
     slug_uploads = SlugUploads(
         store=rooms.store,

@@ -23,7 +23,7 @@ from pushd.api.certificate import Certificate
 from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
 from pushd.assembly import Rooms, Story, build_story
-from pushd.builder.builder import Builder
+from pushd.builder.builder import Builder, BuildLimits
 from pushd.builder.detect import installed_buildpacks
 from pushd.builder.fetching import Fetcher
 from pushd.builder.tools import Tools
@@ -32,7 +32,7 @@ from pushd.endpoints import Endpoints, named, web_url
 from pushd.errors import CannotListen
 from pushd.folder import locked, make_operator
 from pushd.kit import crash, sdnotify
-from pushd.kit.aio import Nursery
+from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.clock import Clock, SystemClock
 from pushd.kit.door import Door, door_of, open_door
 from pushd.kit.fetch import Pages
@@ -109,6 +109,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
     stack.push_async_callback(store.close)
     await make_operator(store, layout, settings.domain)
     sandbox = await Sandbox.probe(layout.run, settings.sandbox, data=layout.data)
+    await in_thread(sandbox.end_orphans)
     for protection in sandbox.protections:
         if not protection.on:
             log.warning("protection off", extra={"protection": protection.name, "why": protection.why})
@@ -149,10 +150,11 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
             reach=settings.fetch_private,
             git=None if settings.git_program == "never" else shutil.which("git", path=environ.get("PATH")),
             environ=build_passthrough(environ),
+            within_seconds=settings.source_timeout_seconds,
         ),
         buildpacks=shipped("buildpacks"),
         passthrough=build_passthrough(environ),
-        timeout_seconds=settings.build_timeout_seconds,
+        limits=BuildLimits(source_seconds=settings.source_timeout_seconds, compile_seconds=settings.build_timeout_seconds),
     )
     disk = DiskReserve(layout.data, settings.disk_reserve_bytes)
     return Rooms(

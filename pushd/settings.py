@@ -134,7 +134,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("builds_at_once", "auto", _builds_at_once,
             "Builds that run at the same time, of all apps; further ones wait. auto: one per processor, 4 at most.",
             "count or auto"),
-    Setting("build_timeout_seconds", "3600", _limit_seconds, "A build that takes longer is ended.", "seconds"),
+    Setting("source_timeout_seconds", "600", _limit_seconds,
+            "Checking a commit out, or fetching an archive or buildpacks, is ended when it takes longer.", "seconds"),
+    Setting("build_timeout_seconds", "3600", _limit_seconds, "Buildpacks that take longer are ended.", "seconds"),
     Setting("build_keepalive_seconds", "5", _limit_seconds,
             "While a build is silent, git hears from us this often.", "seconds"),
     Setting("release_phase_timeout_seconds", "3600", _limit_seconds,
@@ -176,6 +178,7 @@ class Settings:
     source_limit_bytes: int
     fetch_private: Reach
     builds_at_once: int
+    source_timeout_seconds: float
     build_timeout_seconds: float
     build_keepalive_seconds: float
     release_phase_timeout_seconds: float

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from asyncio import Lock
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +27,7 @@ from pushd.errors import BuildFailed, Conflict, DiskFull
 from pushd.kit.aio import finish, in_thread
 from pushd.kit.clock import Clock
 from pushd.kit.disk import is_full
+from pushd.kit.proc import machine_memory_bytes
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.model.app import App
@@ -66,6 +68,15 @@ class Slugs(Protocol):
         """Whether its record is still there."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildLimits:
+    """What a build may take; at a limit it is ended, and the pusher told which one it was."""
+
+    source_seconds: float  # the checkout, and the fetch of buildpacks
+    compile_seconds: float  # all buildpacks together
+    processes: int = 2048  # threads count
+
+
 @dataclass(frozen=True, slots=True)
 class Built:
     """What a build gave: a slug that is stored, its folder in place; and the buildpacks that ran.
@@ -91,7 +102,7 @@ class Builder:
         fetcher: Fetches,
         buildpacks: Path,
         passthrough: Mapping[str, str],
-        timeout_seconds: float,
+        limits: BuildLimits,
     ) -> None:
         self._layout = layout
         self._sandbox = sandbox
@@ -101,7 +112,7 @@ class Builder:
         self._fetcher = fetcher
         self._buildpacks = buildpacks  # the folder that holds the installed ones
         self._passthrough = dict(passthrough)  # what builds see of the daemon's environment
-        self._timeout_seconds = timeout_seconds
+        self._limits = limits
         self._locks: WeakValueDictionary[UUID, Lock] = WeakValueDictionary()  # each as long as somebody holds it or waits
         self._shelf = Lock()  # a slug is put on the shelf and stored, or looked for and removed; never both at once
         self._newest: dict[UUID, Slug] = {}  # built by this process: kept although no release may name it yet
@@ -128,7 +139,8 @@ class Builder:
             workshop = Workshop(self._layout, app.id)
             try:
                 await in_thread(_open, workshop, no_cache)
-                await source.checkout(workshop.tree)
+                async with self._source_in_time("the checkout of the source"):
+                    await source.checkout(workshop.tree)
                 declared = await in_thread(_prepare, workshop.tree)
                 compiled = await self._compile(workshop, buildpacks, source.commit, config, settings, transcript)
                 process_types = await in_thread(_process_types, workshop.tree, declared, compiled)
@@ -259,7 +271,8 @@ class Builder:
         packs = installed_buildpacks(self._buildpacks)
         if names:
             transcript.say(tell_buildpacks(names))
-            packs = await find_buildpacks(self._buildpacks, names, self._fetcher, workshop.app_id, workshop.fetched)
+            async with self._source_in_time("the fetch of the buildpacks"):
+                packs = await find_buildpacks(self._buildpacks, names, self._fetcher, workshop.app_id, workshop.fetched)
         try:
             compiled = await run_buildpacks(
                 packs,
@@ -269,8 +282,9 @@ class Builder:
                 every=bool(names),
                 variables={**self._passthrough, "SOURCE_VERSION": commit},
                 config=config,
-                memory_bytes=settings["build-memory-mb"] * _MEGABYTE,
-                within=self._timeout_seconds,
+                memory_bytes=min(settings["build-memory-mb"] * _MEGABYTE, machine_memory_bytes() * 3 // 4),
+                processes=self._limits.processes,
+                within=self._limits.compile_seconds,
                 output=output,
             )
         except BuildFailed as error:
@@ -279,6 +293,21 @@ class Builder:
         if compiled.report:
             log.info("buildpack report", extra={"app": workshop.app_id, "report": output.clean_text(compiled.report)})
         return compiled
+
+    @asynccontextmanager
+    async def _source_in_time(self, what: str) -> AsyncIterator[None]:
+        """Raises: BuildFailed when what is done within takes too long."""
+        limit = self._limits.source_seconds
+        try:
+            async with asyncio.timeout(limit) as deadline:
+                yield
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            raise BuildFailed(
+                f"{what} did not end within {limit:g} seconds and was stopped",
+                remedy="The operator can raise source_timeout_seconds.",
+            ) from error
 
     def _lock(self, workshop_id: UUID) -> Lock:
         return self._locks.setdefault(workshop_id, Lock())

@@ -13,6 +13,7 @@ from pushd.builder.redact import BuildOutput
 from pushd.builder.tools import Tools
 from pushd.builder.workshop import Workshop
 from pushd.errors import BuildFailed
+from pushd.kit.bounds import TookTooMuch
 from pushd.kit.proc import RanTooLong
 from pushd.model.app import STACK
 from pushd.model.secret import Environ
@@ -30,7 +31,7 @@ class Confines(Protocol):
     """What we need of the sandbox."""
 
     async def run(self, view: View, argv: Sequence[str], *, on_output: Callable[[bytes], None], within: float) -> int:
-        """Run one program to its end, with HOME naming its view's root. Raises: RanTooLong, OSError."""
+        """Run one program to its end, with HOME naming its view's root. Raises: RanTooLong, TookTooMuch, OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +56,18 @@ async def run_buildpacks(
     variables: Mapping[str, str],
     config: Mapping[str, str],
     memory_bytes: int,
+    processes: int,
     within: float,
     output: BuildOutput,
 ) -> Compiled:
     """Let buildpacks detect and compile the app in `workshop.tree`: the first that fits, or `every` one in order.
 
     `variables`: what builds see of the daemon's environment. `config` goes to ENV_DIR and into no environment.
-    Raises: BuildFailed when none fits, one fails, or the time is over.
+    Raises: BuildFailed when none fits, one fails, the time is over, or they take too much.
     """
     copies = workshop.furnish(packs, config)
-    view = _view(workshop, tools, variables, memory_bytes)
+    limits = Limits(scratch_bytes=_SCRATCH_BYTES, memory_bytes=memory_bytes, processes=processes, low_priority=True)
+    view = _view(workshop, tools, variables, limits)
     argv = ["/bin/bash", str(workshop.side / RUNNER.name), "all" if every else "first"]
     argv += [str(folder) for folder in (workshop.cache, workshop.env_dir, workshop.result, *copies)]
     (workshop.side / RUNNER.name).write_bytes(RUNNER.read_bytes())
@@ -72,9 +75,11 @@ async def run_buildpacks(
         status = await sandbox.run(view, argv, on_output=output.write, within=within)
     except RanTooLong as error:
         raise BuildFailed(
-            f"the build did not end within {within:g} seconds and was stopped",
+            f"the buildpacks did not end within {within:g} seconds and were stopped",
             remedy="See in its output where it waits; the operator can raise build_timeout_seconds.",
         ) from error
+    except TookTooMuch as error:
+        raise _too_much(error) from error
     finally:
         output.flush()
     if status != 0:
@@ -94,7 +99,7 @@ def parse_release(text: str) -> Mapping[str, str]:
     return types
 
 
-def _view(workshop: Workshop, tools: Tools, variables: Mapping[str, str], memory_bytes: int) -> View:
+def _view(workshop: Workshop, tools: Tools, variables: Mapping[str, str], limits: Limits) -> View:
     certificates = {Path(variables[name]) for name in _CERTIFICATES if variables.get(name)}
     unseen = [path for path in certificates if path.exists() and not any(map(path.is_relative_to, _ALWAYS_SEEN))]
     temporary = workshop.side / "tmp"
@@ -116,7 +121,7 @@ def _view(workshop: Workshop, tools: Tools, variables: Mapping[str, str], memory
         kind=Kind.BUILD,
         root=workshop.tree,
         environ=Environ(environ),
-        limits=Limits(scratch_bytes=_SCRATCH_BYTES, memory_bytes=memory_bytes, low_priority=True),
+        limits=limits,
         read_only=tuple(map(Bind, (tools.uv, *tools.collections, *sorted(unseen)))),
         read_write=(Bind(temporary, at=Path("/tmp")), *map(Bind, (workshop.side, workshop.cache, workshop.environments))),
         interpreters=() if any(map(tools.python.is_relative_to, tools.collections)) else (tools.python,),
@@ -142,6 +147,19 @@ def _compiled(workshop: Workshop) -> Compiled:
         environment=environment,
         suggestion=workshop.answer("suggestion"),
         report=workshop.answer("report"),
+    )
+
+
+def _too_much(excess: TookTooMuch) -> BuildFailed:
+    if excess.what == "memory":
+        return BuildFailed(
+            f"the build took {excess.taken >> 20} MB of memory, more than {excess.limit >> 20} MB, and was ended",
+            remedy="Let it do less at once, or raise the app's setting build-memory-mb: it holds for all processes of a build "
+            "together, up to three quarters of the server's memory.",
+        )
+    return BuildFailed(
+        f"the build ran more than {excess.limit} processes and threads, and was ended",
+        remedy="Look for what starts itself again without end; `make -j` without a number does, too.",
     )
 
 

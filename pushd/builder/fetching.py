@@ -30,7 +30,6 @@ from pushd.model.buildpack import shown
 log = logging.getLogger(__name__)
 
 LIMIT_BYTES = 500 << 20
-WITHIN_SECONDS = 300.0
 _STOP_SECONDS = 30.0
 _BLOCK_BYTES = 1024  # of the shell's `ulimit -f`
 _ARCHIVES = (".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar", ".zip")
@@ -46,6 +45,7 @@ class Fetcher:
     reach: Reach
     git: str | None  # the program; None where there is none
     environ: Mapping[str, str]  # what of the daemon's environment builds may see
+    within_seconds: float  # for each step
 
     async def fetch(self, app_id: UUID, url: str, into: Path) -> None:
         """Put a buildpack's files into a new folder. Raises: BuildFailed with the reason, without a log-in of the URL."""
@@ -54,7 +54,7 @@ class Fetcher:
         archive = into.with_suffix(".fetched")
         try:
             if urlsplit(address).path.endswith(_ARCHIVES):
-                await download(address, archive, limit_bytes=LIMIT_BYTES, within=WITHIN_SECONDS, reach=self.reach)
+                await download(address, archive, limit_bytes=LIMIT_BYTES, within=self.within_seconds, reach=self.reach)
             else:
                 await self._fetch_by_git(app_id, address, branch, archive)
             await in_stoppable_thread(partial(unpack, archive, into, limit_bytes=2 * LIMIT_BYTES), within=_STOP_SECONDS)
@@ -126,7 +126,7 @@ class Fetcher:
             environ["GIT_SSL_CAINFO"] = bundle
         said = bytearray()
         argv = ["/bin/sh", "-c", _LIMITED, "sh", self.git, *words]
-        if await proc.run(argv, env=environ, on_output=said.extend, within=WITHIN_SECONDS) != 0:
+        if await proc.run(argv, env=environ, on_output=said.extend, within=self.within_seconds) != 0:
             raise CannotFetch(_reason(bytes(said)))
 
     @staticmethod

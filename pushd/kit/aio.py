@@ -102,6 +102,20 @@ async def first(*works: Coroutine[Any, Any, Any]) -> int:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def guarded(work: Coroutine[Any, Any, T], guard: Coroutine[Any, Any, Any]) -> T:
+    """What `work` gives, unless `guard` fails first: then that is raised. The other one is cancelled and gone either way."""
+    working, guarding = asyncio.create_task(work), asyncio.create_task(guard)
+    try:
+        await asyncio.wait([working, guarding], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            await guarding
+        return await working
+    finally:
+        working.cancel()
+        guarding.cancel()
+        await asyncio.gather(working, guarding, return_exceptions=True)
+
+
 async def finish(cleanup: Awaitable[T], *, within: float) -> T:
     """Await `cleanup` even while we are being cancelled, for at most `within` seconds; re-raises the cancellation after.
 

@@ -22,12 +22,15 @@ from uuid import uuid4
 import psutil
 
 from pushd.kit import procfs
-from pushd.kit.aio import finish, in_thread
-from pushd.kit.procfs import Identity
+from pushd.kit.aio import finish, guarded, in_thread
+from pushd.kit.bounds import Bounds, TookTooMuch, watch
+from pushd.kit.cgroups import Group
+from pushd.kit.procfs import Family, Identity
 
 log = logging.getLogger(__name__)
 
 MARK = "PUSHD_RUN_ID"  # `run` adds it to the environment, to find again what the program started
+OWNER = "PUSHD_RUN_OF"  # and this one if asked to, for a later daemon to find what nobody could end
 _CHUNK_BYTES = 1 << 16
 _KILL_WITHIN_SECONDS = 10.0
 _DEFAULT_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -52,28 +55,38 @@ async def run(
     stdin: int | None = None,
     fds: Mapping[int, int] | None = None,
     grace: float = 1.0,
+    bounds: Bounds | None = None,
+    owner: str | None = None,
 ) -> int:
     """Run one program in a session of its own and give its exit status, 128 + N after signal N.
 
     Output:  stdout and stderr merged, handed to `on_output` in the loop as it comes, complete when we return.
     End:     what the program started and left behind is killed, also after a normal end. At the deadline, on cancellation
-             and when `on_output` raises: TERM to all of it, `grace` seconds, KILL.
+             and when `on_output` raises: TERM to all of it, `grace` seconds, KILL. Out of `bounds`: KILL at once.
     stdin:   a file descriptor to read from; /dev/null without one. `fds`: number in the program -> ours.
-    Raises:  RanTooLong after `within` seconds; OSError when the program cannot be started.
+    owner:   whose program this is: `orphans_of` finds what is left of it when we are killed.
+    Raises:  RanTooLong after `within` seconds; TookTooMuch; OSError when the program cannot be started.
     """
     mark = (MARK, str(uuid4()))
+    env = {**env, mark[0]: mark[1], **({OWNER: owner} if owner is not None else {})}
     reading, writing = os.pipe2(os.O_CLOEXEC)
     try:
         try:
-            pid = spawn(argv, env={**env, mark[0]: mark[1]}, cwd=cwd, stdin=stdin, stdout=writing, stderr=writing, fds=fds)
+            pid = spawn(argv, env=env, cwd=cwd, stdin=stdin, stdout=writing, stderr=writing, fds=fds)
         finally:
             os.close(writing)
         tree, status = Tree(procfs.identify(pid), mark), None
         try:
             async with asyncio.timeout(within):
-                status = await _follow(pid, reading, on_output, grace)
+                following = _follow(pid, reading, on_output, grace)
+                watching = None if bounds is None else watch(bounds, tree.look, pss_bytes)
+                status = await (following if watching is None else guarded(following, watching))
+        except TookTooMuch:
+            grace = 0
+            raise
         finally:
-            await finish(_end(tree, grace if status is None else 0), within=grace + 2 * _KILL_WITHIN_SECONDS)
+            group = None if bounds is None else bounds.group
+            await finish(_end(tree, grace if status is None else 0, group), within=grace + 3 * _KILL_WITHIN_SECONDS)
             if status is None:
                 reap(pid)
     except TimeoutError as error:
@@ -141,6 +154,22 @@ class Tree:
         everyone = roots.union(*(procfs.descendants(pid) for pid in roots))
         return {who for pid in everyone - self.spared if (who := procfs.identify(pid)) is not None}
 
+    def look(self, enough: int) -> Family:
+        """Who lives now at a quick look, which is done once there are more than `enough` tasks, however fast they fork.
+
+        Who leaves the tree inside a pid namespace is the child of its first process then; elsewhere the mark tells.
+        """
+        found = self._near(enough)
+        if found.tasks > enough or any(map(procfs.leads_namespace, found.pids)):
+            return found
+        roots = found.pids.union(procfs.marked(*self.mark, patient=False)) - self.spared
+        return procfs.family(roots, enough=enough)
+
+    def _near(self, enough: int = 64) -> Family:
+        """The root and the descendants that are nearest to it."""
+        roots = [self.root.pid] if self.root is not None and procfs.is_alive(self.root) else []
+        return procfs.family(roots, enough=enough)
+
     def signal(self, number: int) -> None:
         """Send one signal to each of them."""
         for who in self.freeze() if number == signal.SIGKILL else self.members():
@@ -162,6 +191,10 @@ class Tree:
     def kill(self, within: float = _KILL_WITHIN_SECONDS) -> bool:
         """KILL until nobody is left, also of those who fork meanwhile; blocks. False if some do not die within the time."""
         deadline = time.monotonic() + within
+        leaders = {who for pid in self._near().pids if procfs.leads_namespace(pid) and (who := procfs.identify(pid))}
+        for who in leaders:
+            send(who, signal.SIGKILL)  # the kernel ends all in there, however fast they fork, before this one is dead
+        wait_blocking(leaders, within=within)
         while living := self.freeze():
             if time.monotonic() > deadline:
                 return False
@@ -169,6 +202,11 @@ class Tree:
                 send(who, signal.SIGKILL)
             wait_blocking(living, within=1.0)
         return True
+
+
+def orphans_of(owner: str) -> Tree:
+    """What `run` started for this owner and nobody ended, because the daemon that did was killed."""
+    return Tree(None, (OWNER, owner))
 
 
 def send(who: Identity, number: int) -> bool:
@@ -246,6 +284,11 @@ def reap(pid: int) -> int | None:
     return result.si_status if result.si_code == os.CLD_EXITED else 128 + result.si_status
 
 
+def machine_memory_bytes() -> int:
+    """All memory of this machine."""
+    return int(psutil.virtual_memory().total)
+
+
 def rss_bytes(of: Sequence[int]) -> int:
     """Resident memory of these processes; pages that they share count for each. About 0.04 ms per process."""
     return sum(_memory(pid, exact=False) for pid in of)
@@ -305,11 +348,13 @@ def _read(reading: int) -> bytes | None:
         return None
 
 
-async def _end(tree: Tree, grace: float) -> None:
+async def _end(tree: Tree, grace: float, group: Group | None) -> None:
     """End what still lives."""
     if grace > 0:
         await in_thread(tree.signal, signal.SIGTERM)
         await in_thread(_await_end, tree, grace)
+    if group is not None and not await in_thread(group.kill):
+        log.error("a control group does not end", extra={"group": group.doors[0].parent})
     if not await in_thread(tree.kill):
         log.error("processes do not die", extra={"pids": sorted(who.pid for who in tree.members())})
 

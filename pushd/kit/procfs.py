@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import socket
 import struct
 import time
@@ -13,6 +14,8 @@ from functools import cache
 from pathlib import Path
 
 _ENDED = (b"Z", b"X", b"x")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_NSPID = re.compile(rb"^NSpid:(.*)$", re.MULTILINE)
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD in the kernel's include/linux/sched.h
 _LOOKS, _LOOK_AGAIN_SECONDS = 100, 0.0005
 _NS_GET_USERNS = 0xB701  # in the kernel's include/uapi/linux/nsfs.h; on architectures that count as x86 and ARM do
@@ -66,6 +69,55 @@ def is_alive(identity: Identity) -> bool:
     return identify(identity.pid) == identity
 
 
+def rss_bytes(pid: int) -> int:
+    """Its resident memory; pages that it shares count in full. 0 when it is gone. Source: proc(5), /proc/pid/statm."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError):
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Some processes with all below them, and how many tasks (threads) they are."""
+
+    pids: frozenset[int]
+    tasks: int
+
+
+def family(roots: Iterable[int], *, enough: int) -> Family:
+    """These and their descendants, nearest first; once there are more than `enough` tasks nobody else is looked for."""
+    pids: dict[int, None] = dict.fromkeys(roots)
+    tasks, line = 0, list(pids)
+    for pid in line:  # grows while we walk it
+        found = 0
+        try:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                found += 1
+                for child in Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split():
+                    if int(child) not in pids:
+                        pids[int(child)] = None
+                        line.append(int(child))
+        except OSError:
+            pass
+        tasks += found
+        if tasks > enough:
+            break
+    return Family(frozenset(pids), tasks)
+
+
+def leads_namespace(pid: int) -> bool:
+    """Whether it is the first process of a pid namespace below ours: all in there die with it.
+
+    Source: proc(5), /proc/pid/status, NSpid: its pid in each namespace, ours first.
+    """
+    try:
+        found = _NSPID.search(Path(f"/proc/{pid}/status").read_bytes())
+    except OSError:
+        return False
+    return found is not None and len(pids := found[1].split()) > 1 and pids[-1] == b"1"
+
+
 def children(pid: int) -> list[int]:
     """Pids of the direct children, those of all its threads; none when it is gone."""
     found: list[int] = []
@@ -93,23 +145,23 @@ def session(pid: int) -> int | None:
         return None
 
 
-def marked(name: str, value: str) -> list[int]:
+def marked(name: str, value: str, *, patient: bool = True) -> list[int]:
     """Pids of all processes that started with `name=value` in their environment, as far as we may look.
 
     A mark finds what left the tree and the session (double fork, setsid); zombies have no environment.
     """
     mark = f"{name}={value}".encode()
-    return [pid for pid in pids() if mark in environ(pid)]
+    return [pid for pid in pids() if mark in environ(pid, patient=patient)]
 
 
-def environ(pid: int) -> Sequence[bytes]:
+def environ(pid: int, *, patient: bool = True) -> Sequence[bytes]:
     """The variables that it started with; none for kernel threads, for who is gone, and if we may not look.
 
-    In the middle of an exec, and of its end, a process has none for a moment: then we look again, for 50 ms at most.
+    In the middle of an exec, and of its end, a process has none for a moment: a patient one looks again, for 50 ms at most.
     """
     try:
-        for _ in range(_LOOKS):
-            if (found := Path(f"/proc/{pid}/environ").read_bytes()) or not _is_between(pid):
+        for _ in range(_LOOKS if patient else 1):
+            if (found := Path(f"/proc/{pid}/environ").read_bytes()) or not patient or not _is_between(pid):
                 return found.split(b"\0")[:-1]
             time.sleep(_LOOK_AGAIN_SECONDS)
     except OSError:

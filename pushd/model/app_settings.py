@@ -46,7 +46,7 @@ APP_SETTINGS: tuple[AppSetting, ...] = (
     AppSetting("ref-delete", "allow", "Deleting branches that do not deploy: allow or refuse.", one_of("allow", "refuse")),
     AppSetting("pack-limit-mb", "2048", "Largest pack that a push may send.", count(1, 1_000_000)),
     AppSetting("slug-limit-mb", "1024", "Largest slug that a build may make (Heroku: 1 GB).", count(1, 1_000_000)),
-    AppSetting("build-memory-mb", "4096", "Memory that one process of a build may take.", count(64, 1_000_000)),
+    AppSetting("build-memory-mb", "4096", "Memory that a build may take, all its processes together.", count(64, 1_000_000)),
     AppSetting("probe", "http", "A web dyno is ready when it answers (http) or listens (port).", one_of("http", "port")),
     AppSetting("probe-path", "/", "Path of the request that a new web dyno must answer.", _path),
     AppSetting("boot-timeout-seconds", "60", "Time for a new web dyno to become ready (R10).", seconds(1, 600)),

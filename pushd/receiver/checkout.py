@@ -16,12 +16,13 @@ from dulwich.object_store import BaseObjectStore
 from dulwich.objects import Commit, ObjectID
 
 from pushd.errors import DiskFull, PushdError
-from pushd.kit.aio import in_thread
+from pushd.kit.aio import in_stoppable_thread, in_thread
 from pushd.receiver.objects import open_store
 from pushd.receiver.trees import FOLDER, LINK, PROGRAM, SUBMODULE, Entry, EvilTree, read_tree, shown
 
 DEPTH_LIMIT = 200
 _DESCRIPTION_LIMIT = 200
+_STOP_SECONDS = 30.0
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _ONLY_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -58,30 +59,39 @@ class CommitSource:
         """
         if self._guard is not None:
             await self._guard()
-        await in_thread(self._checkout, folder)
+        await in_stoppable_thread(self._checkout, folder, within=_STOP_SECONDS)
 
-    def _checkout(self, folder: Path) -> None:
+    def _checkout(self, folder: Path, *, stopped: Callable[[], bool]) -> None:
         with open_store(*self._objects) as store:
             try:
                 commit = store[ObjectID(self.commit.encode())]
                 assert isinstance(commit, Commit)
-                tree = _Tree(store, commit.tree, at=b"", depth=0)
+                tree = _Tree(store, commit.tree, at=b"", depth=0, stopped=stopped)
                 with _opened(folder) as descriptor:
                     tree.write(descriptor)
             except EvilTree as error:
                 raise CannotCheckOut(f"cannot check out {self.commit[:7]}: {error}", remedy=_REWRITE) from error
             except KeyError as error:
                 raise CannotCheckOut(f"cannot check out {self.commit[:7]}: an object is missing", remedy=_PUSH_ANEW) from error
+            except _Stopped:
+                return  # nobody waits for it
+
+
+class _Stopped(Exception):
+    """The build was cancelled, or its time is over."""
 
 
 class _Tree:
     """One folder of the commit, with all below it; made only if every name in it is harmless."""
 
-    def __init__(self, store: BaseObjectStore, id_: bytes, *, at: bytes, depth: int) -> None:
+    def __init__(self, store: BaseObjectStore, id_: bytes, *, at: bytes, depth: int, stopped: Callable[[], bool]) -> None:
+        if stopped():
+            raise _Stopped
         if depth > DEPTH_LIMIT:
             raise EvilTree(f"its folders are nested more than {DEPTH_LIMIT} deep")
         self._store = store
         self._at = at
+        self._stopped = stopped
         self._entries = list(read_tree(store.get_raw(ObjectID(id_))[1]))
         self._folders: dict[bytes, _Tree] = {}
         for entry in self._entries:
@@ -93,10 +103,12 @@ class _Tree:
                     "git add PATH), or install it through requirements.txt.",
                 )
             if entry.mode == FOLDER:
-                self._folders[entry.name] = _Tree(store, _hex(entry.id), at=path + b"/", depth=depth + 1)
+                self._folders[entry.name] = _Tree(store, _hex(entry.id), at=path + b"/", depth=depth + 1, stopped=stopped)
 
     def write(self, folder: int) -> None:
         for entry in self._entries:
+            if self._stopped():
+                raise _Stopped
             try:
                 self._write_entry(entry, folder)
             except OSError as error:

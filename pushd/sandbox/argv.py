@@ -6,7 +6,8 @@ must not see them: LD_PRELOAD as a config var would otherwise run the app's code
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,12 @@ from pushd.sandbox.view import APP, STANDARD_PATH, Kind, Limits, View
 
 ARGUMENTS_FD = 9  # where bubblewrap reads its arguments: none of them, no path and no variable, stands in a command line
 STATUS_FD = 3  # where it reports the pid of its namespace's first process, and the exit status
+
+# First to go when the machine runs out of memory. The I/O priority counts where the disk's scheduler knows it (bfq), for
+# reads and direct writes.
+_LOW = """renice -n 19 -p $$ >/dev/null 2>&1
+ionice -c 2 -n 7 -p $$ >/dev/null 2>&1
+echo 1000 2>/dev/null >/proc/self/oom_score_adj"""
 
 # Priority of the whole session, 10: against a busy app a build gets a tenth of the core. At 19 it would get a fiftieth, and a
 # push of two seconds would take minutes on a machine whose apps are busy. nice alone does nothing across sessions. Without
@@ -46,8 +53,8 @@ def home(way: Way, view: View) -> Path:
     return view.root if view.scratch is None else view.scratch / COPY
 
 
-def chain(way: Way, view: View) -> list[str]:
-    """What to start; the program's own argv goes behind it.
+def chain(way: Way, view: View, *, doors: Sequence[Path] = ()) -> list[str]:
+    """What to start; the program's own argv goes behind it. `doors` are those of the control group that it enters first.
 
     Each link replaces the one before (exec), so the process that we start becomes bubblewrap's monitor, or the program.
     """
@@ -55,7 +62,7 @@ def chain(way: Way, view: View) -> list[str]:
     if way.overlay and view.kind is Kind.DYNO:
         user = ["--user", "--map-root-user"] if way.user_namespace else []
         enter = ["/usr/bin/env", "unshare", *user, "--mount", "--"]
-    script = "\n".join((*_limits(view.limits, way), *_root(way, view)))
+    script = "\n".join((*map(_enter, doors), *_limits(view.limits, way), *_root(way, view)))
     inner: list[str] = []
     if way.bubblewrap is not None:
         inner = [str(way.bubblewrap), "--args", str(ARGUMENTS_FD), "--"]
@@ -148,18 +155,24 @@ def _is_shown(path: Path, covered: Iterable[Path], hidden: Path | None) -> bool:
     return any(each == hidden or hidden in each.parents for each in above) or path == hidden
 
 
+def _enter(door: Path) -> str:
+    """A shell line. Who cannot enter goes on without: the watch over builds does not depend on it."""
+    return f"echo $$ 2>/dev/null >{shlex.quote(str(door))}"
+
+
 def _limits(limits: Limits, way: Way) -> Iterator[str]:
     """Shell lines. A limit that the machine keeps lower stays as it is; dash and bash name the process limit differently."""
     yield "ulimit -c 0"
     yield f"ulimit -n {limits.open_files} 2>/dev/null"
     if way.bubblewrap is not None and way.user_namespace:  # elsewhere it would count all processes of the daemon's user
-        yield f"ulimit -p {limits.processes} 2>/dev/null || ulimit -u {limits.processes} 2>/dev/null"
+        most = 2 * limits.processes  # above what a build is ended at: one that cannot fork would only hang
+        yield f"ulimit -p {most} 2>/dev/null || ulimit -u {most} 2>/dev/null"
     if limits.memory_bytes is not None:
         yield f"ulimit -d {limits.memory_bytes // 1024}"
     if limits.low_priority:
         if way.bubblewrap is None:
             yield _GIVE_WAY
-        yield "renice -n 19 -p $$ >/dev/null 2>&1"
+        yield _LOW
 
 
 def _root(way: Way, view: View) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import shutil
@@ -11,8 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from uuid import uuid4
 
 from pushd.kit import proc, procfs
+from pushd.kit.aio import in_thread
+from pushd.kit.bounds import Bounds
+from pushd.kit.cgroups import Group, Groups
 from pushd.model.secret import Environ
 from pushd.sandbox import argv as argvs
 from pushd.sandbox import enter as enters
@@ -25,6 +30,7 @@ log = logging.getLogger(__name__)
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where the chain finds mount, cp and so on
 _TRIAL_SECONDS = 20.0
 _TRIAL_BYTES = 1 << 20
+_LOW_SHARE = 0.1  # of the processor against one app; why not less: see argv.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +62,18 @@ class Confined:
 class Sandbox:
     """Confines programs in the best way that works here."""
 
-    def __init__(self, way: Way, protections: Sequence[Protection] = (), *, hidden: Path | None = None) -> None:
+    def __init__(
+        self,
+        way: Way,
+        protections: Sequence[Protection] = (),
+        *,
+        hidden: Path | None = None,
+        groups: Groups | None = None,
+    ) -> None:
         self.way = way
         self.protections = tuple(protections)
         self._hidden = hidden
+        self._groups = groups
         self._system: System = find_system()
 
     @classmethod
@@ -70,29 +84,37 @@ class Sandbox:
 
         `folder` must exist and lie on the disk of the slugs; nothing stays in it. `mode` "off" runs programs plainly.
         """
+        groups = None if data is None else await in_thread(Groups.find, owner_of(data))
+
+        def found(way: Way, why_not: str) -> Sandbox:
+            return cls(way, _protections(way, why_not, groups), hidden=data, groups=groups)
+
         if mode == "off":
-            return cls(Way(), _protections(Way(), "it is switched off by the setting sandbox = off"), hidden=data)
+            return found(Way(), "it is switched off by the setting sandbox = off")
         program = shutil.which("bwrap", path=search_path)
         if program is None:
-            return cls(Way(), _protections(Way(), "bwrap is not installed: apt-get install bubblewrap"), hidden=data)
+            return found(Way(), "bwrap is not installed: apt-get install bubblewrap")
         failures: list[str] = []
         for way in _ways(Path(program)):
             sandbox = cls(way, hidden=data)
             failure = await sandbox._try(folder)
             if failure is None:
-                return cls(way, _protections(way, "; ".join(failures)), hidden=data)
+                return found(way, "; ".join(failures))
             failures.append(failure)
-        return cls(Way(), _protections(Way(), failures[-1]), hidden=data)
+        return found(Way(), failures[-1])
 
     @property
     def confines(self) -> bool:
         """Whether programs are behind bubblewrap; else they run plainly."""
         return self.way.bubblewrap is not None
 
-    def confine(self, view: View) -> Confined:
-        """Make ready to start one program with this view. Raises: OSError when the machine has no memory for it."""
+    def confine(self, view: View, *, group: Group | None = None) -> Confined:
+        """Make ready to start one program with this view, in this control group.
+
+        Raises: OSError when the machine has no memory for it.
+        """
         home = argvs.home(self.way, view)
-        prefix = tuple(argvs.chain(self.way, view))
+        prefix = tuple(argvs.chain(self.way, view, doors=group.doors if group is not None else ()))
         if self.way.bubblewrap is None:
             variables = {"PATH": STANDARD_PATH} | dict(view.environ) | {"HOME": str(home)}
             if view.scratch is not None:
@@ -127,11 +149,50 @@ class Sandbox:
     async def run(
         self, view: View, argv: Sequence[str], *, on_output: Callable[[bytes], None], within: float, stdin: int | None = None
     ) -> int:
-        """Run one program confined, to its end, and give its exit status; see `kit.proc.run`. Raises: RanTooLong, OSError."""
-        with self.confine(view) as confined:
-            return await proc.run(
-                [*confined.argv, *argv], env=confined.env, on_output=on_output, within=within, stdin=stdin, fds=confined.fds
-            )
+        """Run one program confined, to its end, and give its exit status; see `kit.proc.run`.
+
+        Raises: RanTooLong; TookTooMuch when all that it started takes more than the view's limits; OSError.
+        """
+        group = await in_thread(self._new_group, view.limits)
+        bounds = Bounds(tasks=view.limits.processes, memory_bytes=view.limits.memory_bytes, group=group)
+        try:
+            with self.confine(view, group=group) as confined:
+                return await proc.run(
+                    [*confined.argv, *argv],
+                    env=confined.env,
+                    on_output=on_output,
+                    within=within,
+                    stdin=stdin,
+                    fds=confined.fds,
+                    bounds=bounds,
+                    owner=None if self._hidden is None else owner_of(self._hidden),
+                )
+        except OSError:  # it was never started
+            if group is not None:
+                await in_thread(group.kill)
+            raise
+
+    def end_orphans(self) -> None:
+        """End what a killed daemon of this data folder ran and could not end. Blocks."""
+        for group in [] if self._groups is None else self._groups.left():
+            group.kill()
+        if self._hidden is None:
+            return
+        orphans = proc.orphans_of(owner_of(self._hidden))
+        if left := orphans.members():
+            log.warning("ended orphans of builds", extra={"count": len(left), "all": orphans.kill()})
+
+    def _new_group(self, limits: Limits) -> Group | None:
+        """For one program, which `kit.proc.run` ends with it; None where there is none."""
+        if self._groups is None:
+            return None
+        try:
+            group = self._groups.make(str(uuid4()))
+            group.bound(tasks=limits.processes, share=_LOW_SHARE if limits.low_priority else 1)
+        except OSError as error:
+            log.warning("no control group", extra={"cause": str(error)})
+            return None
+        return group
 
     async def _try(self, folder: Path) -> str | None:
         """Start a program with a dyno's view and one with a build's; None if both hold, else what went wrong."""
@@ -173,7 +234,12 @@ def _ways(program: Path) -> list[Way]:
     return ways
 
 
-def _protections(way: Way, why_not: str) -> list[Protection]:
+def owner_of(data: Path) -> str:
+    """How what we run is marked as ours; builds may read it, and do not learn from it where the data folder is."""
+    return f"pushd-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+
+
+def _protections(way: Way, why_not: str, groups: Groups | None) -> list[Protection]:
     """What `serve --check` and the daemon's log say."""
     on = way.bubblewrap is not None
     confined = "own files, processes, IPC and /tmp, by bubblewrap" if on else why_not
@@ -184,12 +250,15 @@ def _protections(way: Way, why_not: str) -> list[Protection]:
     else:
         privileges = "programs have no capability" if on else why_not
         processes = "the kernel exempts root from it" if on else why_not
+    autogroups = Path("/proc/self/autogroup").exists()
+    by = "by control groups" if groups is not None else "by the kernel's autogroups"
     return [
         Protection("sandbox", on, confined),
         Protection("private /app", True, layer),
         Protection("no privileges", on, privileges),
         Protection("process limit", way.user_namespace, processes),
-        Protection("build priority", Path("/proc/self/autogroup").exists(), "by the kernel's autogroups and nice"),
+        Protection("build limits", True, "by control groups" if groups is not None else "counted four times a second"),
+        Protection("build priority", groups is not None or autogroups, by),
     ]
 
 

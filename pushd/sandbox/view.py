@@ -34,11 +34,15 @@ class Bind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one program may take. Where no sandbox works, `processes` and `scratch_bytes` cannot be held."""
+    """What one program may take. A build that takes more, all its processes together, is ended.
+
+    The kernel holds each process to `memory_bytes` (RLIMIT_DATA), and a user namespace to twice `processes` (RLIMIT_NPROC: a
+    program that cannot fork would only hang). Without a sandbox nothing holds `scratch_bytes`.
+    """
 
     scratch_bytes: int  # of each of: the private layer on /app, /tmp, /dev/shm; they live in memory
-    memory_bytes: int | None = None  # data of each single process (RLIMIT_DATA); None: no limit
-    processes: int = 4096  # threads count; not held while programs run as root (uid 0 is exempt from RLIMIT_NPROC)
+    memory_bytes: int | None = None  # None: no limit
+    processes: int = 2048  # threads count
     open_files: int = 65536
     low_priority: bool = False  # gives way to everything else on the machine; for builds
 

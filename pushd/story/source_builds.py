@@ -31,7 +31,6 @@ from pushd.story.uploads import Uploads
 log = logging.getLogger(__name__)
 
 NOT_LIVE = "This build is not live; nothing has changed for visitors."
-_FETCH_SECONDS = 600.0
 _STOP_SECONDS = 30.0
 
 
@@ -56,6 +55,7 @@ class SourceBuilds:
         disk: DiskReserve,
         nursery: Nursery,
         reach: Reach,
+        fetch_seconds: float,
     ) -> None:
         self._store = store
         self._deploys = deploys
@@ -64,6 +64,7 @@ class SourceBuilds:
         self._disk = disk
         self._nursery = nursery
         self._reach = reach
+        self._fetch_seconds = fetch_seconds
 
     async def start(self, app: App, archive: Archive, user: User, *, buildpacks: Sequence[str] = ()) -> Build:
         """A pending build, which goes on in the background. Raises: InvalidParams when nothing was uploaded, DiskFull."""
@@ -86,7 +87,7 @@ class SourceBuilds:
     async def _carry_on(
         self, app: App, build: Build, archive: Archive, user: User, buildpacks: Sequence[str], transcript: Transcript
     ) -> None:
-        source = ArchiveSource(archive, self._uploads, self._disk, self._reach)
+        source = ArchiveSource(archive, self._uploads, self._disk, self._reach, self._fetch_seconds)
         try:
             with self._uploads.kept(archive.upload) if archive.upload else nullcontext():
                 await self._deploys.build(app, build, source, user=user, transcript=transcript, buildpacks=buildpacks)
@@ -103,13 +104,14 @@ class SourceBuilds:
 class ArchiveSource:
     """An archive, as the builder needs it."""
 
-    def __init__(self, archive: Archive, uploads: Uploads, disk: DiskReserve, reach: Reach) -> None:
+    def __init__(self, archive: Archive, uploads: Uploads, disk: DiskReserve, reach: Reach, fetch_seconds: float) -> None:
         self.commit = archive.version
         self.description = archive.description
         self._archive = archive
         self._uploads = uploads
         self._disk = disk
         self._reach = reach
+        self._fetch_seconds = fetch_seconds
 
     async def checkout(self, folder: Path) -> None:
         """Unpack it into an empty folder. Raises: BuildFailed for what cannot be fetched or must not be unpacked."""
@@ -126,9 +128,9 @@ class ArchiveSource:
             fetched.unlink(missing_ok=True)
 
     async def _fetch(self, into: Path) -> None:
-        url, limit = self._archive.url, self._uploads.limit_bytes
+        url, limit, within = self._archive.url, self._uploads.limit_bytes, self._fetch_seconds
         try:
-            await download(url, into, limit_bytes=limit, within=_FETCH_SECONDS, reach=self._reach, on_chunk=self._disk.check)
+            await download(url, into, limit_bytes=limit, within=within, reach=self._reach, on_chunk=self._disk.check)
         except CannotFetch as error:
             raise BuildFailed(
                 f"cannot fetch the source from {urlsplit(shown(url)).netloc}: {error}",

@@ -244,6 +244,7 @@ class _Running:
                 disk=disk,
                 nursery=self.nursery,
                 reach=Reach(),
+                fetch_seconds=60,
             ),
             slug_uploads=SlugUploads(
                 store=self.store, layout=layout, builder=FakeBuilder(self.store), uploads=uploads, disk=disk, clock=clock

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pushd.builder.builder import Builder, Built
+from pushd.builder.builder import Builder, BuildLimits, Built
 from pushd.builder.fetching import Fetcher
 from pushd.builder.tools import Tools
 from pushd.errors import Conflict, PushdError
@@ -119,7 +119,7 @@ class Workplace:
     app: App
     slugs: ListOfSlugs = field(default_factory=ListOfSlugs)
     buildpacks: Path = field(default_factory=lambda: shipped("buildpacks"))
-    timeout_seconds: float = 60
+    limits: BuildLimits = field(default_factory=lambda: BuildLimits(source_seconds=60, compile_seconds=60))
     reach: Reach = field(default_factory=Reach)
     said: str = ""
 
@@ -128,7 +128,7 @@ class Workplace:
 
     @property
     def fetcher(self) -> Fetcher:
-        return Fetcher(layout=self.layout, reach=self.reach, git=shutil.which("git"), environ={})
+        return Fetcher(layout=self.layout, reach=self.reach, git=shutil.which("git"), environ={}, within_seconds=60)
 
     def new_builder(self) -> Builder:
         return Builder(
@@ -140,7 +140,7 @@ class Workplace:
             fetcher=self.fetcher,
             buildpacks=self.buildpacks,
             passthrough=self.passthrough,
-            timeout_seconds=self.timeout_seconds,
+            limits=self.limits,
         )
 
     async def build(

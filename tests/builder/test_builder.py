@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import errno
 import os
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from pushd.builder.builder import BuildLimits
 from pushd.errors import BuildFailed, DiskFull
 from pushd.kit import procfs
 from pushd.model.procfile import ProcfileError
@@ -438,13 +440,50 @@ async def test_uv_lock_that_does_not_fit_is_refused(workplace: Workplace) -> Non
 
 async def test_a_build_ends_at_its_deadline_with_all_that_it_started(workplace: Workplace, tmp_path: Path) -> None:
     workplace.buildpacks = _pack(tmp_path, compile="sleep 1000 & setsid sleep 1001 & echo waiting; sleep 1002")
-    workplace.timeout_seconds = 0.5
+    workplace.limits = BuildLimits(source_seconds=60, compile_seconds=0.5)
     workplace.builder = workplace.new_builder()
 
     error = await workplace.refused(Files(files={"Procfile": "web: x"}))
 
-    assert error.message == "the build did not end within 0.5 seconds and was stopped"
+    assert error.message == "the buildpacks did not end within 0.5 seconds and were stopped"
     assert "waiting" in workplace.said
+
+
+async def test_a_checkout_has_a_deadline_of_its_own(workplace: Workplace) -> None:
+    workplace.limits = BuildLimits(source_seconds=0.1, compile_seconds=60)
+    workplace.builder = workplace.new_builder()
+
+    @dataclass
+    class Slow(Files):
+        async def checkout(self, folder: Path) -> None:
+            await asyncio.Event().wait()
+
+    error = await workplace.refused(Slow())
+
+    assert error.message == "the checkout of the source did not end within 0.1 seconds and was stopped"
+    assert "source_timeout_seconds" in error.remedy
+
+
+async def test_a_build_that_forks_without_end_is_ended_and_told(workplace: Workplace, tmp_path: Path) -> None:
+    workplace.buildpacks = _pack(tmp_path, compile="echo bang; for n in $(seq 1000); do sleep 1000 & done; wait")
+    workplace.limits = BuildLimits(source_seconds=60, compile_seconds=60, processes=100)
+    workplace.builder = workplace.new_builder()
+
+    error = await workplace.refused(Files(files={"Procfile": "web: x"}))
+
+    assert error.message == "the build ran more than 100 processes and threads, and was ended"
+    assert "bang" in workplace.said
+
+
+async def test_a_build_that_fills_memory_is_ended_and_told(workplace: Workplace, tmp_path: Path) -> None:
+    fill = "python3 -c 'import time; held = bytearray(b\"x\") * (60 << 20); time.sleep(1000)'"
+    workplace.buildpacks = _pack(tmp_path, compile=f"{fill} & {fill} & {fill} & wait")  # none of them is over its own limit
+    workplace.builder = workplace.new_builder()
+
+    error = await workplace.refused(Files(files={"Procfile": "web: x"}), settings={"build-memory-mb": "128"})
+
+    assert re.fullmatch(r"the build took \d+ MB of memory, more than 128 MB, and was ended", error.message)
+    assert "build-memory-mb" in error.remedy
 
 
 async def test_a_cancelled_build_leaves_nothing(workplace: Workplace, tmp_path: Path) -> None:

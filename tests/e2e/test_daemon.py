@@ -158,9 +158,16 @@ def test_kill_9_of_the_router_is_mended_on_the_same_port(own_server: Server, tmp
     assert project.get().status == 200  # the connection waited for the next router
 
 
-def test_a_build_that_dies_with_the_daemon_is_settled(own_server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sandbox", ["auto", "off"])
+def test_a_build_that_dies_with_the_daemon_is_settled(tmp_path: Path, sandbox: str) -> None:
+    with running(Server(tmp_path / "data", tmp_path / "home", flags=("--sandbox", sandbox))) as own_server:
+        _check_a_half_done_build(own_server, tmp_path)
+
+
+def _check_a_half_done_build(own_server: Server, tmp_path: Path) -> None:
     project = own_server.project(tmp_path / "app", "half-done")
-    project.write("bin/post_compile", "#!/bin/sh\necho the hook is here\nsleep 60\n")
+    hook = "#!/bin/sh\nsetsid sleep 86424 >/dev/null 2>&1 &\necho the hook is here\nsleep 86424\n"
+    project.write("bin/post_compile", hook)
     (project.folder / "bin" / "post_compile").chmod(0o755)
     project.commit("slow")
     push = project.popen_push()
@@ -183,7 +190,8 @@ def test_a_build_that_dies_with_the_daemon_is_settled(own_server: Server, tmp_pa
 
 
 def _is_hook(pid: int) -> bool:
-    return b"post_compile" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    words = Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"post_compile" in words or b"86424" in words
 
 
 def test_an_explicit_router_address_moves_a_running_router(own_server: Server, tmp_path: Path) -> None:

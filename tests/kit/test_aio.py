@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from pushd.kit.aio import Nursery, finish, first, in_thread
+from pushd.kit.aio import Nursery, finish, first, guarded, in_thread
 
 
 async def fail(message: str = "broken") -> None:
@@ -159,3 +159,22 @@ async def test_in_thread_gives_what_the_work_gives() -> None:
     assert await in_thread(divmod, 7, 2) == (3, 1)
     with pytest.raises(ZeroDivisionError):
         await in_thread(divmod, 7, 0)
+
+
+async def test_guarded_work_gives_its_result_or_what_the_guard_raises() -> None:
+    async def seven() -> int:
+        await asyncio.sleep(0)
+        return 7
+
+    cancelled: list[str] = []
+    assert await guarded(seven(), forever(cancelled)) == 7
+    with pytest.raises(ValueError, match="too much"):
+        await guarded(forever(cancelled), fail("too much"))
+    assert len(cancelled) == 2
+    waiting = asyncio.ensure_future(guarded(forever(cancelled), forever(cancelled)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert len(cancelled) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
@@ -14,9 +15,11 @@ from uuid import uuid4
 import pytest
 
 from pushd.kit import procfs
-from pushd.kit.proc import RanTooLong
+from pushd.kit.bounds import TookTooMuch
+from pushd.kit.cgroups import Groups
+from pushd.kit.proc import OWNER, RanTooLong, spawn
 from pushd.model.secret import Environ
-from pushd.sandbox.sandbox import SYSTEM_PATH, Sandbox
+from pushd.sandbox.sandbox import SYSTEM_PATH, Sandbox, owner_of
 from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
 
 PYTHON = Path(sys.executable)
@@ -91,7 +94,7 @@ async def test_nothing_of_the_daemons_environment_leaks(
     _, output = await sh(sandbox, dyno(tmp_path), "env | cut -d= -f1; ls /proc/self/fd")
     names = set(output.split())
     assert {"GREETING", "HOME", "PATH", "PWD"} <= names <= {
-        "GREETING", "HOME", "PATH", "PWD", "SHLVL", "_", "TMPDIR", "PUSHD_RUN_ID", "0", "1", "2", "3",
+        "GREETING", "HOME", "PATH", "PWD", "SHLVL", "_", "TMPDIR", "PUSHD_RUN_ID", "PUSHD_RUN_OF", "0", "1", "2", "3",
     }  # fmt: skip
 
 
@@ -108,6 +111,63 @@ async def test_a_deadline_ends_the_whole_tree(sandbox: Sandbox, tmp_path: Path, 
     with pytest.raises(RanTooLong):
         await sandbox.run(build(tmp_path), ["/bin/sh", "-c", script], on_output=lambda _: skip(600), within=600)
     assert [pid for pid in procfs.pids() if _command(pid) == sleep and procfs.identify(pid)] == []
+
+
+@pytest.fixture(params=["kernel counts", "we count"])
+def bounding(request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path) -> Sandbox:
+    """Each way to confine, with control groups and without them."""
+    groups = None
+    if request.param == "kernel counts":
+        groups = Groups.find(f"pushd-test-{os.getpid()}")
+        if groups is None:
+            pytest.skip("no control groups here")
+    return Sandbox(sandbox.way, sandbox.protections, hidden=tmp_path, groups=groups)
+
+
+async def test_a_build_that_forks_without_end_is_ended(bounding: Sandbox, tmp_path: Path) -> None:
+    mark = f"600.{uuid4().int}"  # nobody else sleeps so long
+    view = build(tmp_path)
+    view = replace(view, limits=replace(view.limits, processes=300))
+    script = f"trap '' TERM; for n in $(seq 1500); do (sleep {mark} &); done; sleep {mark}"
+    if bounding._groups is not None:  # a real one: only the kernel is sure to be quicker
+        script = f"bomb() {{ (sleep {mark} &); bomb | bomb & }}; trap '' TERM; bomb; sleep {mark}"
+    with pytest.raises(TookTooMuch) as caught:
+        await sh(bounding, view, script, within=60)
+    assert (caught.value.what, caught.value.limit) == ("tasks", 300)
+    assert [pid for pid in procfs.pids() if _command(pid) == ["sleep", mark] and procfs.identify(pid)] == []
+
+
+async def test_a_build_that_fills_memory_in_many_processes_is_ended(bounding: Sandbox, tmp_path: Path) -> None:
+    view = build(tmp_path)
+    view = replace(view, limits=replace(view.limits, memory_bytes=100 << 20), interpreters=(PYTHON,))
+    fill = f"{PYTHON} -c 'import time; held = bytearray(b\"x\") * (50 << 20); time.sleep(600)'"  # less than one may
+    with pytest.raises(TookTooMuch) as caught:
+        await sh(bounding, view, f"{fill} & {fill} & {fill} & wait", within=60)
+    assert caught.value.what == "memory"
+
+
+async def test_nobody_leaves_a_control_group(bounding: Sandbox, tmp_path: Path) -> None:
+    if bounding._groups is None:
+        pytest.skip("for control groups")
+    mark = f"600.{uuid4().int}"
+    escape = f"env -i setsid sh -c 'sleep {mark} & sleep {mark}' >/dev/null 2>&1 & sleep 0.1; exit 0"  # forgets even its mark
+    assert (await sh(bounding, build(tmp_path), escape))[0] == 0
+    assert [pid for pid in procfs.pids() if _command(pid) == ["sleep", mark] and procfs.identify(pid)] == []
+    assert bounding._groups.left() == []
+
+
+async def test_what_a_killed_daemon_ran_is_ended_by_the_next(bounding: Sandbox, tmp_path: Path) -> None:
+    mark = f"600.{uuid4().int}"
+    me = Sandbox(bounding.way, hidden=tmp_path, groups=bounding._groups)
+    view = build(tmp_path)
+    group = me._new_group(view.limits)
+    with me.confine(view, group=group) as confined:
+        pid = spawn([*confined.argv, "sleep", mark], env={**confined.env, OWNER: owner_of(tmp_path)}, fds=confined.fds)
+
+    reaping = asyncio.to_thread(os.waitid, os.P_PID, pid, os.WEXITED)  # as init would
+    await asyncio.gather(asyncio.to_thread(bounding.end_orphans), reaping)
+
+    assert [each for each in procfs.pids() if _command(each) == ["sleep", mark] and procfs.identify(each)] == []
 
 
 async def test_what_confine_opens_is_closed(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""Control groups, where this machine lets us make some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from pushd.kit import proc, procfs
+from pushd.kit.cgroups import Group, Groups
+
+ENV = {"PATH": "/usr/bin:/bin"}
+
+
+@pytest.fixture
+def groups() -> Iterator[Groups]:
+    found = Groups.find(f"pushd-test-{uuid4().hex[:8]}")
+    if found is None:
+        pytest.skip("no control groups here")
+    yield found
+    assert found.left() == []
+
+
+def inside(group: Group, script: str) -> list[str]:
+    doors = "".join(f"echo $$ >{door}\n" for door in group.doors)
+    return ["/bin/sh", "-c", doors + script]
+
+
+async def test_it_is_bounded_and_tells_when_it_was_full(groups: Groups) -> None:
+    group = groups.make("full")
+    group.bound(tasks=10, share=0.1)
+    assert not group.has_refused()
+
+    output: list[bytes] = []
+    script = "for n in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 600 & done"
+    await proc.run(inside(group, script), env=ENV, on_output=output.append, within=60)
+
+    assert b"Cannot fork" in b"".join(output)
+    assert group.has_refused()
+    assert group.kill()
+
+
+async def test_who_escaped_everything_else_is_killed_in_it(groups: Groups, tmp_path: Path) -> None:
+    group = groups.make("escape")
+    group.bound(tasks=100, share=1)
+    script = f"env -i setsid sh -c 'trap \"\" TERM; echo $$ >{tmp_path}/pid; while :; do sleep 600; done' >/dev/null 2>&1 &"
+    script += f" until [ -s {tmp_path}/pid ]; do :; done"
+    await proc.run(inside(group, script), env=ENV, on_output=lambda _: None, within=60)
+    escaped = int((tmp_path / "pid").read_text())
+    assert procfs.identify(escaped) is not None
+    assert [each.doors for each in groups.left()] == [group.doors]
+
+    assert group.kill()
+
+    assert procfs.identify(escaped) is None
+    assert group.kill()  # again: it is gone
+
+
+def test_groups_of_others_are_left_alone(groups: Groups) -> None:
+    other = Groups(groups.parents, f"{groups.owner}0").make("theirs")
+    assert groups.left() == []
+    assert other.kill()
+    assert Groups.find("no/such/folder") is None
