@@ -134,7 +134,14 @@ def build_story(rooms: Rooms) -> Story:
         verdicts=verdicts,
         nursery=rooms.nursery,
     )
-    resume = Resume(store=rooms.store, deploys=deploys, live=live, changes=changes, router=rooms.router)
+    resume = Resume(
+        store=rooms.store,
+        deploys=deploys,
+        live=live,
+        changes=changes,
+        runner=rooms.runner,
+        router=rooms.router,
+    )
     source_builds = SourceBuilds(
         store=rooms.store,
         deploys=deploys,

@@ -46,7 +46,8 @@ from pushd.receiver.http import add_routes
 from pushd.receiver.receiver import Receiver
 from pushd.receiver.repositories import Repositories
 from pushd.router.control import Router
-from pushd.runner.runner import RunLimits, Runner
+from pushd.runner.parts import RunLimits
+from pushd.runner.runner import Runner
 from pushd.runner.schedulers.local import LocalScheduler
 from pushd.sandbox.sandbox import Sandbox
 from pushd.settings import Effective, Settings, build_passthrough
@@ -228,7 +229,7 @@ async def _start(
     doors: _Doors,
     environ: Mapping[str, str],
 ) -> Endpoints:
-    """Settle the past, take the ports, serve; apps boot afterwards while the router holds their visitors.
+    """Settle the past, take the ports, serve; what does not run boots afterwards while the router holds its visitors.
 
     The stack ends what was started, also when something later fails.
     """
@@ -243,8 +244,8 @@ async def _start(
     await story.apps.limit_logs()
     await story.resume.settle()
     await story.promotions.settle()
-    await story.resume.announce()  # from here on visitors wait for what boots
-    await rooms.runner.end_leftovers()
+    await story.resume.adopt()
+    await story.resume.announce()  # what was adopted serves on; from here on visitors wait for what boots
     await story.apps.sweep()
     await doors.receiver.sweep()
     await rooms.builder.sweep()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from uuid import UUID
@@ -11,24 +12,35 @@ from pushd.errors import NotFound
 from pushd.model.app import App
 from pushd.model.build import Build, BuildStatus
 from pushd.model.change import Change
+from pushd.model.launch import Launch
 from pushd.model.release import Release, ReleaseEvent, ReleaseStatus
-from pushd.model.routing import WebState
+from pushd.model.routing import Target, WebState
 from pushd.store.store import Store
 from pushd.story.changes import Changes
 from pushd.story.golive import GoLive
-from pushd.story.rooms import Router
+from pushd.story.rooms import Router, Runner
 
 log = logging.getLogger(__name__)
 
 
 class Resume:
-    """Runs once, at the start: `settle()` before anything is served, then `boot_all()`."""
+    """Runs once, at the start: `settle()`, `adopt()` and `announce()` before anything is served, then `boot_all()`."""
 
-    def __init__(self, *, store: Store, deploys: Deploys, live: GoLive, changes: Changes, router: Router) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        deploys: Deploys,
+        live: GoLive,
+        changes: Changes,
+        runner: Runner,
+        router: Router,
+    ) -> None:
         self._store = store
         self._deploys = deploys
         self._live = live
         self._changes = changes
+        self._runner = runner
         self._router = router
 
     async def settle(self) -> None:
@@ -45,22 +57,38 @@ class Resume:
                     break  # others with its slug are config changes, which were acknowledged
             await self._store.builds.update(build, status=BuildStatus.FAILED, reason="the daemon stopped during this build")
 
-    async def announce(self) -> None:
-        """Give the router every app: those that will boot hold their visitors meanwhile."""
-        states = {}
-        for app in await self._store.apps.all():
-            running = await self._live.running_release(app)
-            states[app.id] = WebState.BLANK if running is None else WebState.BOOTING
-        await self._router.announce(states)
-
-    async def boot_all(self) -> None:
-        """Boot every app, and finish the changes that were acknowledged and not yet followed."""
-        waiting = await self._store.changes.pending()
+    async def adopt(self) -> None:
+        """Go on with the dynos that the last daemon left running; those that nobody owns any more are ended."""
+        running: dict[UUID, Launch] = {}
         for app in await self._store.apps.all():
             try:
-                await self._boot(app, [each for each in waiting if each.app_id == app.id])
+                launch = await self._live.launch(app)
             except Exception:
-                log.exception("app not booted", extra={"app": app.name})  # stays with that app
+                log.exception("cannot tell what should run", extra={"app": app.name})  # stays with that app
+            else:
+                running |= {app.id: launch} if launch else {}
+        await self._runner.adopt(running, self._live.launch_of)
+
+    async def announce(self) -> None:
+        """Give the router every app: adopted dynos serve on, and those that will boot hold their visitors meanwhile."""
+        routes: dict[UUID, tuple[Sequence[Target], WebState]] = {}
+        for app in await self._store.apps.all():
+            running = await self._live.running_release(app)
+            routes[app.id] = (), WebState.BLANK if running is None else WebState.BOOTING
+        adopted = {app_id: route for app_id, route in self._runner.routes().items() if app_id in routes and route[0]}
+        await self._router.announce(routes | adopted)
+
+    async def boot_all(self) -> None:
+        """Boot what is missing, each app on its own, and finish the changes that were acknowledged and not yet followed."""
+        waiting = await self._store.changes.pending()
+        apps = await self._store.apps.all()
+        await asyncio.gather(*(self._boot_or_log(app, [each for each in waiting if each.app_id == app.id]) for app in apps))
+
+    async def _boot_or_log(self, app: App, waiting: Sequence[Change]) -> None:
+        try:
+            await self._boot(app, waiting)
+        except Exception:
+            log.exception("app not booted", extra={"app": app.name})  # stays with that app
 
     async def _boot(self, app: App, waiting: Sequence[Change]) -> None:
         releases = {each.number: each for each in await self._store.releases.list(app)}

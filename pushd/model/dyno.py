@@ -78,16 +78,27 @@ class Dyno:
     updated_at: datetime  # when the state changed last
 
 
+class DynoRole(StrEnum):
+    """What a later daemon does with a dyno that it finds running."""
+
+    FORMATION = "formation"  # goes on, and is started again after a crash
+    DETACHED = "detached"  # a one-off that goes on to its end
+    ATTENDED = "attended"  # a one-off for somebody who was lost with the daemon: it ends
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DynoRow:
-    """What the store keeps of a started process, so that a later daemon finds it again and never runs it twice."""
+    """What the store keeps of a started process, so that a later daemon goes on with it and never runs it twice."""
 
     id: UUID
     app_id: UUID
     name: str  # "web.1"
     type: str  # "web"
+    role: DynoRole
+    command: str
     release_id: UUID
     epoch: Epoch
     port: int | None  # web only
     identity: str  # the scheduler's own words: boot id, pids, start times
     started_at: datetime
+    ready_at: datetime | None = None  # since when it is up

@@ -91,6 +91,7 @@ class Router:
         self.was_running = False  # a predecessor's router had been there when we started
         self._reads: dict[UUID, asyncio.Lock] = {}  # one read of an app's route at a time: an older one must not win
         self._number = 0  # of the last table
+        self._announced = False  # every app has been named
         self._version = 0  # grows with each change
         self._in_force = 0  # the version of the newest acknowledged table
         self._news = asyncio.Event()
@@ -181,14 +182,17 @@ class Router:
                 remedy="The daemon keeps starting it; its log says why that fails. Try again then.",
             ) from None
 
-    async def announce(self, states: Mapping[UUID, WebState]) -> None:
-        """Put all apps at once into the next table, as a daemon that starts must: an app that is not in it has no visitors.
+    async def announce(self, routes: Mapping[UUID, tuple[Sequence[Target], WebState]]) -> None:
+        """Put all these apps at once into the next table. Raises: Unavailable.
 
-        Raises: Unavailable.
+        No table is sent before the first call, in which a daemon that starts names every app: what a predecessor's router
+        serves is in force until then, and an app that is not in the table has no visitors.
         """
-        for app_id, state in states.items():
+        for app_id, (targets, state) in routes.items():
+            self._targets.setdefault(app_id, (tuple(targets), state))
+        for app_id in routes:
             await self._read(app_id)
-            self._targets.setdefault(app_id, ((), state))
+        self._announced = True
         await self._publish_stored()
 
     async def refresh(self, app_id: UUID) -> None:
@@ -292,7 +296,7 @@ class Router:
                 if not self._is_settled:
                     self._is_settled = True
                     await self._end_others()
-            if not in_flight and sent_version < self._version:
+            if self._announced and not in_flight and sent_version < self._version:
                 sent_version, in_flight = self._version, True
                 self._number += 1
                 link.send(self._table())

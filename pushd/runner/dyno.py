@@ -15,7 +15,7 @@ from pushd.model.logline import PLATFORM
 from pushd.runner.exits import exit_failure
 from pushd.runner.needs import LogPipes
 from pushd.runner.plan import HEALTHY_SECONDS, pause_before_start
-from pushd.runner.process import Part, Process, Processes
+from pushd.runner.process import Adopted, Part, Process, Processes
 
 log = logging.getLogger(__name__)
 S, E = DynoState, DynoEvent
@@ -34,7 +34,8 @@ class Life:
     """One name in one epoch of an app; each start is a new process under a new id.
 
     `on_change` is called after each change of state or failure. A dyno on trial that exits is not started again before
-    somebody keeps it. Cancelling `run` leaves the process alone: the daemon may go, its dynos stay.
+    somebody keeps it. Cancelling `run` leaves the process alone: the daemon may go, its dynos stay. An `adopted` process of an
+    earlier daemon is its first start.
     """
 
     def __init__(
@@ -46,23 +47,27 @@ class Life:
         clock: Clock,
         on_change: Callable[[Life], None],
         on_trial: bool = False,
+        adopted: Adopted | None = None,
     ) -> None:
         self.part = part
-        self.id: UUID = uuid4()
-        self.state = S.STARTING
+        self.id: UUID = adopted.row.id if adopted else uuid4()
+        self.state = S.UP if adopted and adopted.is_up else S.STARTING
         self.crashes = 0  # in a row
-        self.process: Process | None = None
+        self.process: Process | None = adopted.process if adopted else None
         self.exit_status: int | None = None
         self.failure: PushdError | None = None  # why the last start did not last
         self.last_lines: list[str] = []  # of the start that failed
         self.leaving = False  # will not be started again
         self.timed_out = False
-        self.target_id: UUID | None = None  # the id under which it was last given to the router
+        # The id under which it was last given to the router; an earlier daemon may have done so too.
+        self.target_id: UUID | None = self.id if adopted and adopted.is_up else None
         self._processes = processes
         self._pipes = pipes
         self._clock = clock
         self._on_change = on_change
-        self._created_at = self._updated_at = clock.now()
+        self._created_at = adopted.row.started_at if adopted else clock.now()
+        self._updated_at = (adopted.row.ready_at if adopted else None) or self._created_at
+        self._adopted = adopted
         self._killed_because = ""
         self._stop, self._hurry, self._kept = asyncio.Event(), asyncio.Event(), asyncio.Event()
         if not on_trial:
@@ -134,19 +139,23 @@ class Life:
 
     async def _live(self) -> None:
         """One start, to the exit of its process."""
-        self.process, self.failure, self._killed_because = None, None, ""
-        self.tell(f"Starting process with command `{self.part.command}`")
-        try:
-            self.process = await self._processes.start(self.part, self.id)
-        except Exception as error:
-            self._not_started(error)
-            return
+        self.failure, self._killed_because = None, ""
+        if self._adopted is None:
+            self.process = None
+            self.tell(f"Starting process with command `{self.part.command}`")
+            try:
+                self.process = await self._processes.start(self.part, self.id, self._created_at)
+            except Exception as error:
+                self._not_started(error)
+                return
+        assert self.process is not None
         failure: PushdError | None = None
         try:
             await self._watch(self.process)
         except Exception as error:
             failure = await self._give_up(self.process, error)
         await self._after_exit(self.process, failure)
+        self._adopted = None
 
     async def _watch(self, process: Process) -> None:
         """Return once the process has ended, by itself or because it was told to.
@@ -154,10 +163,14 @@ class Life:
         Raises: BootFailed if it is not ready in time.
         """
         exited, _stopped, third = range(3)
-        outcome = await first(process.handle.wait(), self._stop.wait(), self._come_up(process))
+        outcome = third
+        if self.state is S.STARTING:
+            outcome = await first(process.handle.wait(), self._stop.wait(), self._come_up(process))
+            if outcome == third:
+                self._move(E.READY)
+                self.tell("State changed from starting to up")
+                await self._processes.note_ready(process, self._updated_at)
         if outcome == third:
-            self._move(E.READY)
-            self.tell("State changed from starting to up")
             outcome = await first(process.handle.wait(), self._stop.wait(), self._time_limit())
             self.timed_out = outcome == third
         if outcome != exited:
@@ -173,7 +186,8 @@ class Life:
         if limit is None:
             await asyncio.Event().wait()
         else:
-            await self._clock.sleep(limit)
+            earlier = (self._clock.now() - self._created_at).total_seconds() if self._adopted else 0.0
+            await self._clock.sleep(max(0.0, limit - earlier))
             self.tell(f"Process ran longer than {limit:g} seconds")
 
     async def _end(self, process: Process) -> None:

@@ -17,7 +17,7 @@ from pushd.model.routing import Target, WebState
 from pushd.runner.dyno import Life
 from pushd.runner.needs import Say, Traffic
 from pushd.runner.plan import by_name, web_state
-from pushd.runner.process import Part
+from pushd.runner.process import Adopted, Part
 
 log = logging.getLogger(__name__)
 S = DynoState
@@ -34,7 +34,7 @@ class Fleet:
         self,
         app_id: UUID,
         *,
-        make_life: Callable[[Part, Callable[[Life], None], bool], Life],
+        make_life: Callable[[Part, Callable[[Life], None], bool, Adopted | None], Life],
         traffic: Traffic,
         nursery: Nursery,
         clock: Clock,
@@ -68,6 +68,11 @@ class Fleet:
         return [life for life in self._tasks if not life.leaving]
 
     @property
+    def names(self) -> frozenset[str]:
+        """Of all of them."""
+        return frozenset(life.part.name for life in self._tasks)
+
+    @property
     def web(self) -> list[Life]:
         """The web dynos that stay, in rotation or on trial."""
         return [life for life in self.staying if life.part.probe]
@@ -94,7 +99,26 @@ class Fleet:
         """Start a life. Raises: Unavailable when the app is being destroyed or the daemon stops."""
         if self._closed:
             raise Unavailable(f"cannot start {part.name}: everything of this app is being stopped", remedy="Try again later.")
-        life = self._make_life(part, self._changed, on_trial)
+        return self._begin(self._make_life(part, self._changed, on_trial, None))
+
+    def adopt(self, part: Part, adopted: Adopted) -> Life:
+        """Go on with a process that an earlier daemon started."""
+        return self._begin(self._make_life(part, self._changed, False, adopted))
+
+    def serve(self, rotation: Sequence[Life]) -> None:
+        """Adopted web dynos take the traffic that they have already; the first table tells it, see `announced`."""
+        self.rotation = tuple(rotation)
+        self.wants_web = bool(rotation)
+
+    def announced(self) -> tuple[tuple[Target, ...], WebState]:
+        """As `targets`, for a table that somebody else sends."""
+        for life in self.rotation:
+            life.target_id = life.id
+        self._told = self.targets()
+        return self._told
+
+    def _begin(self, life: Life) -> Life:
+        part = life.part
         task = self._nursery.start(life.run(), name=f"{part.launch.app.name} {part.name}")
         self._tasks[life] = task
         task.add_done_callback(lambda _: self._gone(life))

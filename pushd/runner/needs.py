@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -13,6 +14,7 @@ from pushd.model.routing import Target, WebState
 
 Say = Callable[[str], None]
 OnReady = Callable[[Launch], Awaitable[None]]
+LaunchOf = Callable[[UUID, UUID], Awaitable[Launch | None]]  # app, release -> what it takes to run it, if both are there
 
 
 class Traffic(Protocol):
@@ -51,6 +53,8 @@ class DynoStore(Protocol):
     """Where started processes are remembered, so that the next daemon finds them."""
 
     async def put(self, row: DynoRow) -> None: ...
+
+    async def set_ready(self, dyno_id: UUID, at: datetime) -> None: ...
 
     async def remove(self, dyno_id: UUID) -> None: ...
 

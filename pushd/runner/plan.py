@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
 
-from pushd.model.dyno import DYNO_NAME, Dyno, DynoState, Epoch
+from pushd.model.dyno import DYNO_NAME, Dyno, DynoRole, DynoRow, DynoState, Epoch
 from pushd.model.formation import RELEASE, WEB
 from pushd.model.launch import Launch
 from pushd.model.routing import WebState
@@ -42,6 +44,32 @@ def plan_formation(wanted: Mapping[str, int], epoch: Epoch, running: Sequence[Dy
     current = {dyno.name for dyno in running if dyno.epoch == epoch}
     yield from (Boot(name, epoch) for name in names if name not in current)
     yield from (Retire(dyno) for dyno in running if dyno.epoch != epoch or dyno.name not in names)
+
+
+class Fate(Enum):
+    """What becomes of a dyno of an earlier daemon."""
+
+    SERVES = "serves"  # web: takes traffic if it is up, else as soon as it is
+    STAYS = "stays"
+    ENDS = "ends"
+
+
+def plan_adoption(found: Iterable[tuple[DynoRow, bool]], running: UUID | None) -> Mapping[UUID, Fate]:
+    """What becomes of one app's dynos, each given with whether it is up, when `running` is the release that should run.
+
+    Dynos of that release go on, one of each name: a daemon killed in the middle of a restart leaves two, and the one that is up
+    counts, then the newer one. A one-off that nobody waited for goes on too. All else ends.
+    """
+    found = list(found)
+    best: dict[str, tuple[bool, Epoch, UUID]] = {}
+    for row, is_up in found:
+        if row.role is DynoRole.FORMATION and row.release_id == running:
+            rank = (is_up, row.epoch, row.id)
+            best[row.name] = max(best.get(row.name, rank), rank)
+    chosen = {dyno_id for _, _, dyno_id in best.values()}
+    fates = {row.id: Fate.ENDS for row, _ in found}
+    fates |= {row.id: Fate.STAYS for row, _ in found if row.role is DynoRole.DETACHED}
+    return fates | {row.id: Fate.SERVES if row.type == WEB else Fate.STAYS for row, _ in found if row.id in chosen}
 
 
 def web_wanted(launch: Launch) -> Mapping[str, int]:
@@ -93,11 +121,11 @@ def one_off_name(kind: str, taken: Collection[str], chance: random.Random) -> st
 def web_state(dynos: Iterable[tuple[DynoState, int]], *, wants_web: bool) -> WebState:
     """What visitors meet while no target is ready, from each web dyno's state and crashes in a row.
 
-    BOOTING (requests wait) holds during a first start and the one right after a first crash, and for a dyno that is up and
-    about to take traffic; from then on it is CRASHED.
+    BOOTING (requests wait) holds during a first start and from a first crash to the end of the start that follows at once, and
+    for a dyno that is up and about to take traffic; from then on it is CRASHED.
     """
-    states = list(dynos)
-    if any(state is DynoState.UP or (state is DynoState.STARTING and crashes <= 1) for state, crashes in states):
+    states, soon = list(dynos), (DynoState.STARTING, DynoState.COOLING)
+    if any(state is DynoState.UP or (state in soon and crashes <= 1) for state, crashes in states):
         return WebState.BOOTING
     return WebState.CRASHED if states or wants_web else WebState.NONE
 

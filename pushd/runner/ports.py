@@ -38,6 +38,10 @@ class Ports:
             remedy="Scale some apps down, or stop the program that listens on all of them.",
         )
 
+    def keep(self, port: int) -> None:
+        """A dyno of an earlier daemon has this one."""
+        self._reserved.add(port)
+
     def give_back(self, port: int) -> None:
         """Nothing of ours listens there any more. Safe to call again."""
         self._reserved.discard(port)

@@ -15,7 +15,7 @@ from pushd.kit.aio import in_thread
 from pushd.kit.clock import Clock
 from pushd.kit.disk import is_full
 from pushd.layout import Layout
-from pushd.model.dyno import DynoRow
+from pushd.model.dyno import DynoRole, DynoRow
 from pushd.model.launch import Launch
 from pushd.model.secret import Environ
 from pushd.runner.attachment import Attachment
@@ -53,6 +53,7 @@ class Part:
     attachment: Attachment | None = None  # its client has its streams; they do not go to the log
     attach_within_seconds: float = math.inf  # how long it waits for that client
     inside: Inside | None = None
+    attended: bool = False  # a one-off that somebody here waits for: without us it has no purpose
 
 
 class Process:
@@ -69,6 +70,15 @@ class Process:
         return self.pipe.last_lines(count) if self.pipe else []
 
 
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A process of an earlier daemon, with what that one had written down of it."""
+
+    row: DynoRow
+    process: Process
+    is_up: bool
+
+
 class Processes:
     """Starts processes, keeps a row of each in the store while it is there, and clears up after each."""
 
@@ -83,11 +93,11 @@ class Processes:
         self._clock = clock
         self._cores = cores
 
-    async def start(self, part: Part, dyno_id: UUID) -> Process:
+    async def start(self, part: Part, dyno_id: UUID, at: datetime) -> Process:
         """Start one process tree. Raises: CannotStart, NoFreePort; nothing of it is left then."""
         port = self._ports.take() if part.probe else None
         try:
-            return await self._start(part, dyno_id, port)
+            return await self._start(part, dyno_id, port, at)
         except BaseException as error:
             if port is not None:
                 self._ports.give_back(port)
@@ -102,17 +112,17 @@ class Processes:
                 ) from error
             raise
 
-    async def _start(self, part: Part, dyno_id: UUID, port: int | None) -> Process:
+    async def _start(self, part: Part, dyno_id: UUID, port: int | None, at: datetime) -> Process:
         storage = self._layout.storage(part.launch.app.id)
         await in_thread(lambda: storage.mkdir(parents=True, exist_ok=True, mode=0o700))
-        started_at, started_monotonic = self._clock.now(), self._clock.monotonic()
+        started_monotonic = self._clock.monotonic()
         with part.attachment.streams() if part.attachment else contextlib.nullcontext() as streams:
             handle = await self._scheduler.start(self._order(part, dyno_id, port, streams))
         pipe: Pipe | None = None
         try:
             if streams is None:
                 pipe = self._pipes.open(part.launch.app.id, part.name, dyno_id, handle.fifo, copy=part.copy)
-            await self._rows.put(_row(part, handle, port, started_at))
+            await self._rows.put(_row(part, handle, port, at))
         except Exception:  # one that nobody hears, or that the next daemon could not find, must not run
             handle.kill()
             await handle.wait()
@@ -143,6 +153,19 @@ class Processes:
         environ = environ_of(part.launch, name=part.name, port=process.port, cores=self._cores, extra=part.environ)
         return Inside(dyno_id, environ, process.handle)
 
+    def adopt(self, handle: Handle, row: DynoRow) -> Process:
+        """Go on with a process of an earlier daemon: read its output, keep its port. Raises: OSError."""
+        pipe = self._pipes.open(row.app_id, row.name, row.id, handle.fifo)
+        if row.port is not None:
+            self._ports.keep(row.port)
+        age_seconds = (self._clock.now() - row.started_at).total_seconds()
+        return Process(handle, pipe, port=row.port, started_monotonic=self._clock.monotonic() - max(0.0, age_seconds))
+
+    async def note_ready(self, process: Process, at: datetime) -> None:
+        """It is up since then; if that cannot be stored, the next daemon asks the dyno again."""
+        dyno_id = process.handle.dyno_id
+        await _try(self._rows.set_ready(dyno_id, at), "remember that a dyno is up", dyno_id)
+
     async def settle(self, process: Process) -> int:
         """After the program's end: end what it left, read its output to the end, forget it. Gives the exit status.
 
@@ -169,6 +192,8 @@ def _row(part: Part, handle: Handle, port: int | None, started_at: datetime) -> 
         app_id=part.launch.app.id,
         name=part.name,
         type=part.type,
+        role=(DynoRole.ATTENDED if part.attended else DynoRole.DETACHED) if part.one_off else DynoRole.FORMATION,
+        command=part.command,
         release_id=part.launch.release.id,
         epoch=part.launch.epoch,
         port=port,

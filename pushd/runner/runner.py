@@ -6,8 +6,8 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from uuid import UUID
 
@@ -19,33 +19,25 @@ from pushd.layout import Layout
 from pushd.model.dyno import Dyno, DynoState
 from pushd.model.formation import RUN, WEB
 from pushd.model.launch import Launch
+from pushd.model.routing import Target, WebState
 from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
+from pushd.runner.adoption import Adoption
 from pushd.runner.attached import AttachedLife
 from pushd.runner.attachment import Attachment
 from pushd.runner.dyno import Life
 from pushd.runner.fleet import DISCARD_GRACE_SECONDS, Fleet
-from pushd.runner.leftovers import Leftovers
 from pushd.runner.memory import MemoryWatch
-from pushd.runner.needs import DynoStore, LogPipes, OnReady, Say, Traffic
-from pushd.runner.plan import Boot, one_off_name, plan_formation, rest_wanted, web_wanted
+from pushd.runner.needs import DynoStore, LaunchOf, LogPipes, OnReady, Say, Traffic
+from pushd.runner.parts import Parts, RunLimits
+from pushd.runner.plan import Boot, plan_formation, rest_wanted, web_wanted
 from pushd.runner.ports import Ports
-from pushd.runner.probe import Probe
-from pushd.runner.process import Inside, Part, Processes
+from pushd.runner.process import Adopted, Inside, Part, Processes
 from pushd.runner.schedulers import Scheduler
 
 log = logging.getLogger(__name__)
 ATTACHED_GRACE_SECONDS = 2.0  # their clients have gone already
 STOP_GRACE_SECONDS = 10.0  # for everything of an app at its destruction, and at Ctrl-C: somebody waits
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunLimits:
-    """What one-off dynos may take of time."""
-
-    run_seconds: float  # from start to end
-    attach_seconds: float  # an attached one waits so long for its client
-    idle_seconds: float  # and ends when nothing was sent or received for so long
 
 
 class Runner:
@@ -72,13 +64,15 @@ class Runner:
         self._traffic = traffic
         self._clock = clock
         self._nursery = Nursery("runner")
-        self._domain = domain
         self._limits = limits
         self._unclaimed: dict[str, Attachment] = {}  # by their secrets
-        self._chance = chance or random.Random()
+        chance = chance or random.Random()
+        self._parts = Parts(domain=domain, limits=limits, chance=chance)
         cores = len(os.sched_getaffinity(0))
-        self._processes = Processes(scheduler, pipes, dynos, Ports(self._chance), layout, clock, cores=cores)
-        self._leftovers = Leftovers(scheduler, pipes, traffic, dynos, clock)
+        self._processes = Processes(scheduler, pipes, dynos, Ports(chance), layout, clock, cores=cores)
+        self._adoption = Adoption(
+            scheduler, dynos, self._processes, fleet_of=self._fleet, part_of=self._parts.found, retire=self._retire
+        )
         self._fleets: dict[UUID, Fleet] = {}
         self._memory = MemoryWatch(lambda: [life for fleet in self._fleets.values() for life in fleet.lives], clock)
         self._watching: asyncio.Task[None] | None = None
@@ -105,7 +99,7 @@ class Runner:
         names = [step.name for step in plan_formation(wanted, launch.epoch, serving) if isinstance(step, Boot)]
         if names:
             say(f"-----> Booting {', '.join(names)}")
-        lives = await fleet.boot([self._part(launch, name, WEB) for name in names], say)
+        lives = await fleet.boot([self._parts.of_formation(launch, name, WEB) for name in names], say)
         return [life.snapshot() for life in lives]
 
     async def switch(self, launch: Launch, booted: Sequence[Dyno]) -> Sequence[Dyno]:
@@ -144,7 +138,7 @@ class Runner:
         plan = list(plan_formation(wanted, launch.epoch, [life.snapshot() for life in fleet.web]))
         going = {step.dyno.id for step in plan if not isinstance(step, Boot)}
         rotation = [life for life in fleet.web if life.id not in going]
-        rotation += [fleet.begin(self._part(launch, step.name, WEB)) for step in plan if isinstance(step, Boot)]
+        rotation += [fleet.begin(self._parts.of_formation(launch, step.name, WEB)) for step in plan if isinstance(step, Boot)]
         self._retire(fleet, fleet.rise(rotation, lambda: on_ready(launch)))
 
     async def restart(self, launch: Launch, names: Sequence[str]) -> None:
@@ -158,14 +152,14 @@ class Runner:
             if life.part.one_off:
                 life.stop()
         if web := {life.part.name for life in chosen if life.part.probe}:
-            booted = await fleet.boot([self._part(launch, name, WEB) for name in sorted(web)], _unheard)
+            booted = await fleet.boot([self._parts.of_formation(launch, name, WEB) for name in sorted(web)], _unheard)
             staying = [life for life in fleet.rotation if life.part.name not in web]
             self._retire(fleet, await fleet.take_over([*staying, *booted]))
         if rest := [life for life in chosen if not life.part.probe and not life.part.one_off]:
             async with fleet.rest_turn:
                 await fleet.end(rest)
                 for life in rest:
-                    fleet.begin(self._part(launch, life.part.name, life.part.type))
+                    fleet.begin(self._parts.of_formation(launch, life.part.name, life.part.type))
 
     # --- the other process types --------------------------------------------------------------------------------------
 
@@ -180,15 +174,17 @@ class Runner:
             launch = fleet.rest_launch
             if launch is None:
                 return
-            rest = [life for life in fleet.staying if not life.part.probe and not life.part.one_off]
-            plan = list(plan_formation(rest_wanted(launch), launch.epoch, [life.snapshot() for life in rest]))
+            rest = [life for life in fleet.lives if not life.part.probe and not life.part.one_off]
+            staying = [life.snapshot() for life in rest if not life.leaving]
+            plan = list(plan_formation(rest_wanted(launch), launch.epoch, staying))
             going = {step.dyno.id for step in plan if not isinstance(step, Boot)}
-            await fleet.end([life for life in rest if life.id in going])  # two clocks at once would do their work twice
+            # Those on their way out too: two clocks at once would do their work twice.
+            await fleet.end([life for life in rest if life.leaving or life.id in going])
             if fleet.rest_launch is not launch:
                 return  # a newer one waits for its turn, or the app is being stopped
             for step in plan:
                 if isinstance(step, Boot):
-                    fleet.begin(self._part(launch, step.name, step.name.rpartition(".")[0]))
+                    fleet.begin(self._parts.of_formation(launch, step.name, step.name.rpartition(".")[0]))
 
     # --- one-off dynos ------------------------------------------------------------------------------------------------
 
@@ -208,8 +204,12 @@ class Runner:
         Raises: TimeoutError when it was ended at its limit, BootFailed when it could not be started.
         """
         fleet = self._fleet(launch)
+        await fleet.end([life for life in fleet.lives if life.part.type == type and life.part.attended and life.leaving])
         copy = transcript.write if transcript else None
-        life = fleet.begin(self._one_off(fleet, launch, command, type, name, environ, timeout_seconds, copy))
+        part = self._parts.one_off(
+            launch, command, type, taken=fleet.names, name=name, environ=environ, time_limit_seconds=timeout_seconds, copy=copy
+        )
+        life = fleet.begin(replace(part, attended=True))
         try:
             await fleet.wait(life)
         except asyncio.CancelledError:
@@ -224,7 +224,7 @@ class Runner:
     async def start_detached(self, launch: Launch, command: str, *, environ: Environ | None = None) -> Dyno:
         """Start a one-off dyno in the background; its output goes to the app's log. Raises: BootFailed if it cannot start."""
         fleet = self._fleet(launch)
-        life = fleet.begin(self._one_off(fleet, launch, command, RUN, None, environ, self._limits.run_seconds, None))
+        life = fleet.begin(self._parts.one_off(launch, command, RUN, taken=fleet.names, environ=environ))
         await fleet.until(lambda: life.state is not DynoState.STARTING)
         if life.process is None and life.failure is not None:
             raise life.failure
@@ -259,9 +259,9 @@ class Runner:
         inside: Inside | None,
     ) -> tuple[Dyno, str]:
         attachment = Attachment(size, self._clock, idle_seconds=self._limits.idle_seconds)
-        part = self._one_off(fleet, launch, command, RUN, None, environ, self._limits.run_seconds, None)
+        part = self._parts.one_off(launch, command, RUN, taken=fleet.names, environ=environ)
         within = self._limits.attach_seconds
-        life = fleet.begin(replace(part, attachment=attachment, attach_within_seconds=within, inside=inside))
+        life = fleet.begin(replace(part, attachment=attachment, attach_within_seconds=within, inside=inside, attended=True))
         self._unclaimed = {key: each for key, each in self._unclaimed.items() if not each.is_over}
         self._unclaimed[attachment.secret] = attachment
         return life.snapshot(), attachment.secret
@@ -303,10 +303,24 @@ class Runner:
             await fleet.end([life for life in fleet.lives if life.part.attachment], grace_seconds=ATTACHED_GRACE_SECONDS)
         await self._nursery.close()
 
-    async def end_leftovers(self) -> None:
-        """End what an earlier daemon left running, and bring its last output into the log. Call it before any start."""
-        if count := await self._leftovers.end():
-            log.info("ended the dynos of an earlier daemon", extra={"count": count})
+    # --- the dynos of an earlier daemon -------------------------------------------------------------------------------
+
+    async def adopt(self, running: Mapping[UUID, Launch], launch_of: LaunchOf) -> None:
+        """Go on with what an earlier daemon left running, and end what nobody owns. Call it before any start.
+
+        `running` has the launch of each app that should run. Visitors are served as before once `routes()` is in the router's
+        table. Killed in here, the next daemon does it again.
+        """
+        await self._adoption.adopt(running, launch_of)
+
+    def routes(self) -> Mapping[UUID, tuple[Sequence[Target], WebState]]:
+        """Where each app's visitors are to be sent now, for a table that holds all apps."""
+        return {app_id: fleet.announced() for app_id, fleet in self._fleets.items()}
+
+    def serves_older(self, launch: Launch) -> bool:
+        """Whether web dynos of another epoch have the app's traffic: they keep it until new ones are ready."""
+        fleet = self._fleets.get(launch.app.id)
+        return fleet is not None and any(life.part.launch.epoch != launch.epoch for life in fleet.rotation)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -323,43 +337,16 @@ class Runner:
             )
         return self._fleets[app_id]
 
-    def _life(self, part: Part, on_change: Callable[[Life], None], on_trial: bool) -> Life:
+    def _life(self, part: Part, on_change: Callable[[Life], None], on_trial: bool, adopted: Adopted | None) -> Life:
         kind = AttachedLife if part.attachment else Life
         return kind(
-            part, processes=self._processes, pipes=self._pipes, clock=self._clock, on_change=on_change, on_trial=on_trial
-        )
-
-    def _part(self, launch: Launch, name: str, type: str) -> Part:
-        probe = Probe(
-            host=f"{launch.app.name}.{self._domain}",
-            path=launch.settings["probe-path"],
-            asks_http=launch.settings["probe"] == "http",
-            within_seconds=launch.settings["boot-timeout-seconds"],
-        )
-        command = launch.release.process_types[type]
-        return Part(launch=launch, name=name, type=type, command=command, probe=probe if type == WEB else None)
-
-    def _one_off(
-        self,
-        fleet: Fleet,
-        launch: Launch,
-        command: str,
-        type: str,
-        name: str | None,
-        environ: Environ | None,
-        time_limit_seconds: float,
-        copy: Callable[[bytes], None] | None,
-    ) -> Part:
-        taken = {life.part.name for life in fleet.lives}
-        return Part(
-            launch=launch,
-            name=name or one_off_name(type, taken, self._chance),
-            type=type,
-            command=command,
-            one_off=True,
-            environ=environ,
-            time_limit_seconds=time_limit_seconds,
-            copy=copy,
+            part,
+            processes=self._processes,
+            pipes=self._pipes,
+            clock=self._clock,
+            on_change=on_change,
+            on_trial=on_trial,
+            adopted=adopted,
         )
 
     def _retire(self, fleet: Fleet, lives: Sequence[Life]) -> None:

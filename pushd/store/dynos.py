@@ -6,9 +6,18 @@ import sqlite3
 from datetime import datetime
 from uuid import UUID
 
-from pushd.model.dyno import DynoRow, Epoch
+from pushd.model.dyno import DynoRole, DynoRow, Epoch
 from pushd.store.database import Database
 from pushd.store.rows import time_text
+
+_PUT = """
+INSERT OR REPLACE INTO dynos (
+    id, app_id, name, type, role, command, release_id, release_number, restarts, port, identity, started_at, ready_at
+) VALUES (
+    :id, :app_id, :name, :type, :role, :command, :release_id, :release_number, :restarts, :port, :identity, :started_at,
+    :ready_at
+)
+"""
 
 
 class Dynos:
@@ -19,13 +28,27 @@ class Dynos:
 
     async def put(self, dyno: DynoRow) -> None:
         """Remember it, or replace what is known of the same id."""
-        values = (
-            *(str(dyno.id), str(dyno.app_id), dyno.name, dyno.type, str(dyno.release_id)),
-            *(dyno.epoch.release_number, dyno.epoch.restarts, dyno.port, dyno.identity, time_text(dyno.started_at)),
-        )
-        await self._database.transact(
-            lambda connection: connection.execute("INSERT OR REPLACE INTO dynos VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-        )
+        values = {
+            "id": str(dyno.id),
+            "app_id": str(dyno.app_id),
+            "name": dyno.name,
+            "type": dyno.type,
+            "role": dyno.role.value,
+            "command": dyno.command,
+            "release_id": str(dyno.release_id),
+            "release_number": dyno.epoch.release_number,
+            "restarts": dyno.epoch.restarts,
+            "port": dyno.port,
+            "identity": dyno.identity,
+            "started_at": time_text(dyno.started_at),
+            "ready_at": time_text(dyno.ready_at) if dyno.ready_at else None,
+        }
+        await self._database.transact(lambda connection: connection.execute(_PUT, values))
+
+    async def set_ready(self, dyno_id: UUID, at: datetime) -> None:
+        """It is up since then; fine if it is unknown."""
+        sql = "UPDATE dynos SET ready_at = ? WHERE id = ?"
+        await self._database.transact(lambda connection: connection.execute(sql, (time_text(at), str(dyno_id))))
 
     async def remove(self, dyno_id: UUID) -> None:
         """It has ended and left nothing; fine if it is unknown."""
@@ -44,9 +67,12 @@ def _dyno(row: sqlite3.Row) -> DynoRow:
         app_id=UUID(row["app_id"]),
         name=row["name"],
         type=row["type"],
+        role=DynoRole(row["role"]),
+        command=row["command"],
         release_id=UUID(row["release_id"]),
         epoch=Epoch(row["release_number"], row["restarts"]),
         port=row["port"],
         identity=row["identity"],
         started_at=datetime.fromisoformat(row["started_at"]),
+        ready_at=datetime.fromisoformat(row["ready_at"]) if row["ready_at"] else None,
     )

@@ -58,7 +58,7 @@ class Apps:
         self._disk.check()
         app = await self._store.apps.create(parse_app_name(name) if name else invent_app_name(self._chance), user)
         crash_point("create.stored")
-        await self._router.announce({app.id: WebState.BLANK})
+        await self._router.announce({app.id: ((), WebState.BLANK)})
         self._log.say(app.id, APP, "api", f"Initial release by user {user.email}")
         self._log.say(app.id, APP, "api", f"Release v1 created by user {user.email}")
         return app

@@ -11,6 +11,7 @@ from uuid import UUID
 from pushd.errors import NotFound, PushdError
 from pushd.kit.crash import crash_point
 from pushd.model.app import App
+from pushd.model.dyno import Dyno
 from pushd.model.launch import Launch
 from pushd.model.logline import APP
 from pushd.model.release import MOVES, Release, ReleaseEvent, ReleaseStatus, current_release, stand_in_release
@@ -59,7 +60,7 @@ class GoLive:
             if not release.phase_passed:
                 (say or _silent)("-----> Running the release command...")
                 await self._phase.run(launch, tell)
-            await self._move_traffic(launch, say or _silent)
+            old = await self._move_traffic(launch, say or _silent)
         except asyncio.CancelledError:
             raise  # the daemon stops: the next one settles what is pending
         except BaseException as error:
@@ -69,8 +70,11 @@ class GoLive:
             await self._keep_stand_in(app)
             raise
         crash_point("release.live")
-        live = await self._settle(app, release, ReleaseEvent.WENT_LIVE)
-        crash_point("release.settled")
+        try:  # the old dynos go once it is stored that they are not needed: a daemon killed before that has them still
+            live = await self._settle(app, release, ReleaseEvent.WENT_LIVE)
+            crash_point("release.settled")
+        finally:
+            self._retire(launch, old)
         await self.show_pages(app)
         return live
 
@@ -87,12 +91,13 @@ class GoLive:
             elif names is not None:
                 await self._runner.restart(launch, names)
             else:
-                await self._move_traffic(launch, _silent)
+                self._retire(launch, await self._move_traffic(launch, _silent))
             return release
 
     async def resume(self, app: App) -> asyncio.Future[Release] | None:
-        """Boot what should run after a start of the daemon; each dyno takes traffic as soon as it is ready.
+        """Boot what should run after a start of the daemon and does not; each dyno takes traffic as soon as it is ready.
 
+        Web dynos that an earlier daemon was about to replace serve until their successors are ready.
         Gives what is done once all web dynos are ready; None if there is nothing to boot.
         """
         async with self.turns.hold(app.id, why="the daemon's start"):
@@ -109,10 +114,37 @@ class GoLive:
                     up.set_result(launch.release)
 
             launch = await self._releaser.launch_of(app, release)
+            if succeeded and self._runner.serves_older(launch):
+                await self._replace(launch, up)
+                return up
             self._runner.keep_trying(launch, on_ready)
             if succeeded:
                 self._runner.replace_rest_soon(launch)
             return up
+
+    async def _replace(self, launch: Launch, up: asyncio.Future[Release]) -> None:
+        """Finish what a predecessor had begun; if that fails the older dynos serve on, as ever."""
+        try:
+            self._retire(launch, await self._move_traffic(launch, _silent))
+        except PushdError as error:
+            up.set_exception(error)
+            up.exception()  # whoever waits for it hears of it; if nobody does, the app's log has told it
+            log.info("older dynos serve on", extra={"app": launch.app.name, "cause": error.message})
+        else:
+            up.set_result(launch.release)
+
+    async def launch(self, app: App) -> Launch | None:
+        """What should run of this app now; None if that is nothing."""
+        release = await self.running_release(app)
+        return None if release is None else await self._releaser.launch_of(app, release)
+
+    async def launch_of(self, app_id: UUID, release_id: UUID) -> Launch | None:
+        """What it takes to run a release; None if the app, the release or its slug is gone."""
+        try:
+            app = await self._store.apps.find(str(app_id))
+            return await self._releaser.launch_of(app, await self._store.releases.find(app, str(release_id)))
+        except NotFound:
+            return None
 
     async def show_pages(self, app: App) -> None:
         """Let visitors get the pages that the newest config vars and the slug that runs ask for."""
@@ -138,9 +170,11 @@ class GoLive:
         stored = await self._verdicts.store(write, what=f"{release.name} of {app.name}")
         return stored or replace(release, status=MOVES[release.status, event])
 
-    async def _move_traffic(self, launch: Launch, say: Say) -> None:
-        booted = await self._runner.boot_web(launch, say)
-        old = await self._runner.switch(launch, booted)
+    async def _move_traffic(self, launch: Launch, say: Say) -> Sequence[Dyno]:
+        """Gives the web dynos that have no traffic any more, for `_retire`."""
+        return await self._runner.switch(launch, await self._runner.boot_web(launch, say))
+
+    def _retire(self, launch: Launch, old: Sequence[Dyno]) -> None:
         self._runner.replace_rest_soon(launch)
         self._runner.retire_soon(old)  # drains outside the turn: the next push need not wait
 

@@ -229,7 +229,7 @@ class FakeRouter:
     async def route(self, app_id: UUID, targets: Sequence[Target], state: WebState) -> None:
         raise NotImplementedError
 
-    async def announce(self, states: Mapping[UUID, WebState]) -> None:
+    async def announce(self, routes: Mapping[UUID, tuple[Sequence[Target], WebState]]) -> None:
         raise NotImplementedError
 
     async def refresh(self, app_id: UUID) -> None:

@@ -111,7 +111,7 @@ def test_ctrl_c_leaves_no_process(own_server: Server, tmp_path: Path) -> None:
     assert own_server.processes() == []
 
 
-def test_term_leaves_app_and_router_running_and_the_next_daemon_takes_over(own_server: Server, tmp_path: Path) -> None:
+def test_term_leaves_app_and_router_running_and_the_next_daemon_goes_on_with_them(own_server: Server, tmp_path: Path) -> None:
     project = own_server.project(tmp_path / "app", "stays")
     project.ok("config:set", "KEPT=yes")
     project.deploy()
@@ -122,8 +122,9 @@ def test_term_leaves_app_and_router_running_and_the_next_daemon_takes_over(own_s
 
     with Load(own_server, "stays", visitors=2) as load:
         own_server.start()
-        eventually(lambda: own_server.get("stays").body != before, what="the new daemon's dyno")
-    assert load.failures == []  # held while the app boots anew
+        assert [each["state"] for each in json.loads(project.ok("ps", "--json"))] == ["up"]
+    assert load.failures == []
+    assert own_server.get("stays").body == before  # the very same process
     assert own_server.endpoints["api"] == endpoints["api"]
     assert own_server.endpoints["router"] == endpoints["router"]
     assert project.get("/env/KEPT").body == "yes"
@@ -139,13 +140,29 @@ def test_kill_9_of_the_daemon_stops_no_app(own_server: Server, tmp_path: Path) -
     project.deploy()
     before = project.get().body
 
-    own_server.stop(signal.SIGKILL)
+    with Load(own_server, "survives", visitors=2) as load:
+        own_server.stop(signal.SIGKILL)
+        assert own_server.get("survives").body == before
+        own_server.start()
+        project.ok("ps:wait")
+    assert load.failures == []
     assert own_server.get("survives").body == before
+    assert len([pid for pid in own_server.processes() if _is_app(pid)]) == 1
+
+
+def test_a_dyno_that_dies_while_there_is_no_daemon_is_booted_by_the_next(own_server: Server, tmp_path: Path) -> None:
+    project = own_server.project(tmp_path / "app", "dies")
+    project.deploy()
+    before = project.get().body
+    own_server.stop(signal.SIGKILL)
+    (pid,) = [pid for pid in own_server.processes() if _is_app(pid)]
+    os.kill(pid, signal.SIGKILL)
+
     own_server.start()
 
-    eventually(lambda: own_server.get("survives").body != before, what="the new daemon's dyno")
-    assert "version one" in project.get().body
-    assert len([pid for pid in own_server.processes() if _is_app(pid)]) == 1
+    assert project.get().status == 200  # held until it is up
+    assert project.get().body != before
+    assert "Process exited with status 137" in project.ok("logs")
 
 
 def test_kill_9_of_the_router_is_mended_on_the_same_port(own_server: Server, tmp_path: Path) -> None:

@@ -81,9 +81,14 @@ async def world(tmp_path: Path) -> World:
 
 @asynccontextmanager
 async def started(router: Router, address: str = "127.0.0.1:0", **more: object) -> AsyncIterator[Router]:
-    """Ends the router process too, whatever happens."""
+    """A router of a daemon that has named all its apps, none, unless it goes on with a predecessor's.
+
+    Ends the router process too, whatever happens.
+    """
     await router.start(address, **more)  # type: ignore[arg-type]
     try:
+        if not router.was_running:
+            await router.announce({})
         yield router
     finally:
         await router.stop()
@@ -126,6 +131,7 @@ async def test_the_control_socket_is_for_its_owner_only_and_works_in_a_deep_fold
 async def test_stop_leaves_no_process_and_no_socket(world: World) -> None:
     router = world.router()
     await router.start("127.0.0.1:0")
+    await router.announce({})
     pid = pid_of(router)
     await router.stop()
     assert procfs.identify(pid) is None
@@ -152,9 +158,26 @@ async def test_many_changes_at_once_are_few_tables_and_all_in_force(world: World
 async def test_announce_puts_all_apps_into_one_table(world: World) -> None:
     ids = [world.routes.add("one"), world.routes.add("two")]
     async with started(world.router()) as router:
-        await router.announce({ids[0]: WebState.NONE, ids[1]: WebState.BLANK})
+        await router.announce({ids[0]: ((), WebState.NONE), ids[1]: ((), WebState.BLANK)})
         assert b"H14" in (await get(router.url, "one.localhost")).body
         assert b"H81" in (await get(router.url, "two.localhost")).body
+
+
+async def test_no_table_leaves_an_app_out_because_it_has_not_been_named_yet(world: World) -> None:
+    ids = [world.routes.add("one"), world.routes.add("two")]
+    async with App() as app:
+        first = world.router()
+        await first.start("127.0.0.1:0")
+        web = target(app)
+        await first.announce({app_id: ([web], WebState.SERVING) for app_id in ids})
+        await first.leave()
+        async with started(world.router()) as second:
+            early = asyncio.ensure_future(second.route(ids[0], [web], WebState.SERVING))
+            await asyncio.sleep(0)
+            assert (await get(second.url, "two.localhost")).status == 200
+            await second.announce({app_id: ([web], WebState.SERVING) for app_id in ids})
+            await early
+            assert {(await get(second.url, f"{name}.localhost")).status for name in ("one", "two")} == {200}
 
 
 async def test_refresh_shows_what_changed_and_forget_takes_the_app_away(world: World) -> None:
@@ -262,6 +285,7 @@ async def test_without_a_daemon_the_router_serves_on_and_the_next_one_takes_it_o
     async with App() as app:
         first = world.router()
         await first.start("127.0.0.1:0")
+        await first.announce({})
         web = target(app)
         await first.route(app_id, [web], WebState.SERVING)
         pid, url = pid_of(first), first.url
@@ -274,7 +298,7 @@ async def test_without_a_daemon_the_router_serves_on_and_the_next_one_takes_it_o
             assert pid_of(second) == pid
             assert "dyno=web.1" in await world.line("/alone")  # kept while nobody was there
             assert (await get(url, "shop.localhost")).status == 200  # the last table stays until there is another
-            await second.announce({app_id: WebState.NONE})
+            await second.announce({app_id: ((), WebState.NONE)})
             await second.drained(UUID(web.dyno_id))
             assert b"H14" in (await get(url, "shop.localhost")).body
 
@@ -284,6 +308,7 @@ async def test_an_explicit_address_that_differs_is_handed_over_and_the_old_one_c
     async with App() as app:
         first = world.router()
         await first.start("127.0.0.1:0")
+        await first.announce({})
         await first.route(app_id, [target(app)], WebState.SERVING)
         old, pid = first.addresses[0], pid_of(first)
         await first.leave()
@@ -293,7 +318,7 @@ async def test_an_explicit_address_that_differs_is_handed_over_and_the_old_one_c
         async with started(world.router(), f"127.0.0.1:{port}") as second:
             assert second.addresses == [("127.0.0.1", port)]
             assert pid_of(second) == pid
-            await second.route(app_id, [target(app)], WebState.SERVING)
+            await second.announce({app_id: ([target(app)], WebState.SERVING)})
             assert (await get(second.url, "shop.localhost")).status == 200
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(old, timeout=5)
@@ -336,6 +361,7 @@ async def test_a_router_of_another_version_is_replaced_without_a_lost_request(
     async with App() as app:
         first = world.router()
         await first.start("127.0.0.1:0")
+        await first.announce({})
         web = target(app)
         await first.route(app_id, [web], WebState.SERVING)
         url, old = first.url, procfs.identify(pid_of(first))
@@ -347,7 +373,7 @@ async def test_a_router_of_another_version_is_replaced_without_a_lost_request(
         async with started(world.router()) as second:
             assert second.url == url
             assert (await get(url, "shop.localhost")).status == 200  # the old one serves until the new one has a table
-            await second.route(app_id, [web], WebState.SERVING)
+            await second.announce({app_id: ([web], WebState.SERVING)})
             for _ in range(5):
                 assert (await get(url, "shop.localhost")).status == 200
             app.let_go.set()
@@ -455,6 +481,7 @@ async def test_a_predecessors_router_that_hangs_is_replaced(world: World, monkey
     async with App() as app:
         first = world.router()
         await first.start("127.0.0.1:0")
+        await first.announce({})
         port = first.addresses[0][1]
         os.kill(pid_of(first), signal.SIGSTOP)
         await first.leave()
@@ -468,6 +495,7 @@ async def test_stop_while_a_killed_router_is_replaced_leaves_no_process(world: W
     for turns in (0, 4, 8, 16):
         router = world.router()
         await router.start("127.0.0.1:0")
+        await router.announce({})
         os.kill(pid_of(router), signal.SIGKILL)
         for _ in range(turns):
             await asyncio.sleep(0.01)
@@ -486,6 +514,7 @@ async def test_term_ends_a_router_gracefully(world: World) -> None:
     async with App() as app:
         router = world.router()
         await router.start("127.0.0.1:0")
+        await router.announce({})
         await router.route(app_id, [target(app)], WebState.SERVING)
         held = asyncio.ensure_future(get(router.url, "shop.localhost", "/hold"))
         await app.held.wait()

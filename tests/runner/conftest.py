@@ -19,7 +19,8 @@ from pushd.model.launch import Launch
 from pushd.model.release import Release, ReleaseStatus
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug
-from pushd.runner.runner import RunLimits, Runner
+from pushd.runner.parts import RunLimits
+from pushd.runner.runner import Runner
 from tests.runner.fakes import FakePipes, FakeRows, FakeScheduler, FakeTraffic, PatientClock, Recorder
 
 PYTHON = "exec /usr/bin/python3 -SE"
@@ -149,6 +150,7 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
         async with room.runner:
             yield room
             await room.runner.stop_all()
+            await room.runner.leave()  # it may be another one by now
         room.traffic.holds_drains = False
         assert room.scheduler.running == []
         assert room.rows.rows == {}

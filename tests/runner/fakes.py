@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -187,6 +187,10 @@ class FakeRows:
         if self.refuses is not None:
             raise self.refuses
         self.rows[row.id] = row
+
+    async def set_ready(self, dyno_id: UUID, at: datetime) -> None:
+        if dyno_id in self.rows:
+            self.rows[dyno_id] = replace(self.rows[dyno_id], ready_at=at)
 
     async def remove(self, dyno_id: UUID) -> None:
         self.rows.pop(dyno_id, None)

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -16,7 +17,8 @@ from pushd.layout import Layout
 from pushd.logplex.logplex import Logplex
 from pushd.model.launch import Launch
 from pushd.model.routing import WebState
-from pushd.runner.runner import RunLimits, Runner
+from pushd.runner.parts import RunLimits
+from pushd.runner.runner import Runner
 from pushd.runner.schedulers.local import LocalScheduler
 from pushd.sandbox.sandbox import Sandbox
 from tests.runner.conftest import SERVE, SERVE_PY, make_launch
@@ -97,11 +99,23 @@ async def test_an_app_that_dies_at_import_shows_its_traceback_in_push_and_log(ma
     assert "app[web.1]: ModuleNotFoundError: No module named 'no_such_module'" in await machine.log()
 
 
-async def test_the_next_daemon_ends_what_this_one_left_and_keeps_its_last_words(machine: Machine) -> None:
-    await machine.deploy(machine.launch(web=f"trap 'echo bye; exit 4' TERM; {SERVE.removeprefix('exec ')} & wait"))
+async def test_the_next_daemon_goes_on_with_what_this_one_left_to_its_last_words(machine: Machine) -> None:
+    launch = machine.launch(web=f"trap 'echo bye; exit 4' TERM; {SERVE.removeprefix('exec ')} & wait")
+    await machine.deploy(launch)
     await machine.runner.leave()
 
-    await machine.another_runner().end_leftovers()
+    async def launch_of(app_id: UUID, release_id: UUID) -> Launch:
+        return launch
+
+    async with machine.another_runner() as later:
+        await later.adopt({machine.app.id: launch}, launch_of)
+        (targets, state) = later.routes()[machine.app.id]
+        assert (len(targets), state) == (1, WebState.SERVING)
+        reader, writer = await asyncio.open_connection(targets[0].host, targets[0].port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 404")
+        writer.close()
+        await later.stop_all()
     reap_the_shim()
 
     lines = (await machine.log()).splitlines()

@@ -6,6 +6,7 @@ import asyncio
 import re
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -249,8 +250,11 @@ async def test_the_daemons_end_takes_attached_runs_along_and_no_others(room: Roo
 
     assert room.scheduler.running == [detached.name]
     room.runner = room.another_runner()
-    ending = room.nursery.start(room.runner.end_leftovers(), name="next daemon")
-    await ending
+    await room.runner.adopt({}, _gone)
+
+
+async def _gone(app_id: UUID, release_id: UUID) -> None:
+    """Nothing is there any more."""
 
 
 @pytest.mark.parametrize(("resizable", "shown"), [(True, b"none\r\n"), (False, b"100\r\n")])

@@ -8,7 +8,7 @@ import pytest
 
 from pushd.errors import InvalidParams, NotFound, PushdError
 from pushd.model.app import App
-from pushd.model.dyno import DynoRow, Epoch
+from pushd.model.dyno import DynoRole, DynoRow, Epoch
 from pushd.model.release import ReleaseStatus
 from pushd.model.user import User
 from pushd.store.store import Store
@@ -103,7 +103,8 @@ async def test_a_destroyed_app_takes_all_its_own_along(store: Store, app: App, o
         await store.settings.set(each, {"probe": "port"})
         await store.changes.create(each, 2)
     running = DynoRow(
-        id=uuid4(), app_id=app.id, name="web.1", type="web", release_id=release.id, epoch=Epoch(2, 0), port=5001,
+        id=uuid4(), app_id=app.id, name="web.1", type="web", role=DynoRole.FORMATION, command="serve",
+        release_id=release.id, epoch=Epoch(2, 0), port=5001,
         identity="boot 1 pid 2", started_at=clock.now(),
     )  # fmt: skip
     await store.dynos.put(running)

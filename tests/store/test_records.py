@@ -12,7 +12,7 @@ from pushd.errors import InvalidParams, NotFound
 from pushd.model.app import App
 from pushd.model.build import BuildStatus
 from pushd.model.change import ChangeState
-from pushd.model.dyno import DynoRow, Epoch
+from pushd.model.dyno import DynoRole, DynoRow, Epoch
 from pushd.model.user import User
 from pushd.store.changes import KEPT
 from pushd.store.store import Store
@@ -133,17 +133,20 @@ async def test_changes_do_not_pile_up(store: Store, app: App, clock: FakeClock) 
 async def test_dynos_are_found_again_by_the_next_daemon(tmp_path: Path, clock: FakeClock) -> None:
     store = await open_store(tmp_path, clock)
     web = DynoRow(
-        id=uuid4(), app_id=uuid4(), name="web.1", type="web", release_id=uuid4(), epoch=Epoch(2, 1), port=5001,
+        id=uuid4(), app_id=uuid4(), name="web.1", type="web", role=DynoRole.FORMATION, command="serve",
+        release_id=uuid4(), epoch=Epoch(2, 1), port=5001,
         identity="boot 1 pid 2", started_at=clock.now(),
     )  # fmt: skip
     clock.tick()
     worker = replace(web, id=uuid4(), name="worker.1", type="worker", port=None, started_at=clock.now())
     for dyno in (worker, web, replace(web, identity="boot 1 pid 3")):
         await store.dynos.put(dyno)
+    await store.dynos.set_ready(web.id, clock.now())
+    await store.dynos.set_ready(uuid4(), clock.now())  # one that has ended meanwhile
     await store.close()
 
     store = await open_store(tmp_path)
-    assert await store.dynos.list() == [replace(web, identity="boot 1 pid 3"), worker]
+    assert await store.dynos.list() == [replace(web, identity="boot 1 pid 3", ready_at=clock.now()), worker]
     await store.dynos.remove(web.id)
     await store.dynos.remove(web.id)  # twice is fine
     assert await store.dynos.list() == [worker]

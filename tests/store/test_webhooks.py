@@ -11,7 +11,7 @@ import pytest
 from pushd.errors import InvalidParams, NotFound
 from pushd.model.app import App
 from pushd.model.build import BuildStatus
-from pushd.model.dyno import DynoRow, Epoch
+from pushd.model.dyno import DynoRole, DynoRow, Epoch
 from pushd.model.release import ReleaseEvent
 from pushd.model.user import User
 from pushd.model.webhook import INCLUDES, PER_APP, Attempt, DeliveryStatus, Level, Secrets, Webhook
@@ -96,7 +96,8 @@ async def test_all_else_is_told_too(store: Store, operator: User, app: App) -> N
     await store.collaborators.add(app, "ada@example.com")
     await store.collaborators.remove(app, "ada@example.com")
     row = DynoRow(
-        id=uuid4(), app_id=app.id, name="web.1", type="web", release_id=NOBODY, epoch=Epoch(1, 0), port=1,
+        id=uuid4(), app_id=app.id, name="web.1", type="web", role=DynoRole.FORMATION, command="serve",
+        release_id=NOBODY, epoch=Epoch(1, 0), port=1,
         identity="", started_at=datetime(2026, 1, 1, tzinfo=UTC),
     )  # fmt: skip
     await store.dynos.put(row)

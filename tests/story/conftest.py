@@ -19,6 +19,7 @@ from pushd.model.app import App
 from pushd.model.dyno import Dyno
 from pushd.model.launch import Launch
 from pushd.model.release import Release
+from pushd.model.routing import Target, WebState
 from pushd.model.slug import Slug
 from pushd.model.user import User
 from pushd.releaser.phase import ReleasePhase
@@ -106,6 +107,8 @@ class FakeRunner:
     on_ready: Callable[[Launch], Awaitable[None]] | None = None
     trying: Launch | None = None
     booting: asyncio.Event = field(default_factory=asyncio.Event)
+    adopted: Mapping[UUID, Launch] = field(default_factory=dict)
+    adopts_older: bool = False
 
     async def boot_web(self, launch: Launch, say: Callable[[str], None]) -> Sequence[Dyno]:
         self.events.append(f"boot {launch.release.name}")
@@ -129,6 +132,16 @@ class FakeRunner:
     def keep_trying(self, launch: Launch, on_ready: Callable[[Launch], Awaitable[None]]) -> None:
         self.events.append(f"keep trying {launch.release.name}")
         self.trying, self.on_ready = launch, on_ready
+
+    async def adopt(self, running: Mapping[UUID, Launch], launch_of: object) -> None:
+        self.events.extend(f"adopt {launch.release.name}" for launch in running.values())
+        self.adopted = running
+
+    def routes(self) -> Mapping[UUID, tuple[Sequence[Target], WebState]]:
+        return {app_id: ((Target("id", "web.1", 5000),), WebState.SERVING) for app_id in self.adopted}
+
+    def serves_older(self, launch: Launch) -> bool:
+        return launch.app.id in self.adopted and self.adopts_older
 
     async def restart(self, launch: Launch, names: Sequence[str]) -> None:
         self.events.append(f"restart {' '.join(names)}")
@@ -159,8 +172,8 @@ class FakeRouter:
     async def route(self, app_id: UUID, targets: object, state: object) -> None:
         self.events.append(f"route {state}")
 
-    async def announce(self, states: Mapping[UUID, object]) -> None:
-        self.events.extend(f"route {state}" for state in states.values())
+    async def announce(self, routes: Mapping[UUID, tuple[Sequence[Target], WebState]]) -> None:
+        self.events.extend(f"route {state}" for _, state in routes.values())
 
     async def refresh(self, app_id: UUID) -> None:
         self.events.append("refresh")
@@ -225,7 +238,9 @@ class Story:
             store=store, builder=self.builder, deploys=self.deploys, retention=retention, disk=disk, verdicts=verdicts,
             nursery=nursery,
         )  # fmt: skip
-        self.resume = Resume(store=store, deploys=self.deploys, live=self.live, changes=self.changes, router=self.router)
+        self.resume = Resume(
+            store=store, deploys=self.deploys, live=self.live, changes=self.changes, runner=self.runner, router=self.router,
+        )  # fmt: skip
 
     async def push(self, app: App, commit: str) -> Release:
         """A push of a made-up commit."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
+from collections.abc import Sequence
 
 import pytest
 
 from pushd.errors import BootFailed, BuildFailed, Conflict, InvalidParams, NotFound, PushdError, ReleasePhaseFailed, Superseded
 from pushd.model.app import App
 from pushd.model.change import Change, ChangeState
+from pushd.model.dyno import Dyno
 from pushd.model.formation import parse_quantity
 from tests.story.conftest import Story
 
@@ -417,6 +420,53 @@ async def test_a_push_that_was_live_when_the_daemon_died_is_a_build_that_succeed
     await restart_daemon(story)
 
     assert (await story.store.builds.find(app, build.id)).status.value == "succeeded"
+
+
+async def test_what_an_earlier_daemon_was_about_to_replace_is_replaced_without_a_gap(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    await story.store.apps.bump_restarts(app)
+    change = await story.store.changes.create(app, None)
+    story.runner.adopts_older = True
+    story.runner.events.clear()
+
+    await story.resume.settle()
+    await story.resume.adopt()
+    await story.resume.announce()
+    await story.resume.boot_all()
+
+    assert story.router.events[-1] == "route serving"
+    assert story.runner.events == ["adopt v2", "boot v2", "switch v2", "rest v2", "retire"]
+    assert (await settled(story, change)).state is ChangeState.SUCCEEDED
+
+
+async def test_what_cannot_be_replaced_serves_on(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    change = await story.store.changes.create(app, None)
+    story.runner.adopts_older, story.runner.failing = True, {2}
+    await story.resume.adopt()
+
+    await restart_daemon(story)
+
+    end = await settled(story, change)
+    assert (end.state, end.reason.splitlines()[0]) == (ChangeState.FAILED, "web.1 exited with status 1")
+    assert story.runner.events == ["boot v2"]
+
+
+async def test_old_dynos_are_there_until_it_is_stored_that_they_are_not_needed(story: Story, app: App) -> None:
+    release = await story.push(app, "aaaa")
+    statuses: list[str] = []
+    noted = story.runner.retire_soon
+
+    def retire_soon(dynos: Sequence[Dyno]) -> None:
+        noted(dynos)
+        with sqlite3.connect(story.layout.store) as store:
+            statuses.extend(row[0] for row in store.execute("SELECT status FROM releases ORDER BY number"))
+
+    story.runner.retire_soon = retire_soon  # type: ignore[method-assign]
+    await story.push(app, "bbbb")
+
+    assert release.number == 2
+    assert statuses == ["succeeded", "succeeded", "succeeded"]
 
 
 async def test_a_slug_released_by_name_is_resumed_whatever_its_description_says(story: Story, app: App) -> None:

@@ -1,0 +1,125 @@
+"""What an earlier daemon left running: found again, checked, and gone on with; what nobody owns is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from pushd.kit.aio import in_thread
+from pushd.model.dyno import DynoRow
+from pushd.model.launch import Launch
+from pushd.runner.dyno import Life
+from pushd.runner.fleet import Fleet
+from pushd.runner.needs import DynoStore, LaunchOf
+from pushd.runner.plan import Fate, plan_adoption
+from pushd.runner.probe import is_bound
+from pushd.runner.process import Adopted, Part, Processes
+from pushd.runner.schedulers import Handle, Scheduler
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A dyno of an earlier daemon whose shim still holds its output; its program may have ended meanwhile."""
+
+    row: DynoRow
+    handle: Handle
+    is_up: bool  # it was ready, and for web: one of its own processes listens on its port right now
+
+
+class Adoption:
+    """Each app on its own: one whose dynos cannot be gone on with keeps no other from it."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        rows: DynoStore,
+        processes: Processes,
+        *,
+        fleet_of: Callable[[Launch], Fleet],
+        part_of: Callable[[Launch, DynoRow], Part],
+        retire: Callable[[Fleet, Sequence[Life]], None],
+    ) -> None:
+        self._scheduler = scheduler
+        self._rows = rows
+        self._processes = processes
+        self._fleet_of = fleet_of
+        self._part_of = part_of
+        self._retire = retire
+
+    async def adopt(self, running: Mapping[UUID, Launch], launch_of: LaunchOf) -> None:
+        """Go on with what belongs to the launch that should run of each app, and end the rest.
+
+        Killed in here, the next daemon does it again.
+        """
+        found = await self._find()
+        adopted = 0
+        for app_id in dict.fromkeys(each.row.app_id for each in found):
+            its = [each for each in found if each.row.app_id == app_id]
+            try:
+                adopted += await self._adopt_app(its, running.get(app_id), launch_of)
+            except Exception:  # stays with that app
+                log.exception("cannot go on with an app's dynos", extra={"app": str(app_id)})
+        if found:
+            log.info("dynos of an earlier daemon", extra={"adopted": adopted, "ended": len(found) - adopted})
+
+    async def _find(self) -> Sequence[Found]:
+        """All that an earlier daemon wrote down and that is still there; rows of those that are gone are removed.
+
+        A dyno whose start was never written down is ended.
+        """
+        rows = {row.id: row for row in await self._rows.list()}
+        handles = await self._scheduler.find_leftovers([(row.id, row.identity) for row in rows.values()])
+        await asyncio.gather(*(_end(handle) for handle in handles if handle.dyno_id not in rows))
+        known = [(rows[handle.dyno_id], handle) for handle in handles if handle.dyno_id in rows]
+        for dyno_id in set(rows) - {row.id for row, _ in known}:
+            await self._rows.remove(dyno_id)
+        return await asyncio.gather(*(_look_at(row, handle) for row, handle in known))
+
+    async def _adopt_app(self, found: Sequence[Found], running: Launch | None, launch_of: LaunchOf) -> int:
+        """Gives how many go on."""
+        fates = plan_adoption([(each.row, each.is_up) for each in found], running.release.id if running else None)
+        fleet, lives = None, dict[Fate, list[Life]]((fate, []) for fate in Fate)
+        for each in found:
+            launch = await launch_of(each.row.app_id, each.row.release_id) or running
+            if launch is None or (adopted := self._maybe_adopted(each)) is None:
+                await self._end_unowned(each)
+                continue
+            fleet = self._fleet_of(launch)
+            launch = replace(launch, app=replace(launch.app, restarts=each.row.epoch.restarts))
+            lives[fates[each.row.id]].append(fleet.adopt(self._part_of(launch, each.row), adopted))
+        if fleet is not None:
+            fleet.serve(lives[Fate.SERVES])
+            self._retire(fleet, lives[Fate.ENDS])
+        return len(lives[Fate.SERVES]) + len(lives[Fate.STAYS])
+
+    def _maybe_adopted(self, found: Found) -> Adopted | None:
+        try:
+            return Adopted(found.row, self._processes.adopt(found.handle, found.row), found.is_up)
+        except OSError:  # one that nobody hears must not run
+            log.exception("cannot read a dyno's output", extra={"dyno": found.row.name})
+            return None
+
+    async def _end_unowned(self, found: Found) -> None:
+        await _end(found.handle)
+        await self._rows.remove(found.row.id)
+
+
+async def _look_at(row: DynoRow, handle: Handle) -> Found:
+    is_up = row.ready_at is not None
+    if is_up and row.port is not None:  # somebody else may have taken the port meanwhile
+        is_up = is_bound(await in_thread(handle.listeners), row.port)
+    return Found(row, handle, is_up)
+
+
+async def _end(handle: Handle) -> None:
+    try:
+        handle.kill()
+        await handle.wait()
+        await handle.release()
+    except Exception:
+        log.exception("cannot end a dyno of an earlier daemon", extra={"dyno": str(handle.dyno_id)})
