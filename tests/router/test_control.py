@@ -391,7 +391,7 @@ async def test_a_daemon_killed_while_it_replaces_the_router_leaves_one_that_serv
         first = world.router()
         await first.start("127.0.0.1:0")
         web = target(app)
-        await first.route(app_id, [web], WebState.SERVING)
+        await first.announce({app_id: ((web,), WebState.SERVING)})
         url, routers = first.url, [procfs.identify(pid_of(first))]
         await first.leave()
 
@@ -407,7 +407,7 @@ async def test_a_daemon_killed_while_it_replaces_the_router_leaves_one_that_serv
             third = world.router()
             await third.start("127.0.0.1:0")
             routers.append(procfs.identify(pid_of(third)))
-            await third.route(app_id, [web], WebState.SERVING)
+            await third.announce({app_id: ((web,), WebState.SERVING)})
             await third.leave()
         assert (await get(url, "shop.localhost")).status == 200
 
@@ -416,14 +416,14 @@ async def test_a_daemon_killed_while_it_replaces_the_router_leaves_one_that_serv
             patch.setattr(Router, "_retire", _dies_first)
             fourth = world.router()
             await fourth.start("127.0.0.1:0")
-            await fourth.route(app_id, [web], WebState.SERVING)
+            await fourth.announce({app_id: ((web,), WebState.SERVING)})
             last = procfs.identify(pid_of(fourth))
             await fourth.leave()
 
         monkeypatch.undo()  # each router process is of the real version
         async with started(world.router()) as fifth:
             assert fifth.url == url
-            await fifth.route(app_id, [web], WebState.SERVING)
+            await fifth.announce({app_id: ((web,), WebState.SERVING)})
             for who in routers:
                 assert who is not None
                 await proc.ended(who)
@@ -444,7 +444,7 @@ async def test_a_kept_connection_gets_its_next_answer_from_a_router_that_is_repl
         first = world.router()
         await first.start("127.0.0.1:0")
         web = target(app)
-        await first.route(app_id, [web], WebState.SERVING)
+        await first.announce({app_id: ((web,), WebState.SERVING)})
         old = procfs.identify(pid_of(first))
         assert old is not None
         reader, writer = await asyncio.open_connection(*first.addresses[0])
@@ -453,7 +453,7 @@ async def test_a_kept_connection_gets_its_next_answer_from_a_router_that_is_repl
         await first.leave()
         monkeypatch.setattr(pushd, "__version__", "99.0")
         async with started(world.router()) as second:
-            await second.route(app_id, [web], WebState.SERVING)
+            await second.announce({app_id: ((web,), WebState.SERVING)})
             headers: dict[str, str] = {}
             while "connection" not in headers:
                 writer.write(b"GET /next HTTP/1.1\r\nHost: shop.localhost\r\n\r\n")
