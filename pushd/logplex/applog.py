@@ -23,6 +23,7 @@ PLATFORM = "platform"  # the segment of lines that the platform says; no dyno ca
 _SEGMENT_BYTES_MAX, _SEGMENT_BYTES_MIN = 4 << 20, 1 << 16
 _SHARES = 8  # of the limit: into so many parts at least it is cut
 _SEGMENTS_MAX = 1000
+_DROPPED_SHARE = 64  # so much of the limit in stamps of what was dropped
 
 
 class AppLog:
@@ -45,6 +46,7 @@ class AppLog:
         self._lock = threading.Lock()
         self._loaded = False
         self._segments: list[Segment] = []
+        self._dropped: list[Segment] = []  # their stamps are kept: in the order in which they went
         self._watchers: set[Callable[[Segment], None]] = set()
         self._sequence = self._time_us = self._last_number = 0
 
@@ -101,6 +103,11 @@ class AppLog:
                     self._try(self._end_if_fifo_is_gone, segment)
             return [(segment, segment.last) for segment in self._segments]
 
+    def dropped(self) -> list[Segment]:
+        """Those whose bytes are gone, as far back as it is known."""
+        with self._locked():
+            return list(self._dropped)
+
     def watch(self, on_drop: Callable[[Segment], None]) -> None:
         """From now on it is called with each segment that is dropped, in any thread; it must not wait."""
         self._watchers.add(on_drop)
@@ -112,7 +119,7 @@ class AppLog:
         """Drop everything, for good: whoever wants to write gets FileNotFoundError."""
         with self._lock:
             self.removed = self._loaded = True
-            self._segments = []
+            self._segments, self._dropped = [], []
             shutil.rmtree(self._folder, ignore_errors=True)
 
     @contextlib.contextmanager
@@ -179,6 +186,7 @@ class AppLog:
         full = self.segment_bytes
         idle = sorted((each for each in self._segments if not each.in_use and each is not keep), key=lambda each: each.last)
         total = sum(each.size_bytes for each in idle) + full * (len(self._segments) - len(idle))
+        total += self.limit_bytes // _DROPPED_SHARE
         for segment in idle:
             if total <= self.limit_bytes and len(self._segments) <= _SEGMENTS_MAX:
                 return
@@ -186,7 +194,13 @@ class AppLog:
             self._segments.remove(segment)
             for on_drop in tuple(self._watchers):
                 on_drop(segment)
-            segment.remove()
+            segment.drop()
+            self._dropped.append(segment)
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        while sum(each.stamps_bytes for each in self._dropped) > self.limit_bytes // _DROPPED_SHARE:
+            self._dropped.pop(0).forget()
 
     def _load(self) -> None:
         found = sorted({each.number: each for each in self._files()}.values(), key=lambda each: each.number)
@@ -197,8 +211,9 @@ class AppLog:
                 self._segments.append(segment)
                 self._try(lambda each: self._check(each, every_stamp=boot != self._boot_id), segment)
             else:
-                segment.remove()  # a daemon was killed while it dropped it
-        newest = max((each.last for each in self._segments), default=Stamp(0, 0, 0, 0))
+                segment.find_dropped()
+                self._dropped.append(segment)
+        newest = max((each.last for each in (*self._segments, *self._dropped)), default=Stamp(0, 0, 0, 0))
         self._sequence, self._time_us = newest.sequence, newest.time_us
         for segment in self._segments:
             self._try(lambda each: self._finish(each, fifos_are_empty=boot not in ("", self._boot_id)), segment)

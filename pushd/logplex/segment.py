@@ -15,7 +15,7 @@ import errno
 import os
 import re
 import struct
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import NamedTuple, overload
 from pushd.kit.crash import crash_point
 
 _STAMP = struct.Struct("<QQII")
-_NAME = re.compile(r"(?P<process>.+)~(?P<number>\d+)\.(log|stamps|writer)")
+_NAME = re.compile(r"(?P<process>.+)~(?P<number>\d+)\.(log|stamps|writer|dropped)")
 _BLOCK_BYTES = 1 << 16
 _LAST_STAMPS = 100  # are looked at after a kill
 
@@ -78,7 +78,8 @@ class Segment:
     """The pair of files. What `last` covers is what readers may see."""
 
     __slots__ = (
-        "_stamp_count", "awaits_fifo", "in_use", "last", "number", "path", "process", "sealed", "stamps_path", "writer_path",
+        "_stamp_count", "awaits_fifo", "dropped_path", "in_use", "last", "number", "path", "process", "sealed", "stamps_path",
+        "writer_path",
     )  # fmt: skip
 
     def __init__(self, folder: Path, process: str, number: int) -> None:
@@ -87,6 +88,7 @@ class Segment:
         self.path = folder / f"{process}~{number}.log"
         self.stamps_path = self.path.with_suffix(".stamps")
         self.writer_path = self.path.with_suffix(".writer")  # a link to the FIFO that fills it, for a later daemon
+        self.dropped_path = self.path.with_suffix(".dropped")  # what its stamps are called once its bytes are gone
         self.last = Stamp(0, 0, 0, 0)
         self._stamp_count = 0
         self.in_use = False  # somebody appends to it
@@ -107,7 +109,11 @@ class Segment:
     @property
     def size_bytes(self) -> int:
         """What it takes on the disk."""
-        return self.last.end + self._stamp_count * _STAMP.size
+        return self.last.end + self.stamps_bytes
+
+    @property
+    def stamps_bytes(self) -> int:
+        return self._stamp_count * _STAMP.size
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Files]:
@@ -160,12 +166,35 @@ class Segment:
             position = start
         return 0
 
-    def remove(self) -> None:
-        """Drop the segment; whoever reads it right now reads on."""
+    def drop(self) -> None:
+        """Remove the bytes; the stamps stay, to count what a reader misses that comes back. Whoever reads it now reads on."""
         self.path.unlink(missing_ok=True)  # the first: bytes without stamps would be taken for new ones
         crash_point("log.drop-begun")
-        self.stamps_path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            self.stamps_path.rename(self.dropped_path)
         self.writer_path.unlink(missing_ok=True)
+
+    def find_dropped(self) -> None:
+        """Of one whose bytes an earlier daemon dropped: what it held."""
+        self.drop()  # that one may have been killed in the middle of it
+        with contextlib.suppress(OSError), open(self.dropped_path, "rb", buffering=0) as file:
+            stamps = Stamps(file.fileno())
+            self._stamp_count = len(stamps)
+            self.last = stamps[len(stamps) - 1] if len(stamps) else self.last
+
+    def lines_after(self, sequence: int) -> int:
+        """How many lines of one that was dropped came with later stamps than this one."""
+        try:
+            with open(self.dropped_path, "rb", buffering=0) as file:
+                stamps = Stamps(file.fileno())
+                before = bisect_right(stamps, sequence, key=lambda stamp: stamp.sequence)
+                return self.last.lines - (stamps[before - 1].lines if before else 0)
+        except OSError:
+            return 0  # forgotten just now
+
+    def forget(self) -> None:
+        """Remove what is left of one that was dropped."""
+        self.dropped_path.unlink(missing_ok=True)
 
     def mend(self, files: Files, *, every_stamp: bool) -> int | None:
         """Drop what is wrong among the stamps, with all behind it; gives how many lines are gone, None if nothing was wrong.

@@ -1,7 +1,7 @@
 """Reads an app's segments as lines, in the order in which they came: the last ones, those after an id, and the new ones.
 
-A line's id is the sequence of its stamp and the offset behind it: it says where to go on in every segment, and stays the same
-when the daemon starts anew.
+A line's id is the sequence of its stamp, the offset behind it, and how many lines came behind it with that stamp. It says where
+to go on in every segment, and what was missed of those that were dropped since; it stays the same when the daemon starts anew.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -20,7 +21,7 @@ from pushd.logplex.segment import Segment, Stamp
 from pushd.model.logline import APP, LogLine
 
 _READ_BYTES = 1 << 16  # at a time, so that neither the loop nor other readers wait long
-_ID = re.compile(r"(\d{1,19})-(\d{1,9})")
+_ID = re.compile(r"(\d{1,19})-(\d{1,9})(?:-(\d{1,9}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,14 @@ class Reader:
         if match is None:
             return False
         sequence, offset = int(match[1]), int(match[2])
-        for segment, _ in self._start():
+        visible, dropped = self._start(), self._log.dropped()
+        for segment, _ in visible:
             try:
                 self._places[segment.number] = _after(segment, sequence, offset)
             except FileNotFoundError:
                 continue  # dropped just now
+        if sequence > 0:  # else it wants all that is kept, and has not come to anything yet
+            self.missed += self._missed_of(dropped, sequence, behind=int(match[3] or 0))
         return True
 
     def new(self) -> list[LogLine]:
@@ -98,6 +102,16 @@ class Reader:
             lines = []
         self._count_missed()
         return lines
+
+    def _missed_of(self, dropped: Sequence[Segment], sequence: int, *, behind: int) -> int:
+        """Lines of segments that were dropped while nobody watched: all with later stamps, and the rest of this one."""
+        missed, its_stamp_is_gone = 0, False
+        for segment in dropped:
+            if self._wanted.segment(segment.process):
+                later, same_and_later = segment.lines_after(sequence), segment.lines_after(sequence - 1)
+                missed += later
+                its_stamp_is_gone = its_stamp_is_gone or later < same_and_later
+        return missed + (behind if its_stamp_is_gone else 0)
 
     def _next(self) -> list[_Found]:
         """The pieces that come next, in order; [] when there are none."""
@@ -143,11 +157,12 @@ class Reader:
     def _last_of(self, segment: Segment, stop: _Place, count: int) -> list[_Found]:
         """The last wanted lines of a segment, and maybe some more before them."""
         found: list[_Found] = []
-        end, block = stop.offset, min(_READ_BYTES, 256 * count)
+        end, lines, block = stop.offset, stop.lines, min(_READ_BYTES, 256 * count)
         try:
             while end > 0 and len(found) < count:
                 start = segment.line_start(max(0, end - block))
-                read = _read(segment, _Place(start, 0), end, self._wanted)
+                lines -= segment.read(start, end).count(b"\n")
+                read = _read(segment, _Place(start, lines), end, self._wanted)
                 found = [each for each in read if each[4]] + found
                 end, block = start, _READ_BYTES
         except FileNotFoundError:
@@ -180,9 +195,9 @@ def _read(segment: Segment, start: _Place, stop: int, wanted: Wanted) -> list[_F
             at, known_id = _time(stamp), f"{stamp.sequence}-"
         lines += end == known
         if process == PLATFORM:
-            line = _said(message, at, f"{known_id}{end}", wanted)
+            line = _said(message, at, f"{known_id}{end}-{stamp.lines - lines}", wanted)
         else:
-            line = LogLine(at, APP, process, message, f"{known_id}{end}")  # only wanted segments are read
+            line = LogLine(at, APP, process, message, f"{known_id}{end}-{stamp.lines - lines}")  # only wanted segments are read
         found.append((stamp.sequence, end, lines, segment, line))
     return found
 

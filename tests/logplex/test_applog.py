@@ -171,14 +171,23 @@ def test_of_two_segments_with_one_fifo_the_newer_is_filled_on(tmp_path: Path) ->
     assert again.take("web.1", fifo).number == newer.number > older.number
 
 
-@pytest.mark.parametrize("gone", [1, 2])
-def test_a_kill_in_the_middle_of_dropping_leaves_nothing(tmp_path: Path, gone: int) -> None:
+def test_a_kill_in_the_middle_of_dropping_leaves_nothing_of_it_to_read(tmp_path: Path) -> None:
     log = a_log(tmp_path)
     segment = log.take("web.1", tmp_path / "fifo")
     log.append([b"app\tapi\tkept"])
-    for path in (segment.path, segment.stamps_path)[:gone]:
-        path.unlink()
+    segment.path.unlink()
     again = a_log(tmp_path)
     assert lines(again) == [b"app\tapi\tkept"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["boot", "platform~2.log", "platform~2.stamps"]
+    assert [each.number for each in again.dropped()] == [1]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["boot", "platform~2.log", "platform~2.stamps", "web.1~1.dropped"]
     assert again.take("web.1").number == 3
+
+
+def test_the_stamps_of_what_was_dropped_are_bounded_too(tmp_path: Path) -> None:
+    log = a_log(tmp_path)
+    for number in range(30_000):
+        log.append([b"app\tapi\t%d" % number + b"x" * 300])
+    assert size(tmp_path) <= 1 << 20
+    assert 0 < sum(path.stat().st_size for path in tmp_path.glob("*.dropped")) <= 1 << 14
+    assert [each.number for each in a_log(tmp_path).dropped()] == [each.number for each in log.dropped()]

@@ -77,7 +77,7 @@ async def test_a_tail_goes_on_live(logplex: Logplex, fifo: Callable[[], Fifo]) -
 
 async def test_a_reconnect_at_any_line_goes_on_without_gap_or_repeat(layout: Layout, fifo: Callable[[], Fifo]) -> None:
     chance = random.Random(3)
-    async with Logplex(layout, SystemClock(), limit_bytes=1 << 20) as first:  # many small segments
+    async with Logplex(layout, SystemClock(), limit_bytes=4 << 20) as first:  # many small segments
         sources = [fifo(), fifo()]
         pipes = [first.open(APP, f"web.{n}", a_dyno(), each.path) for n, each in enumerate(sources)]
         for number in range(300):
@@ -91,14 +91,35 @@ async def test_a_reconnect_at_any_line_goes_on_without_gap_or_repeat(layout: Lay
         assert len({line.id for line in lines}) == len(lines)
         for line in [lines[0], lines[-1], *chance.sample(lines, 40)]:
             assert await shown(first, after=line.id) == lines[lines.index(line) + 1 :]
-    async with Logplex(layout, SystemClock(), limit_bytes=1 << 20) as second:
+    async with Logplex(layout, SystemClock(), limit_bytes=4 << 20) as second:
         assert await everything(second) == lines
         assert await shown(second, lines=1500) == lines[-1500:]
         for line in chance.sample(lines, 20):
             assert await shown(second, after=line.id) == lines[lines.index(line) + 1 :]
 
 
-@pytest.mark.parametrize("after", ["", "x", "1", "-1-5", "1-2-3", "9" * 30 + "-1"])
+async def test_a_reconnect_is_told_what_was_dropped_meanwhile(layout: Layout, fifo: Callable[[], Fifo]) -> None:
+    width, limit = 50, 1 << 20
+    first_half, second_half = [range(0, 10_000), range(10_000, 60_000)]
+    source = fifo()
+    async with Logplex(layout, SystemClock(), limit_bytes=limit) as first:
+        first.open(APP, "web.1", a_dyno(), source.path)
+        await source.write_all(b"".join(b"%d\n" % number for number in first_half))
+        last = await until_line(first, f"{first_half[-1]}")
+        seen = [line for line in await everything(first) if line.message in ("5", "7777")]
+    async with Logplex(layout, SystemClock(), limit_bytes=limit) as second:  # nobody reads while it drops
+        pipe = second.open(APP, "web.1", a_dyno(), source.path)
+        await source.write_all(b"".join(str(number).zfill(width).encode() + b"\n" for number in second_half))
+        await pipe.finish()
+    async with Logplex(layout, SystemClock(), limit_bytes=limit) as third:
+        assert int((await everything(third))[0].message) > second_half[0]
+        for line in (*seen, last):
+            overflow, *rest = await shown(third, after=line.id)
+            missed = int(overflow.message.split(" -> ")[1].split()[0])
+            assert [int(each.message) for each in rest] == list(range(int(line.message) + missed + 1, second_half[-1] + 1))
+
+
+@pytest.mark.parametrize("after", ["", "x", "1", "-1-5", "1-2-3-4", "9" * 30 + "-1"])
 async def test_what_is_no_id_counts_as_none(logplex: Logplex, after: str) -> None:
     logplex.say(APP, "app", "api", "one")
     assert await messages(logplex, after=after) == ["one"]
