@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import AsyncIterator, Callable
+import subprocess
+from collections.abc import AsyncIterator, Callable, Sequence
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pushd.kit.clock import SystemClock
 from pushd.layout import Layout
 from pushd.logplex.flood import Allowance, lines_begun, plan_share
 from pushd.logplex.logplex import Logplex
@@ -18,6 +21,7 @@ from tests.fakes import FakeClock
 from tests.logplex.conftest import APP, Fifo, a_dyno, everything, until_line
 
 LIMIT = 100
+TURN_BYTES = 5 << 20  # a pipe's at most
 
 
 @pytest.fixture
@@ -156,3 +160,53 @@ def test_an_allowance_is_for_one_second(clock: FakeClock) -> None:
     assert allowance.take(1) == 0
     clock.tick(0.2)
     assert allowance.take(6) == 6
+
+
+FLOOD = "import select, sys\nwhile not select.select([0], [], [], 0)[0]: sys.stdout.write('y' * 99 + '\\n')"
+
+
+@pytest.mark.parametrize("floods", [1, 8])
+async def test_floods_keep_no_quiet_dyno_waiting(layout: Layout, fifo: Callable[[], Fifo], floods: int) -> None:
+    """In the order of the log, not in time: before a quiet line comes, each of the floods has a few turns at most."""
+    turns = 4  # one under way, one in the queue, and two for the loop to see that the line has come
+    async with Logplex(layout, SystemClock(), limit_bytes=1 << 30) as logplex:
+        quiet, sources = fifo(), [fifo() for _ in range(floods)]
+        pipes = [logplex.open(APP, f"flood.{number}", a_dyno(), each.path) for number, each in enumerate(sources, 1)]
+        pipes.append(logplex.open(APP, "web.1", a_dyno(), quiet.path))
+        async with flooding(sources) as writers:
+            for number in range(1, floods + 1):
+                await until_line(logplex, "y" * 99, process=f"flood.{number}")
+            for number in range(3):
+                before = max(last.sequence for _, last in logplex._log(APP).visible())
+                quiet.write(b"heard %d\n" % number)
+                line = await until_line(logplex, f"heard {number}", process="web.1")
+                flooded = bytes_between(logplex, before, int(line.id.partition("-")[0]))
+                assert flooded <= floods * turns * TURN_BYTES
+            assert [writer.poll() for writer in writers] == [None] * floods
+        for pipe in pipes:
+            await pipe.finish()
+
+
+@contextlib.asynccontextmanager
+async def flooding(sources: Sequence[Fifo]) -> AsyncIterator[list[subprocess.Popen[bytes]]]:
+    """A program for each, that writes without pause for as long as the block lasts."""
+    with contextlib.ExitStack() as stack:
+        writers = [stack.enter_context(source.filled_by(FLOOD, stdin=subprocess.PIPE)) for source in sources]
+        try:
+            yield writers
+        finally:
+            for writer in writers:
+                await asyncio.to_thread(writer.communicate)
+
+
+def bytes_between(logplex: Logplex, after: int, before: int) -> int:
+    """How much the floods had moved between two stamps."""
+    total = 0
+    for segment, _ in logplex._log(APP).visible():
+        if segment.process.startswith("flood"):
+            with segment.stamps() as stamps:
+                ends = [0, *(stamp.end for stamp in stamps)]
+                total += sum(
+                    ends[index + 1] - ends[index] for index, stamp in enumerate(stamps) if after < stamp.sequence < before
+                )
+    return total

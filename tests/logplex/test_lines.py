@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushd.logplex.lines import chunks, pieces, text
+from pushd.logplex.lines import chunks, pieces, text, whole_characters
 from pushd.model.logline import LINE_LIMIT_BYTES
 
 LIMIT = LINE_LIMIT_BYTES
@@ -81,3 +81,20 @@ def test_chunks_keep_characters_whole(message: str, limit: int) -> None:
 
 def test_text_that_is_harmless_stays() -> None:
     assert text("日本語 ok\t".encode()) == "日本語 ok\t"
+
+
+@pytest.mark.parametrize("data", [b"", b"ab", "é".encode(), "a€".encode(), "\U0001f600".encode()])
+def test_whole_characters_stay_whole(data: bytes) -> None:
+    assert whole_characters(data) == len(data)
+
+
+@pytest.mark.parametrize("character", ["é", "€", "\U0001f600"])
+def test_the_beginning_of_a_character_is_cut(character: str) -> None:
+    raw = character.encode()
+    for size in range(1, len(raw)):
+        assert whole_characters(b"ab" + raw[:size]) == 2
+
+
+@given(st.binary(max_size=12))
+def test_no_utf8_is_cut_by_a_character_at_most(data: bytes) -> None:
+    assert 0 <= len(data) - whole_characters(data) < 4

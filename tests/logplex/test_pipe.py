@@ -14,8 +14,10 @@ from uuid import UUID
 
 import pytest
 
+from pushd.api.log_sessions import events
 from pushd.kit.clock import SystemClock
 from pushd.layout import Layout
+from pushd.logplex.lines import pieces
 from pushd.logplex.logplex import Logplex
 from tests.logplex.conftest import APP, Fifo, a_dyno, everything, messages, until_line
 
@@ -150,6 +152,43 @@ async def test_odd_bytes_are_kept_harmless(logplex: Logplex, fifo: Callable[[], 
     source.write(b"nul \x00\r\nbad \xff\n" + "日本\n".encode() + b"\n")
     await pipe.finish()
     assert await messages(logplex) == ["nul \ufffd", "bad \ufffd", "日本", ""]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_any_bytes_in_any_pieces_are_kept_as_they_are_and_shown_harmless(
+    logplex: Logplex, layout: Layout, fifo: Callable[[], Fifo], seed: int
+) -> None:
+    chance = random.Random(seed)
+    logplex.set_limit(APP, 4 << 20)  # several segments
+    lines = [
+        chance.choice(
+            [
+                chance.randbytes(chance.randrange(60)),
+                "日本語 é\U0001f600 ".encode() * chance.randrange(3000),
+                b"z" * chance.choice([9_999, 10_000, 10_001, 10_002, 20_000, 60_000]),
+                b"\x1b[31mred\x1b[0m\x1b[2J \0\0 carriage\rreturn\r",
+            ]
+        )
+        for _ in range(150)
+    ]
+    stream = b"\n".join(lines) + b"\n"
+    source = fifo()
+    pipe = logplex.open(APP, "web.1", a_dyno(), source.path)
+    start = 0
+    while start < len(stream):
+        end = start + chance.choice([1, 7, 5000, 10_000, 100_000])
+        await source.write_all(stream[start:end])
+        start = end
+    await pipe.finish()
+    shown = await everything(logplex)
+    assert [line.message for line in shown] == [message for message, _, _ in pieces(stream)]
+    assert all(
+        len(line.message.encode()) <= 3 * 10_000 and "\n" not in line.message for line in shown
+    )  # \ufffd has three bytes
+    assert events(shown).decode().count("\n\n") == len(shown)
+    paths = sorted(layout.logs(APP).glob("web.1~*.log"), key=lambda path: int(path.stem.split("~")[1]))
+    assert len(paths) > 1
+    assert b"".join(path.read_bytes() for path in paths) == stream
 
 
 async def test_a_line_that_never_ends_comes_in_parts_and_is_bounded(logplex: Logplex, fifo: Callable[[], Fifo]) -> None:
