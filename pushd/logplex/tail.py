@@ -61,6 +61,7 @@ class Reader:
         self._wanted = wanted
         self._places: dict[int, _Place] = {}  # by the number of the segment; the others are read from their beginning
         self._dropped: deque[Segment] = deque()
+        self._counted: frozenset[int] = frozenset()  # segments that were dropped, and counted, before it began
 
     def close(self) -> None:
         """The last call; needs no thread."""
@@ -82,6 +83,7 @@ class Reader:
             return False
         sequence, offset = int(match[1]), int(match[2])
         visible, dropped = self._start(), self._log.dropped()
+        self._counted = frozenset(segment.number for segment in dropped)
         for segment, _ in visible:
             try:
                 self._places[segment.number] = _after(segment, sequence, offset)
@@ -172,7 +174,7 @@ class Reader:
     def _count_missed(self) -> None:
         while self._dropped:
             segment = self._dropped.popleft()
-            if self._wanted.segment(segment.process):
+            if self._wanted.segment(segment.process) and segment.number not in self._counted:
                 self.missed += segment.last.lines - self._place(segment).lines
             self._places.pop(segment.number, None)
 

@@ -50,8 +50,8 @@ def measure(server: Server, folder: Path) -> list[Row]:
     _fill(server)
     ours, listing, empty = [], [], []
     with _empty_handler() as port:
-        plain = _Caller("127.0.0.1", port, None)
-        caller = _Caller(*_address(server), server.token)
+        plain = Caller("127.0.0.1", port, None)
+        caller = Caller(*address(server), server.token)
         for round_number in range(ROUNDS):  # side by side: what disturbs the machine disturbs both
             ours += [caller.seconds(*request) for request in MIX]
             empty += [plain.seconds("GET", "/", None) for _ in MIX]
@@ -77,7 +77,7 @@ def measure(server: Server, folder: Path) -> list[Row]:
 
 def _fill(server: Server) -> None:
     """50 apps with 20 releases each; nothing of them runs."""
-    caller = _Caller(*_address(server), server.token)
+    caller = Caller(*address(server), server.token)
     for number in range(APPS):
         name = f"bench-api-{number:02}"
         caller.call("POST", "/apps", {"name": name})
@@ -86,7 +86,7 @@ def _fill(server: Server) -> None:
     caller.close()
 
 
-class _Caller:
+class Caller:
     """One connection that is kept open, as a client library has it."""
 
     def __init__(self, host: str, port: int, token: str | None) -> None:
@@ -124,7 +124,7 @@ def _empty_handler() -> Iterator[int]:
     try:
         while True:
             with contextlib.suppress(OSError):
-                _Caller("127.0.0.1", port, None).seconds("GET", "/", None)
+                Caller("127.0.0.1", port, None).seconds("GET", "/", None)
                 break
             time.sleep(0.02)
         yield port
@@ -133,7 +133,7 @@ def _empty_handler() -> Iterator[int]:
         process.wait(30)
 
 
-def _address(server: Server) -> tuple[str, int]:
+def address(server: Server) -> tuple[str, int]:
     url = urlsplit(server.api)
     return url.hostname or "localhost", url.port or 80
 
