@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import http.client
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import psutil
@@ -22,6 +24,7 @@ from tests.e2e.harness import Project, Server
 LINES = 1_000_000
 APPS, APP_RATE, SECONDS = 200, 500, 20
 KILLS, KILLED_RATE = 10, 100_000
+TAILED_RATE, TAILED_SECONDS = 100_000, 10
 CALLS = 1500
 _TEXT = " of a flood, about as long as a line of an access log: some more text, and more\n"
 _FLOOD = f"""
@@ -30,6 +33,16 @@ start = time.time()
 for number in range({LINES}):
     sys.stdout.write(f"line {{number:07}}{_TEXT[:-1]}\\n")
 sys.stdout.flush()
+print("took", time.time() - start)
+"""
+_PACED = f"""
+import sys, time
+start = time.time()
+for hundredth in range(100 * {TAILED_SECONDS}):
+    for _ in range({TAILED_RATE // 100}):
+        sys.stdout.write({_TEXT!r})
+    sys.stdout.flush()
+    time.sleep(max(0.0, start + hundredth / 100 - time.time()))
 print("took", time.time() - start)
 """
 _ENDLESS = f"""
@@ -55,6 +68,7 @@ for tenth in range(10 * seconds):
 _READER = """
 import asyncio, sys
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID
 import uvloop
 from pushd.kit.clock import SystemClock
@@ -78,6 +92,7 @@ def measure(server: Server, folder: Path) -> list[Row]:
         *_one_app(server, folder / "logs"),
         _many_apps(folder / "many"),
         _killed(folder / "killed"),
+        _tail_of_a_flood(server, folder / "tailed"),
         *_api_beside_a_flood(server, folder / "beside"),
     ]
 
@@ -144,6 +159,39 @@ def _killed(folder: Path) -> Row:
         bar="0",
         met=lost == 0,
     )
+
+
+def _tail_of_a_flood(server: Server, folder: Path) -> Row:
+    project = server.project(folder, "bench-tailed")
+    project.write("flood.py", _PACED)
+    project.write("Procfile", "web: python app.py\nflood: python flood.py\n")
+    project.commit("flood")
+    project.deploy()
+    _, session = server.call("POST", f"/apps/{project.app}/log-sessions", {"tail": True, "lines": 0, "dyno": "run"})
+    url = urlsplit(session["logplex_url"])
+    connection = http.client.HTTPConnection(url.hostname or "localhost", url.port, timeout=60)
+    connection.request("GET", url.path)
+    answer = connection.getresponse()
+    assert server.process is not None
+    daemon = psutil.Process(server.process.pid)
+    before = _cpu_seconds(daemon)
+    project.ok("run:detached", "flood")
+    start = time.perf_counter()
+    text = bytearray()
+    while b"]: took " not in text[-4000:]:
+        text += answer.read1(1 << 20)
+    seconds, used = time.perf_counter() - start, _cpu_seconds(daemon) - before
+    connection.close()
+    missed = TAILED_RATE * TAILED_SECONDS - text.count(_TEXT[:-1].encode())
+    return Row(
+        f"a tail of an app with {TAILED_RATE:,} lines/s for {TAILED_SECONDS} s",
+        f"{missed} missed, at its end after {seconds:.1f} s; {used / seconds:.0%} of a core",
+    )
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _api_beside_a_flood(server: Server, folder: Path) -> list[Row]:
@@ -213,8 +261,7 @@ class _Reading:
         self._start()
 
     def cpu_seconds(self) -> float:
-        times = psutil.Process(self._process.pid).cpu_times()
-        return float(times.user + times.system)
+        return _cpu_seconds(psutil.Process(self._process.pid))
 
     def lost(self, app: int, lines: int) -> int:
         """How many of these lines an app's log lacks; one that came twice or in another order counts too."""
