@@ -23,10 +23,11 @@ from pushd.story.apps import Apps
 from pushd.story.belongings import Belongings
 from pushd.story.changes import Changes
 from pushd.story.disk import DiskReserve
+from pushd.story.disk_usage import DiskUsage
 from pushd.story.golive import GoLive
 from pushd.story.outputs import Outputs
 from pushd.story.promotions import Promotions
-from pushd.story.retention import Retention
+from pushd.story.retention import Kept, Retention
 from pushd.story.runs import Runs
 from pushd.story.slug_uploads import SlugUploads
 from pushd.story.source_builds import SourceBuilds
@@ -66,6 +67,7 @@ class Story:
     belongings: Belongings
     promotions: Promotions
     runs: Runs
+    disk_usage: DiskUsage
     resume: Resume
 
 
@@ -92,8 +94,13 @@ def build_story(rooms: Rooms) -> Story:
         builder=rooms.builder,
         outputs=rooms.outputs,
         live=live,
-        slugs_kept=settings.slugs_kept,
-        builds_kept=settings.builds_kept,
+        kept=Kept(
+            slugs=settings.slugs_kept,
+            slugs_bytes=settings.slugs_kept_bytes,
+            builds=settings.builds_kept,
+            releases=settings.releases_kept,
+            outputs_bytes=settings.outputs_kept_bytes,
+        ),
     )
     deploys = Deploys(
         store=rooms.store,
@@ -176,5 +183,6 @@ def build_story(rooms: Rooms) -> Story:
         belongings=belongings,
         promotions=promotions,
         runs=Runs(store=rooms.store, releaser=releaser, runner=rooms.runner, app_log=rooms.logplex),
+        disk_usage=DiskUsage(store=rooms.store, layout=rooms.layout, disk=rooms.disk),
         resume=resume,
     )

@@ -140,6 +140,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
             ),
         )
     )
+    disk = DiskReserve(layout.data, settings.disk_reserve_bytes, settings.disk_reserve_files)
     builder = Builder(
         layout=layout,
         sandbox=sandbox,
@@ -156,8 +157,9 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
         buildpacks=shipped("buildpacks"),
         passthrough=build_passthrough(environ),
         limits=BuildLimits(source_seconds=settings.source_timeout_seconds, compile_seconds=settings.build_timeout_seconds),
+        room=disk,
+        caches_kept_bytes=settings.caches_kept_bytes,
     )
-    disk = DiskReserve(layout.data, settings.disk_reserve_bytes)
     return Rooms(
         settings=settings,
         layout=layout,
@@ -202,6 +204,7 @@ async def _build_doors(rooms: Rooms, story: Story) -> _Doors:
         uploads=rooms.uploads,
         source_builds=story.source_builds,
         slug_uploads=story.slug_uploads,
+        disk_usage=story.disk_usage,
         tails=rooms.logplex,
         clock=rooms.clock,
         site=Site(
@@ -249,6 +252,7 @@ async def _start(
     await story.apps.sweep()
     await doors.receiver.sweep()
     await rooms.builder.sweep()
+    await rooms.uploads.clear_unfinished()
     rooms.nursery.keep(rooms.uploads.keep_tidy, name="remove old uploads")
     stack.push_async_callback(doors.api.stop)
     await doors.api.start([api.socket])

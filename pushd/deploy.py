@@ -244,6 +244,7 @@ class Deploys:
     async def _follow(self, app: App, release: Release, user: User) -> Change | None:
         """Bring a stored release live in the background; None if there is nothing to boot."""
         self._tell_release(app, release)
+        self._start(self._retention.forget_releases(app), f"forget old releases of {app.name}")
         if release.status is ReleaseStatus.SUCCEEDED:
             await self._live.show_pages(app)
             return None

@@ -149,8 +149,18 @@ SETTINGS: tuple[Setting, ...] = (
             "An attached one-off dyno ends when nothing is sent or received for so long (Heroku: 1 hour).", "seconds"),
     Setting("slugs_kept", "10", _kept, "Slugs kept per app for rollback; one that a kept release needs always stays.", "count"),
     Setting("builds_kept", "50", _kept, "Builds kept per app, and outputs of builds and of releases.", "count"),
+    Setting("slugs_kept_bytes", "5000000000", _bytes,
+            "Bytes of slugs and environments kept per app for rollback; the newest two and what runs always stay.", "bytes"),
+    Setting("releases_kept", "1000", _kept,
+            "Releases kept per app; what runs, and what can be rolled back to, always stays.", "count"),
+    Setting("outputs_kept_bytes", "300000000", _bytes,
+            "Bytes kept per app of what builds and release phases printed; the newest always stays.", "bytes"),
+    Setting("caches_kept_bytes", "2000000000", _bytes,
+            "The caches of an app's builds are emptied when they hold more than this.", "bytes"),
     Setting("disk_reserve_bytes", "50000000", _bytes,
-            "Pushes and changes are refused when the disk has less room than this.", "bytes"),
+            "Pushes and changes are refused, and builds are stopped, when the disk has less room than this.", "bytes"),
+    Setting("disk_reserve_files", "1000", _bytes,
+            "The same when the disk has room for fewer files than this (inodes).", "count"),
     Setting("sandbox", "auto", one_of("auto", "off"),
             "Confine dynos and builds with bubblewrap: auto (where it works) or off.", "auto or off"),
     Setting("log_level", "info", one_of("debug", "info", "warning", "error"),
@@ -187,7 +197,12 @@ class Settings:
     run_idle_seconds: float
     slugs_kept: int
     builds_kept: int
+    slugs_kept_bytes: int
+    releases_kept: int
+    outputs_kept_bytes: int
+    caches_kept_bytes: int
     disk_reserve_bytes: int
+    disk_reserve_files: int
     sandbox: str
     log_level: str
     crash_at: CrashAt | None

@@ -33,6 +33,7 @@ from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
 from pushd.model.user import User
 from pushd.store.store import Store
+from pushd.story.disk_usage import DiskUsage
 from pushd.story.rooms import Attached
 from pushd.story.slug_uploads import SlugUploads
 from pushd.story.source_builds import SourceBuilds
@@ -180,6 +181,7 @@ UPLOADS = web.AppKey("uploads", Uploads)
 SOURCE_BUILDS = web.AppKey("source_builds", SourceBuilds)
 SLUG_UPLOADS = web.AppKey("slug_uploads", SlugUploads)
 TAILS = web.AppKey("tails", Tails)
+DISK_USAGE = web.AppKey("disk_usage", DiskUsage)
 CLOCK = web.AppKey("clock", Clock)
 SITE = web.AppKey("site", Site)
 SIGNER = web.AppKey("signer", Signer)

@@ -45,5 +45,7 @@ async def _read_token(request: web.Request, kind: Kind) -> tuple[UUID, UUID]:
 
 async def _stream(request: web.Request, output: AsyncIterator[bytes] | None) -> web.StreamResponse:
     if output is None:
-        raise NotFound("There is no output yet.", resource="output", remedy="Try again once it has started.")
+        raise NotFound(
+            "There is no output yet, or it is no longer kept.", resource="output", remedy="Try again once it has started."
+        )
     return await request.app[STREAMS].send(request, output, bytes, content_type="text/plain; charset=utf-8")

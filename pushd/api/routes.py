@@ -17,6 +17,7 @@ from pushd.api import (
     collaborators,
     config_vars,
     debug,
+    disk,
     domains,
     dynos,
     features,
@@ -207,7 +208,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/-/ca.pem", health.authority, None),
     Route("GET", "/-/metrics", health.metrics, A.ADMIN),
     Route("GET", "/-/debug", debug.show, A.ADMIN),
+    Route("GET", "/-/disk", disk.show, A.ADMIN),
     Route("GET", "/-/changes/{change}", changes.show, A.APPS_LIST),
+    Route("GET", "/-/apps/{app}/disk", disk.show_of_app, A.APP_VIEW),
     Route("GET", "/-/apps/{app}/settings", settings.show, A.APP_VIEW),
     Route("PATCH", "/-/apps/{app}/settings", settings.update, A.APP_CHANGE),
 )  # fmt: skip

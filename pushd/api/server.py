@@ -22,6 +22,7 @@ from pushd.api.needs import (
     BELONGINGS,
     CLOCK,
     DEPLOYS,
+    DISK_USAGE,
     LOGINS,
     OUTPUTS,
     PROMOTIONS,
@@ -54,6 +55,7 @@ from pushd.kit.clock import Clock
 from pushd.kit.listen import Listener
 from pushd.problems import REQUEST_ID, problems
 from pushd.store.store import Store
+from pushd.story.disk_usage import DiskUsage
 from pushd.story.slug_uploads import SlugUploads
 from pushd.story.source_builds import SourceBuilds
 from pushd.story.uploads import Uploads
@@ -80,6 +82,7 @@ async def make_application(
     uploads: Uploads,
     source_builds: SourceBuilds,
     slug_uploads: SlugUploads,
+    disk_usage: DiskUsage,
     tails: Tails,
     clock: Clock,
     site: Site,
@@ -99,6 +102,7 @@ async def make_application(
     application[UPLOADS] = uploads
     application[SOURCE_BUILDS] = source_builds
     application[SLUG_UPLOADS] = slug_uploads
+    application[DISK_USAGE] = disk_usage
     application[TAILS] = tails
     application[CLOCK] = clock
     application[SITE] = site

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from asyncio import Lock
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -61,7 +61,7 @@ class Slugs(Protocol):
     async def checksums_in_use(self) -> Collection[str]:
         """Of all apps."""
 
-    async def environments_in_use(self, app: App) -> Collection[str]:
+    async def environments_in_use(self, app_id: UUID) -> Collection[str]:
         """Names of the environments that slugs of this app need."""
 
     async def is_kept(self, slug: Slug) -> bool:
@@ -75,6 +75,13 @@ class BuildLimits:
     source_seconds: float  # the checkout, and the fetch of buildpacks
     compile_seconds: float  # all buildpacks together
     processes: int = 2048  # threads count
+
+
+class Room(Protocol):
+    """What we need to know of the disk."""
+
+    def guarded(self) -> AbstractAsyncContextManager[None]:
+        """The block ends with DiskFull when too little room is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,8 @@ class Builder:
         buildpacks: Path,
         passthrough: Mapping[str, str],
         limits: BuildLimits,
+        room: Room,
+        caches_kept_bytes: int,
     ) -> None:
         self._layout = layout
         self._sandbox = sandbox
@@ -113,8 +122,11 @@ class Builder:
         self._buildpacks = buildpacks  # the folder that holds the installed ones
         self._passthrough = dict(passthrough)  # what builds see of the daemon's environment
         self._limits = limits
+        self._room = room
+        self._caches_kept_bytes = caches_kept_bytes
         self._locks: WeakValueDictionary[UUID, Lock] = WeakValueDictionary()  # each as long as somebody holds it or waits
         self._shelf = Lock()  # a slug is put on the shelf and stored, or looked for and removed; never both at once
+        self._measured: dict[UUID, Mapping[str, int]] = {}
         self._newest: dict[UUID, Slug] = {}  # built by this process: kept although no release may name it yet
 
     async def build(
@@ -135,7 +147,7 @@ class Builder:
         Killed at any point: the next build of the app clears away what is left, and nothing half-made is ever used.
         Raises: BuildFailed or another PushdError; its text is not in the transcript yet, and holds no secret.
         """
-        async with self._lock(app.id):
+        async with self._lock(app.id), self._room.guarded():
             workshop = Workshop(self._layout, app.id)
             try:
                 await in_thread(_open, workshop, no_cache)
@@ -163,7 +175,7 @@ class Builder:
                     raise
                 raise _no_room() from error
             finally:
-                await finish(in_thread(workshop.clear), within=_CLEANUP_SECONDS)
+                await finish(self._clear(workshop), within=_CLEANUP_SECONDS)
         _tell_result(slug, declared, transcript)
         return Built(slug, tuple(buildpacks) or compiled.buildpacks)
 
@@ -217,6 +229,13 @@ class Builder:
                 await finish(in_thread(workshop.clear), within=_CLEANUP_SECONDS)
         return adopted
 
+    async def environment_bytes(self, app: App) -> Mapping[str, int]:
+        """What each environment of the app takes on the disk, by name; one is measured once, for it does not change."""
+        environments = self._layout.environments(app.id)
+        known = self._measured.get(app.id, {})
+        self._measured[app.id] = await in_thread(cache.measure_environments, environments, known)
+        return self._measured[app.id]
+
     async def prune(self, app: App, *, keep_checksums: Collection[str] = (), keep_environments: Collection[str] = ()) -> None:
         """Forget the app's slugs and environments that are not named, and folders of slugs that no app names.
 
@@ -232,14 +251,24 @@ class Builder:
                 if slug.checksum not in keep_checksums and slug != newest and not is_fresh(slug, self._clock.now()):
                     with suppress(Conflict):  # a release that runs came to need it meanwhile
                         await self._slugs.delete(slug)
-            needed = {*keep_environments, *await self._slugs.environments_in_use(app)}
-            await in_thread(_remove_all, cache.spare_environments(self._layout.environments(app.id), needed))
+            needed = {*keep_environments, *await self._slugs.environments_in_use(app.id)}
+            environments = self._layout.environments(app.id)
+            await in_thread(_remove_all, cache.spare_environments(environments, needed))
+            freed = await in_thread(
+                cache.trim,
+                (environments / ".cache", self._layout.cache(app.id)),
+                self._caches_kept_bytes,
+                [environments / name for name in needed],
+            )
+            if freed:
+                log.info("build caches emptied", extra={"app": app.name, "bytes": freed})
         await self.sweep()
 
     async def destroy(self, app_id: UUID) -> None:
         """Remove what builds of an app left, after it was deleted from the store."""
         async with self._lock(app_id):
             self._newest.pop(app_id, None)
+            self._measured.pop(app_id, None)
             kept = (self._layout.environments(app_id), self._layout.cache(app_id), self._layout.buildpacks(app_id))
             places = (Workshop(self._layout, app_id).top, *kept)
             await in_thread(_remove_all, places)
@@ -251,8 +280,8 @@ class Builder:
             lock = self._lock(app_id)
             if not lock.locked():
                 async with lock:
-                    await in_thread(Workshop(self._layout, app_id).clear)
-        wastebasket = self._layout.slugs / ".removed"
+                    await self._clear(Workshop(self._layout, app_id))
+        wastebasket = self._layout.slugs / cache.REMOVED
         async with self._shelf:
             for path in cache.spare_slugs(self._layout.slugs, await self._slugs.checksums_in_use()):
                 await in_thread(cache.set_aside, path, wastebasket)
@@ -309,10 +338,18 @@ class Builder:
                 remedy="The operator can raise source_timeout_seconds.",
             ) from error
 
+    async def _clear(self, workshop: Workshop) -> None:
+        """Remove what belongs to one build only, an environment that it did not finish too."""
+        await in_thread(workshop.clear)
+        needed = await self._slugs.environments_in_use(workshop.app_id)
+        await in_thread(_remove_all, cache.unfinished_environments(workshop.environments, needed))
+
     def _lock(self, workshop_id: UUID) -> Lock:
         return self._locks.setdefault(workshop_id, Lock())
 
     async def _keep(self, slug: Slug, workshop: Workshop) -> None:
+        if slug.environment:
+            await in_thread(cache.sync_environment, self._layout.environment(slug.app_id, slug.environment))
         async with self._shelf:
             await in_thread(shelve, workshop.tree, self._layout.slug(slug.checksum))
             await self._slugs.create(slug)

@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pushd.builder.folders import remove_tree
+from pushd.kit.atomic import sync_file, sync_folder
+from pushd.kit.meter import Meter
+
+REMOVED = ".removed"  # on the shelf: what is being removed
+COMPLETE = ".complete"  # written last: an environment without it was never finished
 
 
 def spare_environments(environments: Path, needed: Collection[str]) -> list[Path]:
     """Environments of one app that no slug names; half-built ones are among them. Names with a dot in front are ours."""
     return [path for path in _visible(environments) if path.name not in needed]
+
+
+def unfinished_environments(environments: Path, needed: Collection[str]) -> list[Path]:
+    """Those that a build which failed or was stopped left half made: nobody will use them, and they may be large."""
+    return [path for path in spare_environments(environments, needed) if not (path / COMPLETE).exists()]
+
+
+def measure_environments(environments: Path, known: Mapping[str, int]) -> dict[str, int]:
+    """Bytes by name, of those that are `known` as they are there; what is still being made is left out."""
+    finished = [path for path in _visible(environments) if (path / COMPLETE).exists()]
+    return {path.name: known.get(path.name) or Meter().add(path) for path in finished}
+
+
+def sync_environment(environment: Path) -> None:
+    """Bring the mark of a finished environment to the disk; what it holds is there already.
+
+    Without its mark the next build would make it anew, under the feet of what runs in it.
+    """
+    mark = environment / COMPLETE
+    if mark.exists():
+        sync_file(mark)
+        sync_folder(environment)
+        sync_folder(environment.parent)
+
+
+def trim(caches: Collection[Path], limit_bytes: int, environments: Collection[Path]) -> int:
+    """Empty the caches of an app if they hold more than the limit; gives the bytes that were freed.
+
+    What environments share with them (hard links) is not counted: it stays. All goes or nothing: what of a cache belongs
+    together only its own program knows, and it fetches again what it misses.
+    """
+    meter = Meter()
+    for folder in environments:
+        meter.add(folder)
+    size_bytes = sum(meter.add(folder) for folder in caches)
+    if size_bytes <= limit_bytes:
+        return 0
+    for folder in caches:
+        remove_tree(folder)
+    return size_bytes
 
 
 def spare_slugs(shelf: Path, needed: Collection[str]) -> list[Path]:

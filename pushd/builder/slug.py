@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from pushd.builder.cache import REMOVED, set_aside
 from pushd.builder.folders import read_inside, remove_tree
 from pushd.kit.atomic import sync_folder
 
@@ -62,11 +63,13 @@ def measure_content(tree: Path) -> Content:
 
 
 def shelve(tree: Path, place: Path) -> None:
-    """Move a finished build folder to its place; if the same content stands there already, that stays.
+    """Move a finished build folder to its place, which is named by its checksum; the same content there already stays.
 
-    The content is on the disk before it gets its name: a slug that can be seen survives a power cut. Both must be on one
-    file system.
+    What stands there and is not whole, after a fault of the disk, is replaced. The content is on the disk before it gets its
+    name: a slug that can be seen survives a power cut. Both must be on one file system.
     """
+    if place.exists() and measure_content(place).checksum != place.name:
+        set_aside(place, place.parent / REMOVED)
     if not place.exists():
         tree.chmod(0o755)
         sync_tree(tree)

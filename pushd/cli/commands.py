@@ -68,8 +68,9 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
         "addons": "platform:addons",
     },
     "Server and shell": {
-        "serve": "serve:serve", "demo": "demo:demo", "shell-init": "shell_init:shell_init", "version": "about:version",
-        "help": "about:help_", "heroku-env": "heroku_env:heroku_env", "git:credentials": "git:credentials",
+        "serve": "serve:serve", "df": "df:df", "demo": "demo:demo", "shell-init": "shell_init:shell_init",
+        "version": "about:version", "help": "about:help_", "heroku-env": "heroku_env:heroku_env",
+        "git:credentials": "git:credentials",
     },
 })  # fmt: skip
 

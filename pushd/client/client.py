@@ -15,9 +15,11 @@ from pushd.client.dynos import DynoCalls
 from pushd.client.events import Event, parse_events
 from pushd.client.pipelines import PipelineCalls
 from pushd.client.shapes import (
+    AppDiskShape,
     AppShape,
     Changed,
     ChangeShape,
+    DiskShape,
     ReleaseShape,
     SettingShape,
 )
@@ -131,6 +133,13 @@ class Client(AccountCalls, BelongingCalls, BuildCalls, DynoCalls, PipelineCalls)
         """Set, or back to the default with None; gives all settings after it."""
         answer = self._transport.call("PATCH", f"/-{app_path(app, 'settings')}", body=dict(changes))
         return cast(list[SettingShape], answer.value["settings"])
+
+    def disk(self) -> DiskShape:
+        """What the data folder takes and what is left, by app; for the operator."""
+        return cast(DiskShape, self._get("/-/disk"))
+
+    def app_disk(self, app: str) -> AppDiskShape:
+        return cast(AppDiskShape, self._get(f"/-{app_path(app, 'disk')}"))
 
     def change(self, change_id: str, *, wait: int = 0) -> ChangeShape:
         """How a change stands, when it is settled or after `wait` seconds (at most 50)."""

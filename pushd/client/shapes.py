@@ -44,6 +44,33 @@ class AppShape(TypedDict):
     released_at: str | None
 
 
+class AppDiskShape(TypedDict):
+    """In bytes."""
+
+    app: Named
+    repository: int
+    slugs: int
+    environments: int
+    caches: int
+    outputs: int
+    logs: int
+    storage: int
+    total: int
+
+
+class DiskShape(TypedDict):
+    """In bytes, but for `free_files`."""
+
+    size: int
+    free: int
+    reserve: int
+    free_files: int | None
+    store: int
+    uploads: int
+    total: int
+    apps: list[AppDiskShape]
+
+
 class Account(TypedDict):
     id: str
     email: str

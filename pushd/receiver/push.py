@@ -50,6 +50,7 @@ class Scene:
     deploys: Deploys
     order: Order
     reserve_bytes: int  # of disk, to be left free
+    reserve_files: int
 
 
 class Order:
@@ -123,7 +124,7 @@ class Push:
         return [command.ref for command in self._request.commands]
 
     def _check_request(self) -> PushOptions:
-        check_room(self._scene.repository.folder, self._scene.reserve_bytes)
+        check_room(self._scene.repository.folder, self._scene.reserve_bytes, self._scene.reserve_files)
         if self._request.is_shallow:
             raise PushdError(
                 "shallow update not allowed: this clone holds only the newest part of the history.",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 from uuid import uuid4
 
-from pushd.kit.atomic import sync_folder
+from pushd.kit.atomic import sync_file, sync_folder
 from pushd.receiver.repositories import Repository
 
 _LAST = ".idx"  # a pack counts as there once its index is
@@ -36,7 +35,7 @@ class Quarantine:
         files = sorted((self.objects / "pack").iterdir(), key=lambda file: file.suffix == _LAST)
         for file in files:
             file.chmod(0o444)
-            _sync(file)
+            sync_file(file)
             file.rename(self._packs / file.name)
         if files:
             sync_folder(self._packs)
@@ -44,11 +43,3 @@ class Quarantine:
     def remove(self) -> None:
         """Forget the objects that were not accepted. Blocks."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _sync(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -101,6 +101,7 @@ class Receiver:
         self.nursery = nursery
         self._index_above_bytes = settings.git_index_above_bytes
         self._reserve_bytes = settings.disk_reserve_bytes
+        self._reserve_files = settings.disk_reserve_files
         self._orders: defaultdict[UUID, Order] = defaultdict(Order)
         self._pushes: set[asyncio.Task[Report]] = set()
 
@@ -168,6 +169,7 @@ class Receiver:
             deploys=self.deploys,
             order=self._orders[app.id],
             reserve_bytes=self._reserve_bytes,
+            reserve_files=self._reserve_files,
         )
         return Push(scene, request, pack), transcript
 

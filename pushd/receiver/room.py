@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pushd.errors import DiskFull
-from pushd.kit.disk import is_full
+from pushd.kit.disk import is_full, room_of
 
 MEGABYTE = 1_000_000
 
 
-def check_room(folder: Path, reserve_bytes: int) -> None:
+def check_room(folder: Path, reserve_bytes: int, reserve_files: int) -> None:
     """Raises: DiskFull when less than the reserve is free."""
-    free = shutil.disk_usage(folder).free
-    if free < reserve_bytes:
-        raise no_room(f"{free // MEGABYTE} MB are free, {reserve_bytes // MEGABYTE} MB are needed")
+    if lack := room_of(folder).lack(reserve_bytes=reserve_bytes, reserve_files=reserve_files):
+        raise no_room(lack)
 
 
 def has_room(path: Path) -> bool:
     """Whether anything at all can still be written beside `path`."""
-    return shutil.disk_usage(path).free >= MEGABYTE
+    return not room_of(path).lack(reserve_bytes=MEGABYTE, reserve_files=1)
 
 
 @contextmanager

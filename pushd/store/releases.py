@@ -25,6 +25,18 @@ _COLUMNS = """
     FROM releases JOIN users ON users.id = releases.user_id
 """
 
+_SPARE = """
+    SELECT id FROM releases AS spare
+    WHERE app_id = :app AND status <> 'pending'
+      AND number <= (SELECT max(number) FROM releases WHERE app_id = :app) - :keep
+      AND number <> (SELECT max(number) FROM releases WHERE app_id = :app AND status = 'succeeded')
+      AND NOT (slug_id IS NOT NULL AND status = 'succeeded' AND NOT EXISTS (
+          SELECT 1 FROM releases AS newer
+          WHERE newer.slug_id = spare.slug_id AND newer.status = 'succeeded' AND newer.number > spare.number))
+      AND number <> coalesce((SELECT max(number) FROM releases WHERE app_id = :app AND slug_id IS NOT NULL), 0)
+      AND NOT EXISTS (SELECT 1 FROM promotion_targets WHERE release_id = spare.id)
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRelease:
@@ -167,6 +179,22 @@ class Releases:
     async def set_has_output(self, release: Release) -> Release:
         """A release phase runs: there is output to read."""
         return await self._database.transact(lambda connection: self._update(connection, release, "has_output = 1"))
+
+    async def prune(self, app: App, keep: int) -> list[UUID]:
+        """Forget all but the newest `keep`; gives the ids of the forgotten.
+
+        Never forgotten are: what waits to boot, the newest that succeeded, the newest of each slug that is kept, so that every
+        such slug can be rolled back to, and those that a promotion tells of.
+        """
+
+        def work(connection: sqlite3.Connection) -> list[UUID]:
+            rows = connection.execute(_SPARE, {"app": str(app.id), "keep": keep}).fetchall()
+            for row in rows:
+                connection.execute("UPDATE builds SET release_id = NULL WHERE release_id = ?", (row["id"],))
+                connection.execute("DELETE FROM releases WHERE id = ?", (row["id"],))
+            return [UUID(row["id"]) for row in rows]
+
+        return await self._database.transact(work)
 
     def _update(self, connection: sqlite3.Connection, release: Release, columns: str, *values: str) -> Release:
         connection.execute(

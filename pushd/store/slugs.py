@@ -92,11 +92,11 @@ class Slugs:
             )
         )
 
-    async def environments_in_use(self, app: App) -> frozenset[str]:
+    async def environments_in_use(self, app_id: UUID) -> frozenset[str]:
         """Names of the environments that slugs of this app need."""
         query = "SELECT DISTINCT environment FROM slugs WHERE app_id = ? AND environment <> ''"
         return await self._database.read(
-            lambda connection: frozenset(row[0] for row in connection.execute(query, (str(app.id),)))
+            lambda connection: frozenset(row[0] for row in connection.execute(query, (str(app_id),)))
         )
 
     async def is_kept(self, slug: Slug) -> bool:

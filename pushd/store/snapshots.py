@@ -11,7 +11,7 @@ import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from pushd.kit.atomic import sync_folder
+from pushd.kit.atomic import sync_file, sync_folder
 
 KEPT = 3
 KEPT_FOR = timedelta(days=90)
@@ -30,7 +30,7 @@ def take_snapshot(connection: sqlite3.Connection, path: Path, number: int) -> Pa
         _clear(new)
         os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))  # SQLite keeps the mode
         connection.execute("VACUUM INTO ?", (str(new),))  # which reads every row: a damaged store is found here
-        _sync(new)
+        sync_file(new)
         new.replace(place)
     except BaseException:
         _clear(new)
@@ -74,11 +74,3 @@ def _place(path: Path, number: int) -> Path:
 
 def _number(snapshot: Path) -> int:
     return int(snapshot.name[-4:])
-
-
-def _sync(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -59,14 +59,21 @@ class Outputs:
         """Remove the output of these releases, of those of them that have any."""
         await in_thread(_remove_named, self._layout.release_output(app_id, app_id).parent, {str(each) for each in release_ids})
 
+    async def trim(self, app_id: UUID, limit_bytes: int) -> None:
+        """Remove the oldest outputs of an app until the rest is within the limit; never the newest or what is being written."""
+        live = {path for path in self._live if self._is_live(path)}
+        await in_thread(_trim, self._layout.outputs(app_id), limit_bytes, live)
+
+    def _is_live(self, path: Path) -> bool:
+        return path in self._live and not self._live[path].closed
+
     def _register(self, path: Path, transcript: Transcript) -> None:
         self._live = {known: each for known, each in self._live.items() if not each.closed}
         self._live[path] = transcript
 
     def _read(self, path: Path) -> AsyncIterator[bytes] | None:
-        live = self._live.get(path)
-        if live is not None and not live.closed:
-            return live.follow()
+        if self._is_live(path):
+            return self._live[path].follow()
         return _file(path) if path.exists() else None
 
 
@@ -77,6 +84,16 @@ async def _file(path: Path) -> AsyncIterator[bytes]:
             yield data
     finally:
         os.close(reader)
+
+
+def _trim(folder: Path, limit_bytes: int, live: set[Path]) -> None:
+    found = [(path.stat(), path) for path in (*folder.glob("builds/*.txt"), *folder.glob("releases/*.txt"))]
+    found.sort(key=lambda each: each[0].st_mtime_ns, reverse=True)
+    kept_bytes = 0
+    for status, path in found:
+        kept_bytes += status.st_blocks * 512
+        if kept_bytes > limit_bytes and path not in live and path != found[0][1]:
+            _remove(path)
 
 
 def _remove_named(folder: Path, stems: set[str]) -> None:

@@ -53,6 +53,9 @@ class Builder(Protocol):
     async def keep_uploaded(self, slug: Slug, archive: Path, *, settings: AppSettings) -> Slug:
         """Raises: InvalidParams, NotFound."""
 
+    async def environment_bytes(self, app: App) -> Mapping[str, int]:
+        """What each environment of the app takes on the disk, by name."""
+
     async def prune(self, app: App, *, keep_checksums: set[str], keep_environments: set[str]) -> None:
         """Remove the app's slugs and environments that are not named."""
 

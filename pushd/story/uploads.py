@@ -87,9 +87,17 @@ class Uploads:
             await self.sweep()
             await asyncio.sleep(SWEEP_SECONDS)
 
+    async def clear_unfinished(self) -> None:
+        """Remove what a killed daemon left half done; for the start, before anything is received."""
+        await in_thread(self._remove_unfinished)
+
     async def sweep(self) -> None:
         """Remove it once."""
         await in_thread(self._remove_older_than, time.time() - VALID.total_seconds(), {str(each) for each in self._in_use})
+
+    def _remove_unfinished(self) -> None:
+        for path in self._folder.glob(".*"):
+            path.unlink(missing_ok=True)
 
     def _remove_older_than(self, moment: float, in_use: set[str]) -> None:
         for path in self._folder.iterdir():

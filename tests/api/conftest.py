@@ -33,6 +33,7 @@ from pushd.model.user import User
 from pushd.store.store import Store
 from pushd.story.belongings import Belongings
 from pushd.story.disk import DiskReserve
+from pushd.story.disk_usage import DiskUsage
 from pushd.story.outputs import Outputs
 from pushd.story.slug_uploads import SlugUploads
 from pushd.story.source_builds import SourceBuilds
@@ -249,6 +250,7 @@ class _Running:
             slug_uploads=SlugUploads(
                 store=self.store, layout=layout, builder=FakeBuilder(self.store), uploads=uploads, disk=disk, clock=clock
             ),
+            disk_usage=DiskUsage(store=self.store, layout=layout, disk=disk),
             tails=tails,
             clock=clock,
             site=Site(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from pushd.layout import Layout
 from pushd.model.change import ChangeState
 from tests.api.conftest import TOKEN, Api
 
@@ -75,6 +76,36 @@ async def test_settings_are_set_and_go_back_to_their_default(api: Api) -> None:
     assert (await value("probe-path"), await value("deploy-branch")) == ("/up", "live")
     await api.request("PATCH", "/-/apps/blog/settings", {"probe-path": None})
     assert (await value("probe-path"), await value("deploy-branch")) == ("/", "live")
+
+
+async def test_the_disk_is_told_by_app(api: Api) -> None:
+    shop = await api.deployed("shop")
+    layout = Layout(api.tls.parent)
+    layout.slug(shop.slug.checksum).mkdir()
+    places = {
+        "repository": layout.repository(shop.app.id) / "objects",
+        "slugs": layout.slug(shop.slug.checksum),
+        "environments": layout.environment(shop.app.id, "name"),
+        "caches": layout.environments(shop.app.id) / ".cache",
+        "outputs": layout.outputs(shop.app.id) / "builds",
+        "logs": layout.logs(shop.app.id),
+        "storage": layout.storage(shop.app.id),
+    }
+    for number, folder in enumerate(places.values(), 1):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "file").write_bytes(b"x" * number * 100_000)
+    (places["caches"] / "shared").hardlink_to(places["environments"] / "file")
+
+    one = await api.get("/-/apps/shop/disk")
+    found = await api.get("/-/disk")
+
+    assert one["app"] == {"id": str(shop.app.id), "name": "shop"}
+    for number, kind in enumerate(places, 1):
+        assert number * 100_000 <= one[kind] < number * 100_000 + 50_000
+    assert one["total"] == sum(one[kind] for kind in places)
+    assert found["apps"] == [one]
+    assert found["total"] >= one["total"] + found["store"]
+    assert 0 < found["free"] <= found["size"]
 
 
 async def test_metrics_count_what_runs(api: Api) -> None:

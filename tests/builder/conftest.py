@@ -20,6 +20,7 @@ from pushd.builder.builder import Builder, BuildLimits, Built
 from pushd.builder.fetching import Fetcher
 from pushd.builder.tools import Tools
 from pushd.errors import Conflict, PushdError
+from pushd.kit.disk import Room, room_of
 from pushd.kit.reach import Reach
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
@@ -30,6 +31,7 @@ from pushd.model.slug import Slug, SlugState
 from pushd.sandbox.sandbox import Sandbox
 from pushd.sandbox.view import View
 from pushd.shipped import shipped
+from pushd.story.disk import DiskReserve
 from pushd.surroundings import process_environ
 from tests.fakes import FakeClock
 
@@ -66,8 +68,8 @@ class ListOfSlugs:
     async def checksums_in_use(self) -> Collection[str]:
         return {slug.checksum for slug in self.stored}
 
-    async def environments_in_use(self, app: App) -> Collection[str]:
-        return {slug.environment for slug in self.stored if slug.app_id == app.id}
+    async def environments_in_use(self, app_id: UUID) -> Collection[str]:
+        return {slug.environment for slug in self.stored if slug.app_id == app_id}
 
 
 @dataclass
@@ -120,6 +122,9 @@ class Workplace:
     slugs: ListOfSlugs = field(default_factory=ListOfSlugs)
     buildpacks: Path = field(default_factory=lambda: shipped("buildpacks"))
     limits: BuildLimits = field(default_factory=lambda: BuildLimits(source_seconds=60, compile_seconds=60))
+    look: Callable[[Path], Room] = room_of
+    reserve_bytes: int = 0
+    caches_kept_bytes: int = 1 << 60
     reach: Reach = field(default_factory=Reach)
     said: str = ""
 
@@ -129,6 +134,10 @@ class Workplace:
     @property
     def fetcher(self) -> Fetcher:
         return Fetcher(layout=self.layout, reach=self.reach, git=shutil.which("git"), environ={}, within_seconds=60)
+
+    @property
+    def room(self) -> DiskReserve:
+        return DiskReserve(self.layout.data, self.reserve_bytes, look=self.look)
 
     def new_builder(self) -> Builder:
         return Builder(
@@ -141,6 +150,8 @@ class Workplace:
             buildpacks=self.buildpacks,
             passthrough=self.passthrough,
             limits=self.limits,
+            room=self.room,
+            caches_kept_bytes=self.caches_kept_bytes,
         )
 
     async def build(

@@ -9,12 +9,14 @@ import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from pushd.builder.builder import BuildLimits
 from pushd.errors import BuildFailed, DiskFull
 from pushd.kit import procfs
+from pushd.kit.disk import Room
 from pushd.model.procfile import ProcfileError
 from pushd.sandbox.sandbox import Sandbox
 from tests.builder.conftest import COMMIT, FIXTURE_APPS, Files, Workplace, check_golden, make_app
@@ -484,6 +486,80 @@ async def test_a_build_that_fills_memory_is_ended_and_told(workplace: Workplace,
 
     assert re.fullmatch(r"the build took \d+ MB of memory, more than 128 MB, and was ended", error.message)
     assert "build-memory-mb" in error.remedy
+
+
+async def test_a_build_that_fills_the_disk_is_stopped_with_all_that_it_started(workplace: Workplace, tmp_path: Path) -> None:
+    """How much is free is what this test says: the disk of the machine is not filled for it."""
+
+    def look(folder: Path) -> Room:
+        has_written = any(folder.glob("slugs/.builds/*/app/large"))
+        return Room(free_bytes=1_000_000 if has_written else 1 << 40, size_bytes=1 << 40, free_files=None)
+
+    half_made = workplace.layout.environment(workplace.app.id, "f" * 32)
+    compile = f"mkdir {half_made}; echo fills the disk; echo x >$1/large; setsid sleep 1001 & sleep 1000"
+    workplace.buildpacks = _pack(tmp_path, compile=compile)
+    workplace.look, workplace.reserve_bytes = look, 50_000_000
+    workplace.builder = workplace.new_builder()
+
+    error = await workplace.refused(Files(files={"Procfile": "web: x"}))
+
+    assert isinstance(error, DiskFull)
+    assert "The build was stopped: the disk of the server is nearly full (1 MB are free, 50 MB are needed)." in error.message
+    assert "fills the disk" in workplace.said
+    assert not half_made.exists()
+    workplace.buildpacks = _pack(tmp_path / "again", compile="true")
+    workplace.builder = workplace.new_builder()
+    assert (await workplace.build(Files(files={"Procfile": "web: x"}))).slug in workplace.slugs.stored
+
+
+async def test_a_build_without_room_does_not_begin(workplace: Workplace) -> None:
+    workplace.reserve_bytes = 1 << 60
+    workplace.builder = workplace.new_builder()
+
+    assert isinstance(await workplace.refused(Files(files=REQUIREMENTS)), DiskFull)
+    assert workplace.said == ""
+
+
+async def test_a_failed_build_keeps_finished_environments_and_no_others(workplace: Workplace) -> None:
+    environments = workplace.layout.environments(workplace.app.id)
+    used = await workplace.build(Files(files=REQUIREMENTS))
+    for name in ("whole", "half", "used"):
+        (environments / name).mkdir()
+    (environments / "whole" / ".complete").touch()
+    workplace.slugs.stored.append(replace(used.slug, id=uuid4(), environment="used"))
+
+    await workplace.refused(Files(files=REQUIREMENTS | {"requirements.txt": "greeter==9.9\n"}))
+
+    assert {path.name for path in environments.glob("[!.]*")} == {"whole", "used", used.slug.environment}
+
+
+async def test_caches_over_their_limit_are_emptied_and_environments_stay(workplace: Workplace) -> None:
+    built = await workplace.build(Files(files=REQUIREMENTS))
+    caches = [workplace.layout.cache(workplace.app.id), workplace.layout.environments(workplace.app.id) / ".cache"]
+    (caches[0] / "large").write_bytes(bytes(3_000_000))
+    files = {path for path in workplace.environment(built).rglob("*") if path.is_file()}
+    workplace.caches_kept_bytes = 50_000_000
+    await workplace.new_builder().prune(workplace.app, keep_environments={built.slug.environment})
+    assert all(any(each.iterdir()) for each in caches)
+
+    workplace.caches_kept_bytes = 2_000_000
+    await workplace.new_builder().prune(workplace.app, keep_environments={built.slug.environment})
+
+    assert not any(each.exists() for each in caches)
+    assert {path for path in workplace.environment(built).rglob("*") if path.is_file()} == files
+    again = await workplace.build(Files(files=REQUIREMENTS | {"requirements.txt": "greeter==2.0\n"}))
+    assert workplace.environment(again).is_dir()
+
+
+async def test_a_slug_that_is_damaged_on_the_shelf_is_replaced_by_the_next_build(workplace: Workplace) -> None:
+    built = await workplace.build(Files(files=REQUIREMENTS))
+    (workplace.folder(built) / "work.py").write_text("")
+
+    again = await workplace.build(Files(files=REQUIREMENTS))
+
+    assert again.slug.checksum == built.slug.checksum
+    assert (workplace.folder(again) / "work.py").read_text() == "1\n"
+    workplace.check_clean()
 
 
 async def test_a_cancelled_build_leaves_nothing(workplace: Workplace, tmp_path: Path) -> None:

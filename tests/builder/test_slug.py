@@ -102,9 +102,9 @@ def test_fifos_are_left_out_and_sizes_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [3, 100])
 def test_a_slug_is_moved_to_its_place_once(tmp_path: Path, count: int) -> None:
-    place = tmp_path / "place"
-    first = make_tree(tmp_path / "first", [f"file {number}" for number in range(count)])
-    second = make_tree(tmp_path / "second", ["other"])
+    names = [f"file {number}" for number in range(count)]
+    first, second = make_tree(tmp_path / "first", names), make_tree(tmp_path / "second", names)
+    place = tmp_path / measure_content(first).checksum
     inode = first.stat().st_ino
 
     shelve(first, place)
@@ -112,6 +112,18 @@ def test_a_slug_is_moved_to_its_place_once(tmp_path: Path, count: int) -> None:
 
     assert place.stat().st_ino == inode
     assert not first.exists()
+    assert not second.exists()
+
+
+def test_a_slug_that_is_not_whole_is_replaced(tmp_path: Path) -> None:
+    first, second = make_tree(tmp_path / "first", ["file"]), make_tree(tmp_path / "second", ["file"])
+    place = tmp_path / measure_content(first).checksum
+    shelve(first, place)
+    (place / "file").write_text("")
+
+    shelve(second, place)
+
+    assert measure_content(place).checksum == place.name
     assert not second.exists()
 
 

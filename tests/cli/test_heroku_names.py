@@ -46,6 +46,7 @@ OURS = {  # command -> why Heroku has none of that name
     "settings": "how this server treats an app",
     "settings:set": "how this server treats an app",
     "settings:unset": "how this server treats an app",
+    "df": "the disk is the operator's own here",
     "serve": "the daemon",
     "demo": "the daemon",
     "shell-init": "the shell's own pushd",

@@ -209,6 +209,21 @@ def _run(api: FakeApi, asked: Asked, app: str) -> Answer:
     return 201, api.dynos[app][-1]
 
 
+def _app_disk(api: FakeApi, asked: Asked, app: str) -> Answer:
+    if app not in api.apps:
+        return 404, {"id": "not_found", "message": "Couldn't find that app.", "resource": "app"}
+    sizes = {"repository": 1000, "slugs": 2_000_000, "environments": 30_000_000, "caches": 0}
+    sizes |= {"outputs": 5, "logs": 6, "storage": 7}
+    return 200, {"app": {"id": api.apps[app]["id"], "name": app}, **sizes, "total": sum(sizes.values())}
+
+
+def _disk(api: FakeApi, asked: Asked) -> Answer:
+    return 200, {
+        "size": 10_000_000_000, "free": 4_000_000_000, "reserve": 50_000_000, "free_files": 123, "store": 200_000, "uploads": 0,
+        "total": 64_000_000, "apps": [_app_disk(api, asked, app)[1] for app in api.apps],
+    }  # fmt: skip
+
+
 def _settings(api: FakeApi, asked: Asked, app: str) -> Answer:
     for name, text in (asked.body or {}).items():
         if name not in ("probe-path", "deploy-branch"):
@@ -398,6 +413,8 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ),
     *((method, r"/account/keys(?:/[^/]+)?", _things) for method in ("GET", "POST", "DELETE")),
     *((method, r"/apps/([^/]+)/acm", _acm) for method in ("POST", "PATCH", "DELETE")),
+    ("GET", r"/-/disk", _disk),
+    ("GET", r"/-/apps/([^/]+)/disk", _app_disk),
     ("GET", r"/-/apps/([^/]+)/settings", _settings),
     ("PATCH", r"/-/apps/([^/]+)/settings", _settings),
     ("GET", r"/-/changes/([^/]+)", _change),

@@ -58,8 +58,8 @@ async def test_what_is_in_use_is_told(store: Store, app: App, operator: User) ->
     await store.slugs.create(make_slug(other, checksum="a" * 64, environment="two"))
 
     assert await store.slugs.checksums_in_use() == {"a" * 64, "b" * 64}
-    assert await store.slugs.environments_in_use(app) == {"one"}
-    assert await store.slugs.environments_in_use(other) == {"two"}
+    assert await store.slugs.environments_in_use(app.id) == {"one"}
+    assert await store.slugs.environments_in_use(other.id) == {"two"}
 
 
 async def test_a_forgotten_slug_leaves_its_releases_in_their_place(store: Store, app: App, operator: User) -> None:

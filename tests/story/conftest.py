@@ -32,7 +32,7 @@ from pushd.story.disk import DiskReserve
 from pushd.story.golive import GoLive
 from pushd.story.outputs import Outputs
 from pushd.story.promotions import Promotions
-from pushd.story.retention import Retention
+from pushd.story.retention import Kept, Retention
 from pushd.story.stops import BuildStops
 from pushd.story.turns import BootTurns, BuildSlots
 from pushd.story.verdicts import Verdicts
@@ -88,6 +88,9 @@ class FakeBuilder:
 
     async def keep_uploaded(self, slug: Slug, archive: Path, **rest: object) -> Slug:
         raise AssertionError("not in these tests")
+
+    async def environment_bytes(self, app: App) -> Mapping[str, int]:
+        return {}
 
     async def prune(self, app: App, *, keep_checksums: set[str], keep_environments: set[str]) -> None:
         self.pruned.append((keep_checksums, keep_environments))
@@ -222,11 +225,10 @@ class Story:
             store=store, releaser=releaser, phase=phase, runner=self.runner, router=self.router, app_log=self.log,
             turns=turns, verdicts=verdicts,
         )  # fmt: skip
-        retention = Retention(
-            store=store, builder=self.builder, outputs=self.outputs, live=self.live, slugs_kept=2, builds_kept=3
-        )
+        kept = Kept(slugs=2, slugs_bytes=1 << 40, builds=3, releases=8, outputs_bytes=1 << 40)
+        self.retention = Retention(store=store, builder=self.builder, outputs=self.outputs, live=self.live, kept=kept)
         self.deploys = Deploys(
-            store=store, builder=self.builder, releaser=releaser, live=self.live, retention=retention,
+            store=store, builder=self.builder, releaser=releaser, live=self.live, retention=self.retention,
             changes=self.changes, runner=self.runner, app_log=self.log, outputs=self.outputs, disk=disk, nursery=nursery,
             verdicts=verdicts, stops=stops, slots=BuildSlots(2), address_of=lambda app: f"http://{app.name}.localhost/",
         )  # fmt: skip
@@ -235,7 +237,7 @@ class Story:
             repositories=FakeRepositories(), app_log=self.log, turns=turns, stops=stops, disk=disk, nursery=nursery,
         )  # fmt: skip
         self.promotions = Promotions(
-            store=store, builder=self.builder, deploys=self.deploys, retention=retention, disk=disk, verdicts=verdicts,
+            store=store, builder=self.builder, deploys=self.deploys, retention=self.retention, disk=disk, verdicts=verdicts,
             nursery=nursery,
         )  # fmt: skip
         self.resume = Resume(

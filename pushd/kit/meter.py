@@ -1,0 +1,53 @@
+"""What folders take on their disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+_BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's own is. Source: stat(2)
+
+
+class Meter:
+    """Adds up folders; a file with several names counts once, in the folder that is added first.
+
+    Links are not followed, and what is removed meanwhile, or not ours to read, does not count. Blocks.
+    """
+
+    def __init__(self) -> None:
+        self._shared: set[tuple[int, int]] = set()  # files that have other names too
+
+    def add(self, path: Path) -> int:
+        """The bytes that a file, or a folder with all in it, takes beyond what was added before; 0 if it is not there."""
+        try:
+            status = path.lstat()
+        except OSError:
+            return 0
+        size_bytes = self._size(status)
+        if not stat.S_ISDIR(status.st_mode):
+            return size_bytes
+        folders = [os.fspath(path)]
+        while folders:
+            try:
+                entries = os.scandir(folders.pop())
+            except OSError:
+                continue
+            with entries:
+                for entry in entries:
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except OSError:
+                        continue
+                    size_bytes += self._size(status)
+                    if stat.S_ISDIR(status.st_mode):
+                        folders.append(entry.path)
+        return size_bytes
+
+    def _size(self, status: os.stat_result) -> int:
+        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+            identity = (status.st_dev, status.st_ino)
+            if identity in self._shared:
+                return 0
+            self._shared.add(identity)
+        return status.st_blocks * _BLOCK_BYTES
