@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Project, Server, running
+from tests.e2e.harness import Load, Project, Server, running
 from tests.e2e.refusals import APP, NOT_LIVE, SECRET, assert_told, unchanged
 
 REFUSED_WITHOUT_ROOM = [("config:set", "A=1"), ("create", "another", "--no-remote"), ("ps:scale", "web=2"), ("rollback", "v3")]
@@ -57,12 +59,14 @@ def test_a_disk_below_its_reserve(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of its own, with 48 MB."""
+    """A folder on a disk of its own, with 64 MB and room for 20,000 files."""
     folder = tmp_path / "data"
     folder.mkdir()
     if os.geteuid() != 0:
         pytest.skip("only root can mount a disk")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m,mode=755", "tmpfs", str(folder)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=20000,mode=755", "tmpfs", str(folder)], capture_output=True
+    )
     if mounted.returncode != 0:
         pytest.skip(f"no disk can be mounted here: {mounted.stderr.decode()}")
     try:
@@ -91,11 +95,86 @@ def test_a_disk_that_is_really_full(small_disk: Path, tmp_path: Path) -> None:
         _assert_sound(server, project)
 
 
-def _assert_push_refused(project: Project) -> None:
+@pytest.mark.long
+def test_a_disk_without_room_for_another_file(small_disk: Path, tmp_path: Path) -> None:
+    """There are bytes enough, but no inodes."""
+    with running(Server(small_disk, tmp_path / "home"), "--disk-reserve-bytes", "0", "--disk-reserve-files", "0") as server:
+        project = _live_then_changed(server, tmp_path / "shop")
+        for number in range(200):
+            project.write(f"many/{number}", str(number))
+        project.commit("many files")
+        filler = _take_all_files(small_disk / "filler")
+        with unchanged(project):
+            push = project.push()
+        assert_told(push.output, ("disk of the server is full", "Make room", "(disk full)"), server)
+        assert "version one" in project.get().body
+        assert project.get("/log/said").body == "logged"
+        _remove(filler[:60])
+        _assert_push_refused(project, "the disk is full", "Make room on the server")  # the pack fits, the build does not
+        _remove(filler[60:300])
+        server.stop()
+        server.start("--disk-reserve-bytes", "0")
+        _assert_full(project)  # by the reserve of files that is the default
+
+        shutil.rmtree(small_disk / "filler")
+        project.deploy()
+        assert "version two" in project.get().body
+        project.ok("config:set", "A=1")
+        _assert_sound(server, project)
+
+
+def _take_all_files(folder: Path) -> list[Path]:
+    """Make files until no more can be made."""
+    folder.mkdir()
+    made = []
+    with contextlib.suppress(OSError):
+        for number in range(100_000):
+            made.append(folder / str(number))
+            made[-1].touch()
+    return made
+
+
+def _remove(files: list[Path]) -> None:
+    for file in files:
+        file.unlink()
+
+
+FILLS_THE_DISK = "#!/bin/sh\necho takes all there is\nwhile :; do dd if=/dev/zero bs=1M count=1 2>/dev/null; done >filler\n"
+
+
+def test_a_build_that_fills_the_disk_is_stopped_before_others_feel_it(small_disk: Path, tmp_path: Path) -> None:
+    with running(Server(small_disk, tmp_path / "home"), "--disk-reserve-bytes", "20000000") as server:
+        other = server.project(tmp_path / "other", "other")
+        other.deploy()
+        project = _live_then_changed(server, tmp_path / "shop")
+        project.write("bin/pre_compile", FILLS_THE_DISK)
+        (project.folder / "bin" / "pre_compile").chmod(0o755)
+        project.commit("greedy")
+
+        with Load(server, "other", visitors=1) as load, unchanged(project):
+            push = project.push()
+        assert push.exit_code == 1, push.output
+        assert "takes all there is" in push.output
+        assert_told(push.output, ("The build was stopped", "nearly full", "make room", NOT_LIVE), project.server)
+        assert load.failures == []
+
+        other.ok("config:set", "A=1")  # the room is there again
+        assert other.get("/env/A").body == "1"
+        assert not list((small_disk / "slugs" / ".builds").glob("*"))
+        (project.folder / "bin" / "pre_compile").unlink()
+        project.commit("modest")
+        project.deploy()
+        assert "version two" in project.get().body
+        totals = {each["app"]["name"]: each["total"] for each in json.loads(server.ok("df", "--json"))["apps"]}
+        assert all(0 < totals[name] < 20_000_000 for name in ("shop", "other"))
+
+
+def _assert_push_refused(project: Project, *words: str) -> None:
     with unchanged(project):
         push = project.push()
     assert push.exit_code == 1, push.output
-    assert_told(push.output, ("disk of the server is full", "make room", NOT_LIVE, "(disk full)"), project.server)
+    told = words or ("disk of the server is full", "make room")
+    assert_told(push.output, (*told, NOT_LIVE, "(disk full)"), project.server)
 
 
 def _fill(file: Path, *, left_bytes: int) -> None:
