@@ -17,9 +17,10 @@ from pushd.builder import cache
 from pushd.builder.adopt import adopt_files
 from pushd.builder.buildpack import Compiled, Confines, run_buildpacks
 from pushd.builder.detect import Fetches, find_buildpacks, installed_buildpacks, tell_buildpacks
-from pushd.builder.folders import read_inside, remove_tree
+from pushd.builder.folders import remove_tree
+from pushd.builder.process_types import find_process_types, prepare
 from pushd.builder.redact import BuildOutput
-from pushd.builder.slug import Content, apply_slugignore, measure_content, shelve
+from pushd.builder.slug import Content, measure_content, shelve
 from pushd.builder.tools import Tools
 from pushd.builder.uploaded import is_fresh, take_in
 from pushd.builder.workshop import Workshop, workshops
@@ -32,15 +33,12 @@ from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.model.app import App
 from pushd.model.app_settings import AppSettings
-from pushd.model.procfile import parse_procfile
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug
 from pushd.model.source import Source
 
 log = logging.getLogger(__name__)
 
-PROCFILE = "Procfile"
-_MISSPELT_PROCFILES = ("procfile", "ProcFile", "PROCFILE", "Procfile.txt", "procfile.txt", "Profile")
 _CLEANUP_SECONDS = 60.0
 _MEGABYTE = 1 << 20
 
@@ -153,9 +151,9 @@ class Builder:
                 await in_thread(_open, workshop, no_cache)
                 async with self._source_in_time("the checkout of the source"):
                     await source.checkout(workshop.tree)
-                declared = await in_thread(_prepare, workshop.tree)
+                declared = await in_thread(prepare, workshop.tree)
                 compiled = await self._compile(workshop, buildpacks, source.commit, config, settings, transcript)
-                process_types = await in_thread(_process_types, workshop.tree, declared, compiled)
+                process_types = await in_thread(find_process_types, workshop.tree, declared, compiled)
                 content = await in_thread(_measured, workshop, settings["slug-limit-mb"] * _MEGABYTE)
                 slug = Slug(
                     id=uuid4(),
@@ -366,30 +364,6 @@ def _open(workshop: Workshop, no_cache: bool) -> None:
     workshop.open()
     if no_cache:
         workshop.forget_cache()
-
-
-def _prepare(tree: Path) -> Mapping[str, str]:
-    """Leave out what .slugignore names; gives the process types that the Procfile declares. Raises: ProcfileError."""
-    apply_slugignore(tree)
-    return parse_procfile(read_inside(tree, PROCFILE) or b"")
-
-
-def _process_types(tree: Path, declared: Mapping[str, str], compiled: Compiled) -> Mapping[str, str]:
-    """Those of the Procfile, also of one that the build made; else the buildpack's own. Raises: BuildFailed without any."""
-    types = declared or parse_procfile(read_inside(tree, PROCFILE) or b"") or compiled.process_types
-    if types:
-        return types
-    misspelt = [name for name in _MISSPELT_PROCFILES if (tree / name).is_file()]
-    if misspelt:
-        raise BuildFailed(
-            f"There is no Procfile, but a file called {misspelt[0]}", remedy=f"Rename it: git mv {misspelt[0]} Procfile"
-        )
-    example = compiled.suggestion or "web: gunicorn hello:app"
-    what = "The Procfile names no process type" if (tree / PROCFILE).is_file() else "There is no Procfile"
-    raise BuildFailed(
-        f"{what}, so nobody knows how to start this app",
-        remedy=f"Commit a file called Procfile at the root of the repository with a line such as:\n  {example}",
-    )
 
 
 def _measured(workshop: Workshop, limit_bytes: int) -> Content:
