@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pushd.model.app import App
+from pushd.model.release import Release
 from pushd.model.slug import Slug
 from pushd.store.store import Store
 from pushd.story.golive import GoLive
@@ -38,7 +39,8 @@ class Retention:
 
     async def forget_old(self, app: App) -> None:
         """Drop slugs, environments, releases, builds and what they printed; safe to be killed in and to run again."""
-        slugs = await self._slugs(app)
+        releases = await self._store.releases.list(app)  # one made after this moment is not looked at: its slug may be new too
+        slugs = await self._slugs(app, releases)
         await self._builder.prune(
             app,
             keep_checksums={each.checksum for each in slugs},
@@ -46,7 +48,7 @@ class Retention:
         )
         await self._outputs.drop_builds(app.id, await self._store.builds.prune(app, self._kept.builds))
         await self.forget_releases(app)
-        told = [each for each in await self._store.releases.list(app) if each.has_output]  # newest first
+        told = [each for each in releases if each.has_output]  # newest first
         kept = {each.id for each in slugs}
         old = {each.id for each in told[self._kept.builds :]} | {each.id for each in told if each.slug_id not in kept}
         await self._outputs.drop_releases(app.id, old)
@@ -56,9 +58,8 @@ class Retention:
         """Drop old releases with their copies of the config vars and what their release phases printed."""
         await self._outputs.drop_releases(app.id, set(await self._store.releases.prune(app, self._kept.releases)))
 
-    async def _slugs(self, app: App) -> list[Slug]:
+    async def _slugs(self, app: App, releases: Sequence[Release]) -> list[Slug]:
         """Those that stay: of the newest as many as there is room for, and the one that runs."""
-        releases = await self._store.releases.list(app)
         running = await self._live.running_release(app)
         by_id = {each.id: each for each in await self._store.slugs.list(app)}
         newest = [by_id[id_] for id_ in dict.fromkeys(each.slug_id for each in releases) if id_ in by_id]
