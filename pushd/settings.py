@@ -67,6 +67,10 @@ def _folder(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
+def _folder_or_nothing(text: str) -> Path | None:
+    return _folder(text) if text else None
+
+
 def _address(text: str) -> str:
     if "\0" in text:
         raise ValueError("it must be host:port or unix:/path")
@@ -161,6 +165,8 @@ SETTINGS: tuple[Setting, ...] = (
             "Pushes and changes are refused, and builds are stopped, when the disk has less room than this.", "bytes"),
     Setting("disk_reserve_files", "1000", _bytes,
             "The same when the disk has room for fewer files than this (inodes).", "count"),
+    Setting("dyno_cgroup", "", _folder_or_nothing,
+            "Folder of a cgroup v2 tree, left to pushd, for dynos and router; the systemd unit names its own.", "path"),
     Setting("sandbox", "auto", one_of("auto", "off"),
             "Confine dynos and builds with bubblewrap: auto (where it works) or off.", "auto or off"),
     Setting("log_level", "info", one_of("debug", "info", "warning", "error"),
@@ -203,6 +209,7 @@ class Settings:
     caches_kept_bytes: int
     disk_reserve_bytes: int
     disk_reserve_files: int
+    dyno_cgroup: Path | None
     sandbox: str
     log_level: str
     crash_at: CrashAt | None

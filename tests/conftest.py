@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from pushd.sandbox.sandbox import Sandbox
+from tests.cgroups import piece_of_cgroup_tree
 from tests.fakes import FakeClock
 
 # A busy machine is no failure: no deadline per example, and no complaint about slow ones.
@@ -84,3 +85,10 @@ async def skip(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 def probed(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     """The best sandbox of this machine; finding it starts programs, so that is done once."""
     return asyncio.run(Sandbox.probe(tmp_path_factory.mktemp("probe")))
+
+
+@pytest.fixture
+def cgroup(tmp_path: Path) -> Iterator[Path]:
+    """A cgroup v2 folder of this test alone."""
+    with piece_of_cgroup_tree(tmp_path / "cgroups") as group:
+        yield group

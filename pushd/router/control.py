@@ -23,6 +23,7 @@ import pushd
 from pushd.errors import PushdError, Unavailable
 from pushd.kit import proc
 from pushd.kit.aio import Nursery, in_thread
+from pushd.kit.cgroup import NO_GROUPS, Groups
 from pushd.kit.clock import Clock
 from pushd.kit.door import Door
 from pushd.layout import Layout
@@ -71,8 +72,9 @@ class Router:
         user_id: int | None = None,
         limits: Sequence[str] = (),
         publish_seconds: float = _PUBLISH_SECONDS,
+        groups: Groups = NO_GROUPS,
     ) -> None:
-        """`user_id`: the router's own uid, only as root; `limits`: as in router/limits.py, for tests."""
+        """`user_id`: the router's own uid, only as root; `limits`: as in router/limits.py, for tests; `groups`: it has one."""
         self._layout = layout
         self._source = routes
         self._clock = clock
@@ -81,6 +83,7 @@ class Router:
         self._user_id = (ROUTER_UID if user_id is None else user_id) if os.geteuid() == 0 else None
         self._limits = limits
         self._publish_seconds = publish_seconds
+        self._groups = groups
         self._nursery = Nursery("router")
         self._doors: list[Door] = []
         self._link: Link | None = None
@@ -243,6 +246,7 @@ class Router:
             environ={"PATH": os.defpath, "PYTHONPATH": str(Path(pushd.__file__).parents[1])},
             user_id=self._user_id,
             limits=self._limits,
+            groups=self._groups,
         )
         log.info("router started", extra={"router_pid": pid})
         try:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pushd.errors import PushdError
 from pushd.kit import proc, procfs
+from pushd.kit.cgroup import NO_GROUPS, Groups
 from pushd.kit.door import Door
 from pushd.kit.listen import short_path
 from pushd.kit.procfs import Identity
@@ -164,7 +165,14 @@ class Link:
 
 
 async def start_router(
-    path: Path, *, log_path: Path, python: str, environ: Mapping[str, str], user_id: int | None, limits: Sequence[str] = ()
+    path: Path,
+    *,
+    log_path: Path,
+    python: str,
+    environ: Mapping[str, str],
+    user_id: int | None,
+    limits: Sequence[str] = (),
+    groups: Groups = NO_GROUPS,
 ) -> int:
     """Start a router process that outlives us; returns its pid once one can connect to it. Raises: RouterFailed."""
     argv = [python, "-P", *_words(path), *(f"--limit={pair}" for pair in limits)]
@@ -176,7 +184,7 @@ async def start_router(
         if os.fstat(errors).st_size > _LOG_LIMIT_BYTES:
             os.ftruncate(errors, 0)
         try:
-            pid = proc.spawn(argv, env=environ, stdout=writing, stderr=errors)
+            pid = proc.spawn([*groups.enter("router"), *argv], env=environ, stdout=writing, stderr=errors)
         finally:
             os.close(writing)
         with ended_unless_used(pid):

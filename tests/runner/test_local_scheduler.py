@@ -18,6 +18,7 @@ import pytest
 
 from pushd.kit import proc, procfs
 from pushd.kit.aio import Nursery
+from pushd.kit.cgroup import NO_GROUPS, Groups
 from pushd.layout import Layout
 from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
@@ -47,9 +48,9 @@ def layout(tmp_path: Path) -> Layout:
     return layout
 
 
-@pytest.fixture(params=["best", "copy", "plain"])
+@pytest.fixture(params=["best", "copy", "plain", "best in groups", "plain in groups"])
 async def sandbox(request: pytest.FixtureRequest, probed: Sandbox, layout: Layout) -> Sandbox:
-    if request.param == "plain":
+    if request.param.startswith("plain"):
         return await Sandbox.probe(layout.run, "off", data=layout.data)
     best = Sandbox(probed.way, probed.protections, hidden=layout.data)
     if request.param == "copy":
@@ -60,12 +61,21 @@ async def sandbox(request: pytest.FixtureRequest, probed: Sandbox, layout: Layou
 
 
 @pytest.fixture
-async def dynos(layout: Layout, sandbox: Sandbox) -> AsyncIterator[Dynos]:
-    dynos = Dynos(layout, sandbox)
+def groups(request: pytest.FixtureRequest) -> Groups:
+    """For each dyno one of its own; none in the ways that are not called so."""
+    if "groups" not in request.node.callspec.params["sandbox"]:
+        return NO_GROUPS
+    return Groups.below(request.getfixturevalue("cgroup"))
+
+
+@pytest.fixture
+async def dynos(layout: Layout, sandbox: Sandbox, groups: Groups) -> AsyncIterator[Dynos]:
+    dynos = Dynos(layout, sandbox, groups)
     yield dynos
     for handle in dynos.handles:
         await handle.release()
     assert os.listdir(layout.dynos) == []
+    assert not [handle for handle in dynos.handles if groups.pids(str(handle.dyno_id))]
     marks = {str(handle.dyno_id) for handle in dynos.handles}
     assert not [pid for mark in marks for pid in procfs.marked(MARK, mark)]
     assert str(layout.data) not in Path("/proc/self/mountinfo").read_text()  # noqa: ASYNC240
@@ -74,10 +84,10 @@ async def dynos(layout: Layout, sandbox: Sandbox) -> AsyncIterator[Dynos]:
 class Dynos:
     """Starts dynos of one slug and reads what they write, as the runner and logplex do."""
 
-    def __init__(self, layout: Layout, sandbox: Sandbox) -> None:
+    def __init__(self, layout: Layout, sandbox: Sandbox, groups: Groups) -> None:
         self.layout = layout
         self.confines = sandbox.confines
-        self.scheduler = LocalScheduler(layout, sandbox)
+        self.scheduler = LocalScheduler(layout, sandbox, groups)
         self.handles: list[LocalHandle] = []
         self.slug = layout.slug("abc")
         self.slug.mkdir()

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pushd.kit import proc, procfs
 from pushd.kit.aio import first, in_thread
+from pushd.kit.cgroup import NO_GROUPS, Groups
 from pushd.kit.proc import Tree
 from pushd.kit.procfs import Identity
 from pushd.runner.schedulers import Listener, Memory
@@ -28,12 +29,13 @@ _MEMORY_FOLDERS = ("app", "tmp", "dev/shm")  # what is written there takes memor
 class LocalHandle:
     """Fits `Handle`."""
 
-    def __init__(self, dyno_id: UUID, folder: DynoFolder, shim: Shim, *, is_child: bool) -> None:
+    def __init__(self, dyno_id: UUID, folder: DynoFolder, shim: Shim, *, is_child: bool, groups: Groups = NO_GROUPS) -> None:
         self.dyno_id = dyno_id
         self.fifo = folder.output
         self.identity = str(shim)
         self._folder = folder
         self._shim = shim
+        self._groups = groups
         self._tree = Tree(shim.process, (MARK, str(dyno_id)), spared=frozenset({shim.process.pid}))
         self._init: Identity | None = None
         self._status: int | None = None
@@ -48,7 +50,7 @@ class LocalHandle:
         """
         if self._status is None:
             await first(self._folder.program_ended(), self._kill_asked.wait())
-            while self._terminated and not self._kill_asked.is_set() and (living := await in_thread(self._tree.members)):
+            while self._terminated and not self._kill_asked.is_set() and (living := await in_thread(self._living)):
                 await first(proc.ended(living.pop()), self._kill_asked.wait())
             await in_thread(self._end_all)
             await self._folder.program_ended()
@@ -93,6 +95,7 @@ class LocalHandle:
         if self._is_child:
             self._is_child = False
             proc.reap(self._shim.process.pid)
+        await in_thread(self._groups.remove, str(self.dyno_id))
         await in_thread(self._folder.remove)
         self._released = True
 
@@ -117,7 +120,13 @@ class LocalHandle:
         if not procfs.is_alive(self._shim.process):
             return []
         ours = self._shim.process.pid  # the shim leads a session, and so does the program
-        return [pid for pid in procfs.descendants(ours) if procfs.session(pid) not in (None, ours)]
+        found = {*procfs.descendants(ours), *self._groups.pids(str(self.dyno_id))}
+        return [pid for pid in found if procfs.session(pid) not in (None, ours)]
+
+    def _living(self) -> set[Identity]:
+        """Who belongs to the dyno and has not ended, also those whom only its group tells; reads all of /proc."""
+        grouped = (procfs.identify(pid) for pid in self._groups.pids(str(self.dyno_id)))
+        return self._tree.members().union(who for who in grouped if who is not None)
 
     def _namespace_init(self) -> Identity | None:
         if not self._shim.confined:
@@ -133,6 +142,7 @@ class LocalHandle:
             if (init := self._namespace_init()) is not None:
                 proc.send(init, signal.SIGKILL)
             self._tree.kill()
+            self._groups.kill(str(self.dyno_id))
             if self._folder.has_ended() or time.monotonic() > deadline:
                 return
             time.sleep(_PAUSE_SECONDS)  # killed so early that the shim has not started the program yet

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from pushd.kit import proc, procfs
 from pushd.kit.aio import finish, in_thread
+from pushd.kit.cgroup import NO_GROUPS, Groups
 from pushd.kit.disk import is_full
 from pushd.kit.proc import Tree
 from pushd.layout import Layout
@@ -27,6 +28,9 @@ from pushd.sandbox.sandbox import Confined, Sandbox
 from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
 
 log = logging.getLogger(__name__)
+
+SHIMS = "shims"  # they must outlive what is ended with its dyno's group
+OUR_GROUPS = frozenset({SHIMS, "router", "keeper"})  # beside those of dynos; the keeper is systemd's
 
 _SHELL = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
 
@@ -42,9 +46,11 @@ exec {_SHELL} -c "$__command"
 class LocalScheduler:
     """Fits `Scheduler`."""
 
-    def __init__(self, layout: Layout, sandbox: Sandbox) -> None:
+    def __init__(self, layout: Layout, sandbox: Sandbox, groups: Groups = NO_GROUPS) -> None:
+        """`groups`: each dyno's processes are in one of its own, all shims are in another."""
         self._layout = layout
         self._sandbox = sandbox
+        self._groups = groups
 
     async def start(self, start: Start) -> LocalHandle:
         """Start one process tree. Raises: CannotStart, OSError for a full disk; nothing of it is left then."""
@@ -78,9 +84,10 @@ class LocalScheduler:
             dyno_id = _dyno_id(path)
             shim = Shim.parse(known.get(dyno_id, "")) if dyno_id is not None else None
             if dyno_id is not None and shim is not None and procfs.is_alive(shim.process):
-                handles.append(LocalHandle(dyno_id, DynoFolder(path), shim, is_child=False))
+                handles.append(LocalHandle(dyno_id, DynoFolder(path), shim, is_child=False, groups=self._groups))
             else:
                 await in_thread(_sweep, path, dyno_id)
+        await in_thread(self._groups.sweep, {*OUR_GROUPS, *(str(handle.dyno_id) for handle in handles)})
         return handles
 
     def _spawn(self, start: Start, folder: DynoFolder) -> LocalHandle:
@@ -89,19 +96,19 @@ class LocalScheduler:
         with self._confine(start, folder, mark) as confined:
             with folder.open_for_shim() as (output, alive), _streams(start, output) as streams:
                 pid = proc.spawn(
-                    ["/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path), *confined.argv, *launcher],
+                    [*self._groups.enter(SHIMS), "/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path),
+                     *self._groups.enter(str(start.dyno_id)), *confined.argv, *launcher],
                     env={**confined.env, **mark},
                     stdout=output,
                     fds={**confined.fds, **streams, ALIVE_FD: alive},
-                )
+                )  # fmt: skip
         process = procfs.identify(pid)
         if process is None:
             proc.reap(pid)
             raise CannotStart(f"Cannot start {start.name}: its first process ended at once.", remedy="Try again.")
         confined_anew = self._sandbox.confines and start.inside is None
-        return LocalHandle(
-            start.dyno_id, folder, Shim(process=process, confined=confined_anew, memory_bytes=start.memory_bytes), is_child=True
-        )
+        shim = Shim(process=process, confined=confined_anew, memory_bytes=start.memory_bytes)
+        return LocalHandle(start.dyno_id, folder, shim, is_child=True, groups=self._groups)
 
     def _confine(self, start: Start, folder: DynoFolder, mark: Mapping[str, str]) -> Confined:
         """In a sandbox of its own, or in the one of a dyno that runs. Raises: CannotStart if that one has ended."""
