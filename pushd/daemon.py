@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import os
 import resource
@@ -33,6 +34,7 @@ from pushd.errors import CannotListen
 from pushd.folder import locked, make_operator
 from pushd.kit import crash, sdnotify
 from pushd.kit.aio import Nursery, in_thread
+from pushd.kit.cgroup import Groups
 from pushd.kit.clock import Clock, SystemClock
 from pushd.kit.door import Door, door_of, open_door
 from pushd.kit.fetch import Pages
@@ -66,6 +68,7 @@ def serve(effective: Effective, *, environ: Mapping[str, str]) -> int:
     """Run the daemon until SIGINT (dynos, router and daemon end) or SIGTERM (the daemon alone ends). Gives the exit code."""
     settings = effective.settings
     _log_to_stderr(settings.log_level)
+    faulthandler.enable()  # systemd's watchdog ends us by SIGABRT: the log then says where we hung
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a pipe per dyno, a connection per push and tail
     if settings.crash_at is not None:
@@ -87,7 +90,10 @@ async def _serve(settings: Settings, layout: Layout, environ: Mapping[str, str])
         doors = await _build_doors(rooms, story)
         endpoints = await _start(stack, how_to_stop, rooms, story, doors, environ)
         print(endpoints.ready_line(), flush=True)
-        sdnotify.notify(notify, "READY=1")
+        sdnotify.notify(notify, f"READY=1\nSTATUS=API at {endpoints.api}, visitors at {endpoints.router}")
+        if (silence := sdnotify.watchdog_seconds(environ, pid=os.getpid())) is not None:
+            alive = sdnotify.keep_telling(notify, silence, rooms.store.database.answer, rooms.clock)
+            rooms.nursery.start(alive, name="tell systemd that we are alive")
         rooms.nursery.start(story.resume.boot_all(), name="boot all apps")
         asked = await how_to_stop
         log.info("stopping", extra={"signal": asked.name})
@@ -117,16 +123,18 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
     logplex = await stack.enter_async_context(Logplex(layout, clock))
     nursery = await stack.enter_async_context(Nursery("daemon"))
     visitors = Visitors(store, layout, domain=settings.domain, pages=Pages(clock))
+    groups = Groups.below(settings.dyno_cgroup)
     router = Router(
         layout=layout,
         routes=visitors,
         clock=clock,
         default_app=settings.default_app,
         on_log=lambda app_id, line: logplex.say(app_id, PLATFORM, "router", line),
+        groups=groups,
     )
     runner = await stack.enter_async_context(
         Runner(
-            scheduler=LocalScheduler(layout, sandbox),
+            scheduler=LocalScheduler(layout, sandbox, groups),
             pipes=logplex,
             traffic=router,
             dynos=store.dynos,

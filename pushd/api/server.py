@@ -64,6 +64,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST_HEADER_BYTES = 16_384  # the Heroku CLI repeats up to 7 KiB of ids in one
 _KEEP_ALIVE_SECONDS = 75.0
+_FIRST_WORD_SECONDS = 1.0  # when we stop, for who has just connected
 _LINGER_SECONDS = 3.0  # to read on after a refused body, so that the client reads the refusal and no reset
 _CERTIFICATE_CHECK_SECONDS = 86_400.0
 
@@ -155,7 +156,7 @@ class ApiServer:
         """Accept no more, end open streams properly, let requests under way finish for a while, then cut them."""
         await self._nursery.close()
         if self._listener is not None:
-            await self._listener.close()
+            await self._listener.close(grace_seconds=_FIRST_WORD_SECONDS)
         await self._rendezvous.close()
         await self._runner.cleanup()
 

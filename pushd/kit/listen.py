@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _TLS_HANDSHAKE = b"\x16"
 _FIRST_INHERITED = 3  # sd_listen_fds(3)
 _ACCEPTS_PER_TURN = 64
+_TURNS_TO_READ = 10  # of the loop, until a protocol has read what its client had sent before it was handed on
 _PAUSE_SECONDS = 0.5  # when the process is out of file descriptors
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -152,6 +153,7 @@ class Listener:
         self._listening: list[socket.socket] = []
         self._silent: dict[socket.socket, asyncio.TimerHandle] = {}
         self._pauses: set[asyncio.TimerHandle] = set()
+        self._nobody_silent = asyncio.Event()
         self._nursery = Nursery("listener")
 
     def listen(self, listening: socket.socket) -> None:
@@ -159,8 +161,12 @@ class Listener:
         self._listening.append(listening)
         asyncio.get_running_loop().add_reader(listening, self._accept, listening)
 
-    async def close(self) -> None:
-        """Accept no more and drop those who have said nothing; handed-over connections are not touched."""
+    async def close(self, *, grace_seconds: float = 0.0) -> None:
+        """Accept no more, hand on those who say something within the grace, and drop the others.
+
+        Handed-over connections are not touched. Who waits in the queue of a socket that systemd or a successor holds too is
+        accepted there.
+        """
         loop = asyncio.get_running_loop()
         for listening in self._listening:
             loop.remove_reader(listening)
@@ -168,6 +174,15 @@ class Listener:
         self._listening.clear()
         for pause in self._pauses:
             pause.cancel()
+        if grace_seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace_seconds):
+                    while self._silent:
+                        self._nobody_silent.clear()
+                        await self._nobody_silent.wait()
+                    await self._nursery.settle()
+            for _ in range(_TURNS_TO_READ):
+                await asyncio.sleep(0)
         for connection in list(self._silent):
             self._drop(connection)
         await self._nursery.close()
@@ -240,3 +255,5 @@ class Listener:
     def _release(self, connection: socket.socket) -> None:
         asyncio.get_running_loop().remove_reader(connection)
         self._silent.pop(connection).cancel()
+        if not self._silent:
+            self._nobody_silent.set()

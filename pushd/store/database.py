@@ -108,6 +108,11 @@ class Database:
         found: T = values[key]
         return found
 
+    async def answer(self) -> None:
+        """Return once both threads have: each has done what it was given before. Asks nothing of the disk."""
+        for executor in (self._writer, self._reader):
+            await self._submit(executor, _answer, None)
+
     async def prepare(self, migrations: tuple[Migration, ...]) -> None:
         """Open the file and bring it to the newest version; `open_database` calls it, once."""
         await self._submit(self._writer, self._open, migrations)
@@ -245,6 +250,10 @@ def _opened(connection: sqlite3.Connection | None) -> sqlite3.Connection:
 
 def _disk_full(path: Path) -> DiskFull:
     return DiskFull(f"The disk that holds {path.parent} is full; nothing was changed.", remedy="Make room, then try again.")
+
+
+def _answer(_: None) -> None:
+    """For `answer`: a thread that hangs does not come to it."""
 
 
 def _nothing() -> None:

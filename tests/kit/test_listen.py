@@ -212,3 +212,19 @@ async def test_a_client_that_goes_away_or_breaks_its_handshake_disturbs_nobody(t
             await closed(writer)
             assert b"plain" not in await ask(port, b"\x16\x03\x01\x00\x05hello-no-handshake")
             assert await ask(port, b"hi") == b"plain hi"
+
+
+async def test_who_has_just_connected_may_still_speak_when_it_closes() -> None:
+    taken = bind("127.0.0.1:0")
+    listener = Listener(Echo)
+    listener.listen(taken)
+    port = taken.getsockname()[1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    assert await ask(port, b"first") == b"plain first"  # accepted after the other one
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(listener.close(grace_seconds=30))
+        await asyncio.sleep(0)
+        writer.write(b"late")
+        assert await reader.read() == b"plain late"
+    await closed(writer)
