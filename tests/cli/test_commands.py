@@ -22,7 +22,7 @@ config config:get config:set config:unset config:edit logs ps ps:scale ps:type p
 releases releases:info releases:output releases:rollback run run:inside run:detached maintenance maintenance:on maintenance:off
 builds builds:info builds:output builds:create builds:cancel releases:retry
 buildpacks buildpacks:add buildpacks:set buildpacks:remove buildpacks:clear
-settings settings:set settings:unset df serve demo shell-init version help
+settings settings:set settings:unset df serve install-service uninstall-service demo shell-init version help
 heroku-env
 auth:login auth:logout auth:whoami auth:token authorizations authorizations:create authorizations:info authorizations:update
 authorizations:rotate authorizations:revoke features features:info features:enable features:disable labs apps:stacks
@@ -71,6 +71,8 @@ WITHOUT_JSON = {
     "git:clone": "git tells what it does",
     "run": "shows what the command prints",
     "run:inside": "shows what the command prints",
+    "install-service": "its exit code says all",
+    "uninstall-service": "its exit code says all",
     "demo": "stays, and is there to be watched",
     "shell-init": "prints a script for a shell",
     "git:credentials": "speaks git's own protocol",

@@ -48,6 +48,8 @@ OURS = {  # command -> why Heroku has none of that name
     "settings:unset": "how this server treats an app",
     "df": "the disk is the operator's own here",
     "serve": "the daemon",
+    "install-service": "the daemon",
+    "uninstall-service": "the daemon",
     "demo": "the daemon",
     "shell-init": "the shell's own pushd",
     "heroku-env": "points the Heroku CLI here",

@@ -15,6 +15,8 @@ from pushd.cli import commands
 from tests.e2e.harness import BIN, PATIENCE_SECONDS, Project, Server, run
 
 ELSEWHERE = {
+    "install-service": "tests/service runs it, with systemd played and with a real one",
+    "uninstall-service": "tests/service runs it under a real systemd",
     "heroku-env": "all of tests/heroku runs with what it prints",
     "demo": "`make demo ONCE=1` of .ci/run is its test, and tests/test_wheel.py runs it far from the checkout",
 }
