@@ -62,6 +62,7 @@ def test_from_install_to_uninstall(machine: Machine, server: Server, tmp_path: P
 
     project = server.project(tmp_path / "app", "steady")  # hardening leaves sandbox, builds, runs and terminals working
     project.deploy()
+    page = project.get().body  # tells when its dyno has started
     assert project.ok("run", "echo $DYNO").startswith("run.")
     assert "not a tty" not in _on_a_terminal(server, PUSHD, "run", "--app", "steady", "tty")
     log = (machine.srv / "daemon.log").read_text()
@@ -90,7 +91,7 @@ def test_from_install_to_uninstall(machine: Machine, server: Server, tmp_path: P
     assert len(_pids(machine, "pushd.service")) == 1  # nothing but the daemon is in its group
 
     install(machine, api=moved, router=router)  # again, with another address
-    assert project.get().status == 200
+    assert project.get().body == page
     assert server.api == f"http://127.0.0.1:{moved}"
     assert _pids(machine, "pushd-dynos.service/keeper") == keeper
     assert _pids(machine, "pushd-dynos.service/router") == router_pid

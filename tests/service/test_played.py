@@ -37,7 +37,9 @@ def hang(systemd: PlayedSystemd) -> None:
 def test_nobody_is_refused_while_the_daemon_is_restarted_killed_or_hangs(
     systemd: PlayedSystemd, server: Server, tmp_path: Path
 ) -> None:
-    server.project(tmp_path / "app", "steady").deploy()
+    project = server.project(tmp_path / "app", "steady")
+    project.deploy()
+    page = project.get().body  # tells when its dyno has started
     keeper = systemd.pids("pushd-dynos.service/keeper")
     router = systemd.pids("pushd-dynos.service/router")
     with (
@@ -57,6 +59,7 @@ def test_nobody_is_refused_while_the_daemon_is_restarted_killed_or_hangs(
     assert systemd.left_behind == [[], [], []]  # each time nothing but the daemon had been in its group
     assert systemd.pids("pushd-dynos.service/keeper") == keeper
     assert systemd.pids("pushd-dynos.service/router") == router
+    assert project.get().body == page
     assert "Fatal Python error: Aborted" in (tmp_path / "data.log").read_text()  # the log tells where it hung
     assert systemd.states.count("STOPPING=1") == 1
     assert systemd.states.count("WATCHDOG=1") >= 4
