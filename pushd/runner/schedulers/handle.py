@@ -120,7 +120,7 @@ class LocalHandle:
         if not procfs.is_alive(self._shim.process):
             return []
         ours = self._shim.process.pid  # the shim leads a session, and so does the program
-        found = {*procfs.descendants(ours), *self._groups.pids(str(self.dyno_id))}
+        found = dict.fromkeys([*procfs.descendants(ours), *self._groups.pids(str(self.dyno_id))])  # parents first
         return [pid for pid in found if procfs.session(pid) not in (None, ours)]
 
     def _living(self) -> set[Identity]:
