@@ -57,15 +57,14 @@ class Adoption:
         Killed in here, the next daemon does it again.
         """
         found = await self._find()
-        adopted = 0
-        for app_id in dict.fromkeys(each.row.app_id for each in found):
-            its = [each for each in found if each.row.app_id == app_id]
-            try:
-                adopted += await self._adopt_app(its, running.get(app_id), launch_of)
-            except Exception:  # stays with that app
-                log.exception("cannot go on with an app's dynos", extra={"app": str(app_id)})
+        apps: dict[UUID, list[Found]] = {}
+        for each in found:
+            apps.setdefault(each.row.app_id, []).append(each)
+        counts = await asyncio.gather(
+            *(self._adopt_or_log(app_id, its, running.get(app_id), launch_of) for app_id, its in apps.items())
+        )
         if found:
-            log.info("dynos of an earlier daemon", extra={"adopted": adopted, "ended": len(found) - adopted})
+            log.info("dynos of an earlier daemon", extra={"adopted": sum(counts), "ended": len(found) - sum(counts)})
 
     async def _find(self) -> Sequence[Found]:
         """All that an earlier daemon wrote down and that is still there; rows of those that are gone are removed.
@@ -79,6 +78,13 @@ class Adoption:
         for dyno_id in set(rows) - {row.id for row, _ in known}:
             await self._rows.remove(dyno_id)
         return await asyncio.gather(*(_look_at(row, handle) for row, handle in known))
+
+    async def _adopt_or_log(self, app_id: UUID, found: Sequence[Found], running: Launch | None, launch_of: LaunchOf) -> int:
+        try:
+            return await self._adopt_app(found, running, launch_of)
+        except Exception:  # stays with that app
+            log.exception("cannot go on with an app's dynos", extra={"app": str(app_id)})
+            return 0
 
     async def _adopt_app(self, found: Sequence[Found], running: Launch | None, launch_of: LaunchOf) -> int:
         """Gives how many go on."""
