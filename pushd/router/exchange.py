@@ -214,7 +214,9 @@ class Exchange:
         target.set_aside(now, self._proxy.limits)
         self._proxy.on_target_refused(target)
         self._tries += 1
-        if self._tries >= self._proxy.limits.connect_tries:
+        if self._again and target.leaves_at is None:
+            self.fail("H13")
+        elif self._tries >= self._proxy.limits.connect_tries:
             self.fail(code)
         else:
             self._dispatch_again()
@@ -271,10 +273,22 @@ class Exchange:
         elif self._reply.status:
             self.fail("H18", sock="backend")
         elif self._upstream is not None and self._upstream.used and not self._upstream.answered and self._replayable:
-            self._again = True  # it was closed while idle, and our request crossed with that
-            self._dispatch_again()
+            self._ask_again()
         else:
             self.fail("H13")
+
+    def _ask_again(self) -> None:
+        """A kept connection was closed while idle, and our request crossed with that: on a fresh one to the same dyno.
+
+        If that dyno has ended, the request may have been what ended it: no other dyno gets it, unless this one was to leave.
+        """
+        target, self._again = self._target, True
+        self._leave_target()
+        self.step = _NEW
+        if target is None or target.leaves_at is not None:
+            self.dispatch()
+        else:
+            self.send_to(target)
 
     def cut(self) -> None:
         """The target's drain time is over."""

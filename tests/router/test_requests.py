@@ -272,6 +272,22 @@ async def test_a_kept_connection_that_was_closed_is_replaced_for_a_get(front: Fr
     assert (await client.answer()).body == b"ok"
 
 
+async def test_a_request_that_ends_its_dyno_is_not_sent_to_the_next_one(front: Front) -> None:
+    first = await front.ask()
+    wire, _ = await front.target.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    await first.answer()
+    deadly = await front.ask("/deadly")
+    assert b"GET /deadly" in await wire.head()
+    front.target.server.close()
+    wire.reset()
+
+    assert (await deadly.answer()).status == 503
+
+    while "H13" not in (line := await front.line()):
+        pass
+    assert 'path="/deadly"' in line
+
+
 async def test_a_post_takes_no_connection_that_was_idle_for_long(serving: Serving) -> None:
     async with serving(limits=quick(fresh_seconds=-1)) as front:
         client = await front.ask()
