@@ -60,8 +60,7 @@ class Logplex:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for app_id in list(self._pipes):
-            await self._leave_pipes(app_id)
+        await self.leave()
         await self._platform.flush()
         self._closed = True
         for app_id in self._tails:
@@ -73,6 +72,11 @@ class Logplex:
         await self._nursery.close()
         self._writers.shutdown()
         self._readers.shutdown()
+
+    async def leave(self) -> None:
+        """Let the FIFOs of all dynos go; what waits in them, and the rest of a line, is for whoever opens them next."""
+        for app_id in list(self._pipes):
+            await self._leave_pipes(app_id)
 
     def set_limit(self, app_id: UUID, limit_bytes: int, *, lines_per_second: int | None = None) -> None:
         """Bound what is kept of one app (its setting log-limit-mb), and what may come (log-lines-per-second; None: anything).

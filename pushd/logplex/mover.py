@@ -7,6 +7,7 @@ that is crowded lines are dropped, so that the program goes on. What is dropped 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -27,7 +28,6 @@ _SPLICE_BYTES = 1 << 20  # all that a pipe can hold
 _TURN_BYTES = 4 << 20  # so much at most before other pipes get their turn
 _OVER_BYTES = 1 << 16  # so much longer than it should be a segment may get, to end with a whole line
 _KEPT_SHARE = 0.75  # of a pipe's capacity, while the disk is full
-_REST_BYTES = 1 << 16  # of a line whose beginning was read when lines were dropped
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -56,8 +56,8 @@ class Mover:
         self._closed = False
         self._segment: Segment | None = None
         self._moved = 0  # end of what was moved into the segment, stamped or not
-        self._rest = b""  # of the pipe, read when lines were dropped: the beginning of one that was not
-        self._dropped = False  # lines were dropped behind what the segment ends with
+        self._cut = False  # on a full disk something was dropped behind what the segment ends with
+        self._skips = False  # so was the beginning of the line that the pipe begins with: the rest of it goes too
 
     def turn(self, *, last: bool = False) -> Turn:
         """Move what waits now, at most some MB. With `last` nothing is left for later on a full disk."""
@@ -75,7 +75,7 @@ class Mover:
                     raise
                 turn.disk_full = True
                 if last or self._is_crowded():
-                    turn.lost_lines += self._drop(last=last)
+                    self._drop(turn, last=last)
         return turn
 
     def close(self, *, ended: bool) -> None:
@@ -85,12 +85,15 @@ class Mover:
                 return
             self._closed = True
             os.close(self.descriptor)
-            if self._segment is None or not ended:
+            if self._segment is None:
                 return
             try:
                 with self._segment.open() as files:
                     self._stamp(files, Turn())
-                self._log.give_back(self._segment)
+                if ended:
+                    self._log.give_back(self._segment)
+                else:
+                    self._segment.in_use, self._segment.awaits_fifo = False, True
             except OSError:  # a full disk: the next daemon stamps what was moved, and ends the line
                 self._segment.sealed, self._segment.in_use = True, False
 
@@ -102,8 +105,10 @@ class Mover:
             self.parts = [*self.parts[-1:], (self._segment, self._moved, self._moved)]
         full = self._log.segment_bytes
         with self._segment.open() as files:
-            self._write_rest(files)
+            self._end_cut_line(files)
             self._stamp(files, turn)
+            if self._skips:
+                self._skip(turn)
             while self._moved < full:
                 if self._log.allowance.lines_per_second is None:
                     self._splice(files, min(_SPLICE_BYTES, full - self._moved))
@@ -198,22 +203,30 @@ class Mover:
     def _waiting_bytes(self) -> int:
         return int.from_bytes(fcntl.ioctl(self.descriptor, termios.FIONREAD, b"\0\0\0\0"), "little")
 
-    def _drop(self, *, last: bool) -> int:
-        """Take all out of the pipe; gives the number of lines that are lost with it, wholly or in part."""
-        data = self._rest
-        while self._waiting_bytes():
-            data += os.read(self.descriptor, _SPLICE_BYTES)
-        lost = data.count(b"\n")
-        rest = data[data.rfind(b"\n") + 1 :]
-        self._dropped = self._dropped or lost > 0
-        self._rest = b"" if last else rest[:_REST_BYTES]
-        return lost + (1 if len(rest) > len(self._rest) else 0)
+    def _drop(self, turn: Turn, *, last: bool) -> None:
+        """Take lines out of the pipe. The beginning of one waits on if its end may come, unless it alone is too much."""
+        with peeking() as peek, contextlib.suppress(BlockingIOError):
+            while turn.size_bytes < _TURN_BYTES:
+                data = peek.look(self.descriptor)
+                lines = data[: data.rfind(b"\n") + 1]
+                if not lines and not last and not self._is_crowded():
+                    return
+                turn.lost_lines += (lines.count(b"\n") or 1) - self._skips
+                self._cut, self._skips = True, not lines
+                turn.size_bytes += self._discard(len(lines) or len(data))
 
-    def _write_rest(self, files: Files) -> None:
-        """There is room again: end the line whose end was dropped, and begin the one whose beginning was read."""
-        if not self._rest and not self._dropped:
-            return
-        data = (b"\n" if self._dropped and self._line_is_open(files) else b"") + self._rest
-        write_at(files.data, data, self._moved)
-        self._moved += len(data)
-        self._rest, self._dropped = b"", False
+    def _skip(self, turn: Turn) -> None:
+        """Drop the rest of a line whose beginning was dropped. Raises: BlockingIOError if it has not come yet."""
+        with peeking() as peek:
+            while self._skips:
+                data = peek.look(self.descriptor)
+                end = data.find(b"\n") + 1
+                turn.size_bytes += self._discard(end or len(data))
+                self._skips = not end
+
+    def _end_cut_line(self, files: Files) -> None:
+        """There is room again: end the line whose end was dropped."""
+        if self._cut and self._line_is_open(files):
+            write_at(files.data, b"\n", self._moved)
+            self._moved += 1
+        self._cut = False

@@ -92,7 +92,7 @@ def a_dyno() -> UUID:
 
 async def lines_of(tail: AsyncIterator[Sequence[LogLine]]) -> AsyncIterator[LogLine | None]:
     """One line at a time; None is a moment of silence."""
-    async with contextlib.aclosing(tail):  # type: ignore[type-var]
+    async with contextlib.aclosing(tail):
         async for batch in tail:
             for line in batch or (None,):
                 yield line

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -88,11 +90,7 @@ async def test_small_writes_fill_a_pipe_and_are_not_kept_waiting(
     for _ in range(8):
         source.write(line)
 
-    def full(*_: object, **__: object) -> int:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("os.splice", full)
+    with full_disk(monkeypatch):
         turn = mover.turn()
         assert turn.disk_full
         assert turn.lost_lines == 0  # half full: they wait
@@ -109,27 +107,80 @@ async def test_small_writes_fill_a_pipe_and_are_not_kept_waiting(
     assert segment.read(0, segment.end) == b"begun and ended\n"
 
 
-async def test_a_line_whose_beginning_was_dropped_out_of_the_pipe_is_kept(
+async def test_the_beginning_of_a_line_waits_for_room_and_only_whole_lines_are_dropped(
     tmp_path: Path, fifo: Callable[..., Fifo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = fifo(capacity=1 << 12)
+    source = fifo(capacity=1 << 13)
     log = AppLog(tmp_path / "log", SystemClock(), limit_bytes=1 << 20, on_growth=lambda: None)
     mover = Mover(log, "web.1", source.path, copying=False)
     source.write(b"whole\nhead")
     mover.turn()
-
-    def full(*_: object, **__: object) -> int:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("os.splice", full)
-        source.write(b" of one that is lost\n" + b"lost\n" * 700 + b"kept ")
-        assert mover.turn().lost_lines == 701
+    with full_disk(monkeypatch):
+        source.write(b" of one that is lost\n" + b"lost\n" * 1400 + b"kept ")
+        assert mover.turn().lost_lines == 1401
     source.write(b"whole\n")
     mover.turn()
     mover.close(ended=True)
     ((segment, _),) = log.visible()
     assert segment.read(0, segment.end) == b"whole\nhead\nkept whole\n"
+
+
+@pytest.mark.parametrize("room_again", ["while its end waits", "before its end has come", "after its end was dropped too"])
+async def test_a_line_that_fills_the_pipe_alone_is_dropped_wholly(
+    tmp_path: Path, fifo: Callable[..., Fifo], monkeypatch: pytest.MonkeyPatch, room_again: str
+) -> None:
+    source = fifo(capacity=1 << 12)
+    log = AppLog(tmp_path / "log", SystemClock(), limit_bytes=1 << 20, on_growth=lambda: None)
+    mover = Mover(log, "web.1", source.path, copying=False)
+    with full_disk(monkeypatch):
+        for _ in range(3):
+            source.write(b"x" * 4096)
+            mover.turn()
+        if room_again == "after its end was dropped too":
+            source.write(b"x" * 4000 + b"\n")
+            assert mover.turn().lost_lines == 0  # it is counted already
+    if room_again == "while its end waits":
+        source.write(b"its end\nkept\n")
+    else:
+        mover.turn()
+        source.write(b"kept\n" if "too" in room_again else b"its end\nkept\n")
+    mover.turn()
+    mover.close(ended=True)
+    ((segment, _),) = log.visible()
+    assert segment.read(0, segment.end) == b"kept\n"
+
+
+async def test_a_flood_on_a_full_disk_is_dropped_in_turns(
+    tmp_path: Path, fifo: Callable[..., Fifo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = fifo()
+    log = AppLog(tmp_path / "log", SystemClock(), limit_bytes=1 << 20, on_growth=lambda: None)
+    mover = Mover(log, "web.1", source.path, copying=False)
+    code = "import select, sys\nwhile not select.select([0], [], [], 0)[0]: sys.stdout.write('y' * 99 + '\\n')"
+    with source.filled_by(code, stdin=subprocess.PIPE) as writer:
+        with full_disk(monkeypatch):
+            for _ in range(20):  # each ends, although the writer does not
+                assert (await asyncio.to_thread(mover.turn)).disk_full
+        await asyncio.to_thread(writer.communicate)
+    mover.turn()
+    mover.close(ended=True)
+    ((segment, last),) = log.visible()
+    assert set(segment.read(0, last.end).splitlines()) <= {b"y" * 99}
+
+
+@contextlib.contextmanager
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No byte can be moved into a file."""
+    splice = os.splice
+
+    def into_a_file(source: int, target: int, count: int, offset_dst: int | None = None, flags: int = 0) -> int:
+        if offset_dst is not None:
+            raise OSError(28, os.strerror(28))
+        return splice(source, target, count, flags=flags)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.splice", into_a_file)
+        yield
 
 
 async def test_no_room_for_a_stamp_hides_nothing_for_ever(

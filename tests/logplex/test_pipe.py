@@ -309,3 +309,15 @@ async def test_a_busy_pipe_starves_no_other(logplex: Logplex, fifo: Callable[[],
         assert await until_line(logplex, "heard", process="web.2")
     await busy_pipe.finish()
     await quiet_pipe.finish()
+
+
+async def test_who_opens_a_fifo_next_goes_on_where_it_was_left(logplex: Logplex, fifo: Callable[[], Fifo]) -> None:
+    source = fifo()
+    logplex.open(APP, "web.1", a_dyno(), source.path)
+    source.write(b"whole\nbegun ")
+    await until_line(logplex, "whole")
+    await logplex.leave()
+    source.write(b"and ended\n")
+    pipe = logplex.open(APP, "web.1", a_dyno(), source.path)
+    await pipe.finish()
+    assert await messages(logplex) == ["whole", "begun and ended"]

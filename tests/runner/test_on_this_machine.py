@@ -103,6 +103,7 @@ async def test_the_next_daemon_goes_on_with_what_this_one_left_to_its_last_words
     launch = machine.launch(web=f"trap 'echo bye; exit 4' TERM; {SERVE.removeprefix('exec ')} & wait")
     await machine.deploy(launch)
     await machine.runner.leave()
+    await machine.logplex.leave()  # else both would read
 
     async def launch_of(app_id: UUID, release_id: UUID) -> Launch:
         return launch
