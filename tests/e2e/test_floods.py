@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.e2e.harness import Project, eventually
+from tests.e2e.harness import Project, Server, eventually
 
 _FLOOD = """
 import itertools, sys
@@ -38,10 +39,60 @@ def test_a_flood_keeps_no_neighbour_and_no_command_waiting(deployed: Project, an
     flooding.ok("ps:scale", "flood=0")
 
 
+_NUMBERS = """
+import itertools, signal, sys, time
+ended = False
+def end(*_):
+    global ended
+    ended = True
+signal.signal(signal.SIGTERM, end)
+for thousand in itertools.count():
+    sys.stdout.writelines(f"number {thousand * 1000 + n}\\n" for n in range(1000))
+    sys.stdout.flush()
+    time.sleep(0.01)
+    if ended:
+        sys.stdout.write("no number")
+        sys.exit(0)
+"""
+
+
+def test_of_a_hundred_thousand_lines_a_second_none_is_lost_while_the_daemon_is_killed(
+    own_server: Server, tmp_path: Path
+) -> None:
+    project = own_server.project(tmp_path / "numbers", "numbers")
+    project.write("flood.py", _NUMBERS)
+    project.write("Procfile", "web: python app.py\nflood: python flood.py\n")
+    project.commit("numbers")
+    project.deploy()
+    project.ok("settings:set", "log-limit-mb=1000")
+    project.ok("ps:scale", "flood=1")
+    newest = _newest(project)
+    for kills in range(3):
+        eventually(lambda kills=kills: newest() > kills, what="more lines")  # type: ignore[misc]
+        own_server.stop(signal.SIGKILL)
+        own_server.start()
+    project.ok("ps:scale", "flood=0")
+    eventually(lambda: "State changed from up to down" in project.ok("logs", "--ps", "flood"), what="its last words")
+
+    *numbers, last = _written(project)
+    assert last == b"no number"
+    assert numbers == [b"number %d" % n for n in range(len(numbers))]  # from zero on: it was started once
+
+
+def _written(project: Project) -> list[bytes]:
+    """All lines of the flood that are on the disk."""
+    paths = _folder(project).glob("flood.1~*.log")
+    return b"".join(path.read_bytes() for path in sorted(paths, key=lambda path: int(path.stem.split("~")[1]))).splitlines()
+
+
+def _folder(project: Project) -> Path:
+    _, app = project.server.call("GET", f"/apps/{project.app}")
+    return project.server.data / "logs" / str(app["id"])
+
+
 def _newest(project: Project) -> Callable[[], int]:
     """Tells the number of the newest segment of a flood: each is full after some MB."""
-    _, app = project.server.call("GET", f"/apps/{project.app}")
-    folder = project.server.data / "logs" / app["id"]
+    folder = _folder(project)
 
     def newest() -> int:
         names = itertools.chain(folder.glob("flood.*.log"), folder.glob("flood.*.dropped"))
