@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import faulthandler
 import logging
 import os
@@ -37,6 +36,7 @@ from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.cgroup import Groups
 from pushd.kit.clock import Clock, SystemClock
 from pushd.kit.door import Door, door_of, open_door
+from pushd.kit.ending import Ending
 from pushd.kit.fetch import Pages
 from pushd.kit.listen import inherited_sockets
 from pushd.kit.logfmt import LogfmtFormatter
@@ -65,7 +65,10 @@ log = logging.getLogger(__name__)
 
 
 def serve(effective: Effective, *, environ: Mapping[str, str]) -> int:
-    """Run the daemon until SIGINT (dynos, router and daemon end) or SIGTERM (the daemon alone ends). Gives the exit code."""
+    """Run the daemon until SIGINT (dynos, router and daemon end) or SIGTERM (the daemon alone ends). Gives the exit code.
+
+    1: the store or a listener failed; dynos and router are left to the next daemon, as after SIGTERM.
+    """
     settings = effective.settings
     _log_to_stderr(settings.log_level)
     faulthandler.enable()  # systemd's watchdog ends us by SIGABRT: the log then says where we hung
@@ -75,29 +78,28 @@ def serve(effective: Effective, *, environ: Mapping[str, str]) -> int:
         crash.arm(settings.crash_at.point, passing=settings.crash_at.passing)
     layout = Layout(settings.data_dir)
     with locked(layout):
-        uvloop.run(_serve(settings, layout, environ))
-    return 0
+        return uvloop.run(_serve(settings, layout, environ))
 
 
-async def _serve(settings: Settings, layout: Layout, environ: Mapping[str, str]) -> None:
-    how_to_stop: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, _asked, how_to_stop, number)
+async def _serve(settings: Settings, layout: Layout, environ: Mapping[str, str]) -> int:
+    ending = Ending()
+    ending.listen()
     notify = environ.get("NOTIFY_SOCKET")
     async with AsyncExitStack() as stack:
         rooms = await _build_rooms(stack, settings, layout, environ)
         story = build_story(rooms)
-        doors = await _build_doors(rooms, story)
-        endpoints = await _start(stack, how_to_stop, rooms, story, doors, environ)
+        doors = await _build_doors(rooms, story, ending)
+        rooms.store.database.on_failure(lambda error: ending.fail("store", error))
+        endpoints = await _start(stack, ending, rooms, story, doors, environ)
         print(endpoints.ready_line(), flush=True)
         sdnotify.notify(notify, f"READY=1\nSTATUS=API at {endpoints.api}, visitors at {endpoints.router}")
         if (silence := sdnotify.watchdog_seconds(environ, pid=os.getpid())) is not None:
             alive = sdnotify.keep_telling(notify, silence, rooms.store.database.answer, rooms.clock)
             rooms.nursery.start(alive, name="tell systemd that we are alive")
         rooms.nursery.start(story.resume.boot_all(), name="boot all apps")
-        asked = await how_to_stop
-        log.info("stopping", extra={"signal": asked.name})
+        await ending.wait()
         sdnotify.notify(notify, "STOPPING=1")
+    return 1 if ending.failed else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +187,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
     )
 
 
-async def _build_doors(rooms: Rooms, story: Story) -> _Doors:
+async def _build_doors(rooms: Rooms, story: Story, ending: Ending) -> _Doors:
     """What listens, once it is started."""
     settings, layout = rooms.settings, rooms.layout
     access = Access(rooms.store.users)
@@ -228,13 +230,18 @@ async def _build_doors(rooms: Rooms, story: Story) -> _Doors:
     return _Doors(
         receiver=receiver,
         hooks=HookServer(layout=layout, receiver=receiver, users=rooms.store.users, group=settings.hook_group),
-        api=ApiServer(application, certificate=Certificate(layout.tls, settings.domain), clock=rooms.clock),
+        api=ApiServer(
+            application,
+            certificate=Certificate(layout.tls, settings.domain),
+            clock=rooms.clock,
+            on_failed=lambda error: ending.fail("listener of the API", error),
+        ),
     )
 
 
 async def _start(
     stack: AsyncExitStack,
-    how_to_stop: asyncio.Future[signal.Signals],
+    ending: Ending,
     rooms: Rooms,
     story: Story,
     doors: _Doors,
@@ -251,7 +258,7 @@ async def _start(
     await rooms.router.start(
         settings.router_listen, last_port=await meta.get("router_port"), inherited=handed_over.get("router")
     )
-    stack.push_async_callback(_end_apps, rooms, how_to_stop)
+    stack.push_async_callback(_end_apps, rooms, ending)
     await story.apps.limit_logs()
     await story.resume.settle()
     await story.promotions.settle()
@@ -276,13 +283,15 @@ async def _start(
     return endpoints
 
 
-async def _end_apps(rooms: Rooms, how_to_stop: asyncio.Future[signal.Signals]) -> None:
-    """SIGINT ends dynos and router; SIGTERM leaves them to the next daemon; a start that failed ends the router it began."""
+async def _end_apps(rooms: Rooms, ending: Ending) -> None:
+    """SIGINT ends dynos and router; SIGTERM, or a part that failed, leaves them to the next daemon.
+
+    A start that failed ends the router it began.
+    """
     await rooms.nursery.close()  # first: to a deploy under way the end of its dynos would be a failed boot
-    asked = how_to_stop.result() if how_to_stop.done() else None
-    if asked is signal.SIGINT:
+    if ending.asked is signal.SIGINT:
         await rooms.runner.stop_all()
-    if asked is signal.SIGINT or (asked is None and not rooms.router.was_running):
+    if ending.asked is signal.SIGINT or not (ending.is_decided or rooms.router.was_running):
         await rooms.router.stop()
     else:
         await rooms.router.leave()
@@ -296,11 +305,6 @@ def _api_door(address: str, inherited: socket.socket | None, *, last_port: str |
         return open_door(address, last_port=last_port)
     except (ValueError, OSError) as error:
         raise CannotListen(address, error, flag="--api-listen") from error
-
-
-def _asked(how_to_stop: asyncio.Future[signal.Signals], number: signal.Signals) -> None:
-    if not how_to_stop.done():
-        how_to_stop.set_result(number)
 
 
 def _log_to_stderr(level: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -120,11 +120,19 @@ class ApiServer:
     """Serves one application on any number of sockets; the first byte of a connection tells TLS from plain HTTP."""
 
     def __init__(
-        self, application: web.Application, *, certificate: Certificate, clock: Clock, stop_seconds: float = 5.0
+        self,
+        application: web.Application,
+        *,
+        certificate: Certificate,
+        clock: Clock,
+        stop_seconds: float = 5.0,
+        on_failed: Callable[[OSError], None] = lambda error: None,
     ) -> None:
+        """`on_failed` is told when one of the sockets does not listen any more."""
         application[AUTHORITY] = certificate.authority
         self._certificate = certificate
         self._clock = clock
+        self._on_failed = on_failed
         self._runner = web.AppRunner(
             application,
             access_log=None,
@@ -146,7 +154,10 @@ class ApiServer:
         assert self._runner.server is not None  # setup made it
         server = self._runner.server
         self._listener = Listener(
-            server, tls=self._certificate.context, tls_protocol=lambda: TlsDoor(server, self._rendezvous.meet)
+            server,
+            tls=self._certificate.context,
+            tls_protocol=lambda: TlsDoor(server, self._rendezvous.meet),
+            on_failed=self._on_failed,
         )
         for listening in sockets:
             self._listener.listen(listening)

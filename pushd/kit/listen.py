@@ -131,6 +131,7 @@ class Listener:
 
     `protocol` makes the asyncio protocol of one connection, `tls_protocol` that of one inside TLS if that is another one;
     `tls` None closes connections that begin with TLS.
+    `on_failed` is told when a listening socket gives an error that waiting does not mend; nobody is accepted there any more.
     A client that sends nothing for `first_byte_seconds` is closed; of more than `silent_limit` such clients the oldest goes.
     """
 
@@ -143,6 +144,7 @@ class Listener:
         first_byte_seconds: float = 20.0,
         handshake_seconds: float = 20.0,
         silent_limit: int = 1000,
+        on_failed: Callable[[OSError], None] = lambda error: None,
     ) -> None:
         self._protocol = protocol
         self._tls = tls
@@ -150,6 +152,7 @@ class Listener:
         self._first_byte_seconds = first_byte_seconds
         self._handshake_seconds = handshake_seconds
         self._silent_limit = silent_limit
+        self._on_failed = on_failed
         self._listening: list[socket.socket] = []
         self._silent: dict[socket.socket, asyncio.TimerHandle] = {}
         self._pauses: set[asyncio.TimerHandle] = set()
@@ -195,7 +198,10 @@ class Listener:
                 return
             except OSError as error:
                 if error.errno not in _OUT_OF_RESOURCES:
-                    raise
+                    log.error("a socket does not listen any more", extra={"error": error})
+                    asyncio.get_running_loop().remove_reader(listening)
+                    self._on_failed(error)
+                    return
                 log.error("cannot accept connections", extra={"error": error, "pause_seconds": _PAUSE_SECONDS})
                 self._pause(listening)
                 return

@@ -26,6 +26,7 @@ _REMEMBERED = 1024  # small values, such as the user of a token
 _NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_UNREADABLE = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS})
 _UNREACHABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
 
 
@@ -68,6 +69,7 @@ class Database:
         self._written = 0  # transactions so far; the writer's thread counts
         self._remembered: tuple[int, dict[Hashable, Any]] = (0, {})  # what was read since that many
         self._on_write: list[Callable[[], None]] = []
+        self._on_failure: Callable[[Exception], None] = lambda error: None
 
     async def transact(self, work: Work[T]) -> T:
         """What `work(connection)` gives, run in one transaction; on disk when this returns, nothing changed when it raises.
@@ -84,6 +86,13 @@ class Database:
         """Call `told` after every transaction, whatever it wrote; gives what ends that."""
         self._on_write.append(told)
         return lambda: self._on_write.remove(told)
+
+    def on_failure(self, told: Callable[[Exception], None]) -> None:
+        """Call `told` when the file turns out to be damaged, gone or unreadable: no later call will fare better.
+
+        A full disk and a file that somebody else holds for a while are no such failures.
+        """
+        self._on_failure = told
 
     async def read(self, work: Work[T]) -> T:
         """What `work(connection)` gives, all its statements seeing the same moment; it can change nothing."""
@@ -192,7 +201,12 @@ class Database:
     async def _submit(self, executor: ThreadPoolExecutor, run: Callable[[A], T], work: A) -> T:
         if self._closing is not None:
             raise Unavailable("The store is closed: pushd is stopping.", remedy="Try again once it is up.")
-        return await asyncio.get_running_loop().run_in_executor(executor, run, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(executor, run, work)
+        except (StoreDamaged, CannotOpen, sqlite3.OperationalError) as error:
+            if not isinstance(error, sqlite3.OperationalError) or getattr(error, "sqlite_errorcode", 0) in _UNREADABLE:
+                self._on_failure(error)
+            raise
 
     def _close(self, reader_idle: Future[None]) -> None:
         """In the writer's thread, after all work: the last connection to close puts the WAL back into the file."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import re
@@ -364,3 +366,33 @@ def test_sockets_of_systemd_are_used(tmp_path: Path) -> None:
 
         assert f" api=http://127.0.0.1:{api.getsockname()[1]} router=http://127.0.0.1:{router.getsockname()[1]} " in ready
     assert server.processes() == []
+
+
+def test_a_store_that_fails_while_it_serves_ends_the_daemon_and_no_app(own_server: Server, tmp_path: Path) -> None:
+    project = own_server.project(tmp_path / "app", "untouched")
+    project.deploy()
+    page = project.get().body
+    assert own_server.process is not None
+    kept = {path: path.read_bytes() for path in own_server.data.glob("pushd.sqlite3*") if path.is_file()}
+    for path, content in kept.items():
+        with open(path, "r+b") as file:
+            file.write(b"\xff" * len(content))
+
+    eventually(lambda: _has_ended_after_calls(own_server), what="the daemon to end")
+
+    assert own_server.process.wait() == 1
+    assert 'part=store cause="cannot use the store' in own_server.daemon_log()
+    assert project.get().body == page
+    own_server.stop()
+    for path, content in kept.items():
+        path.write_bytes(content)
+    own_server.start()
+    assert "untouched" in own_server.ok("apps")
+    assert project.get().body == page
+
+
+def _has_ended_after_calls(server: Server) -> bool:
+    for path in ("/apps", "/apps/untouched/releases", "/apps/untouched/builds", "/apps/untouched/domains", "/account/keys"):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            server.call("GET", path)
+    return server.process is not None and server.process.poll() is not None

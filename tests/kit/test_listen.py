@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import ssl
@@ -228,3 +229,16 @@ async def test_who_has_just_connected_may_still_speak_when_it_closes() -> None:
         writer.write(b"late")
         assert await reader.read() == b"plain late"
     await closed(writer)
+
+
+async def test_a_socket_that_does_not_listen_any_more_is_told() -> None:
+    failed: asyncio.Queue[OSError] = asyncio.Queue()
+    taken = bind("127.0.0.1:0")
+    listener = Listener(Echo, on_failed=failed.put_nowait)
+    listener.listen(taken)
+
+    taken.shutdown(socket.SHUT_RDWR)
+
+    assert (await asyncio.wait_for(failed.get(), 30)).errno == errno.EINVAL
+    await listener.close()
+    assert failed.empty()  # once

@@ -119,6 +119,14 @@ class PlayedSystemd:
         found: tuple[str, int] = dict(self._sockets)[name].getsockname()
         return found
 
+    def break_socket(self, name: str) -> None:
+        """The socket of that name listens no longer, for whoever has it."""
+        dict(self._sockets)[name].shutdown(socket.SHUT_RDWR)
+
+    def mend_socket(self, name: str) -> None:
+        """It does again, at the same address."""
+        dict(self._sockets)[name].listen()
+
     def pids(self, unit: str) -> list[int]:
         """Who is in the group of a unit, or below it."""
         return [int(pid) for path in (self._slice / unit).rglob("cgroup.procs") for pid in path.read_text().split()]

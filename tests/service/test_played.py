@@ -95,6 +95,19 @@ def test_settings_that_cannot_be_used_are_not_tried_again(systemd: PlayedSystemd
     assert systemd.starts == 2
 
 
+def test_a_listener_that_fails_ends_the_daemon_and_the_next_one_listens(systemd: PlayedSystemd, server: Server) -> None:
+    router = systemd.pids("pushd-dynos.service/router")
+
+    systemd.break_socket("api")
+
+    eventually(lambda: systemd.ends, what="the daemon to end")
+    systemd.mend_socket("api")
+    eventually(lambda: systemd.ready == 2, what="the next daemon to be ready")
+    assert set(systemd.ends) == {1}
+    assert server.call("GET", "/apps") == (200, [])
+    assert systemd.pids("pushd-dynos.service/router") == router
+
+
 def _starts_again(systemd: PlayedSystemd, way: Callable[[PlayedSystemd], None]) -> None:
     before = systemd.ready
     way(systemd)
