@@ -72,7 +72,8 @@ def test_of_a_hundred_thousand_lines_a_second_none_is_lost_while_the_daemon_is_k
         own_server.stop(signal.SIGKILL)
         own_server.start()
     project.ok("ps:scale", "flood=0")
-    eventually(lambda: "State changed from up to down" in project.ok("logs", "--ps", "flood"), what="its last words")
+    exited = "flood.1]: Process exited with status 0"  # said once all that it wrote is in the log
+    eventually(lambda: exited in project.ok("logs", "--source", "heroku"), what="its last words")
 
     *numbers, last = _written(project)
     assert last == b"no number"
