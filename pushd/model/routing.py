@@ -27,6 +27,7 @@ class Target:
     port: int  # on 127.0.0.1
     host: str = "127.0.0.1"
     life: str = ""  # of the process with which the dyno ends, as kit/procfs writes it; "" = not on this machine
+    uid: int | None = None  # of who listens there; None = unknown, or not on this machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.cgroup import NO_GROUPS, Groups
 from pushd.kit.clock import Clock
 from pushd.kit.door import Door
+from pushd.kit.sockdiag import SockDiag
 from pushd.layout import Layout
 from pushd.model.routing import Route, Table, Target, WebState
 from pushd.router.link import Link, RouterFailed, ended_unless_used, find_routers, start_router
@@ -92,6 +93,8 @@ class Router:
         self._targets: dict[UUID, tuple[tuple[Target, ...], WebState]] = {}
         self._is_settled = False  # ours has its first table, and any other router was told to end
         self.was_running = False  # a predecessor's router had been there when we started
+        self._listeners = SockDiag()
+        self._owners: dict[str, int | None] = {}  # by dyno id: who listened on its port when the runner had looked at it
         self._reads: dict[UUID, asyncio.Lock] = {}  # one read of an app's route at a time: an older one must not win
         self._number = 0  # of the last table
         self._announced = False  # every app has been named
@@ -121,7 +124,7 @@ class Router:
                 self._adopt(await self._started())
         except PushdError:
             self._old = None
-            self._close_doors()
+            self._let_go()
             if found is not None:
                 found.leave()
             raise
@@ -134,13 +137,13 @@ class Router:
         await self._nursery.close()
         for link in self._links:
             link.leave()
-        self._close_doors()
+        self._let_go()
 
     async def stop(self) -> None:
         """End the router and wait until it is gone."""
         await self._nursery.close()
         await asyncio.gather(*(link.end(_STOP_SECONDS) for link in self._links))
-        self._close_doors()
+        self._let_go()
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -172,7 +175,7 @@ class Router:
         """
         if app_id not in self._routes:
             await self._read(app_id)
-        before, ours = self._targets.get(app_id), (tuple(targets), state)
+        before, ours = self._targets.get(app_id), (self._with_owners(targets), state)
         self._targets[app_id] = ours
         try:
             await self._publish(within=within)
@@ -297,6 +300,7 @@ class Router:
             if in_flight and link.acknowledged == self._number:
                 in_flight = False
                 self._in_force = sent_version
+                self._owners = {name: uid for name, uid in self._owners.items() if name in link.carries}
                 if not self._is_settled:
                     self._is_settled = True
                     await self._end_others()
@@ -346,6 +350,13 @@ class Router:
                 remedy="The daemon keeps starting it; its log says why that fails.",
             ) from None
 
+    def _with_owners(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Asked once for each dyno, when it is new and just looked at: later somebody else might have its port."""
+        for target in targets:
+            if target.life and target.dyno_id not in self._owners:
+                self._owners[target.dyno_id] = self._listeners.maybe_owner(target.port)
+        return tuple(replace(target, uid=self._owners.get(target.dyno_id)) for target in targets)
+
     async def _read(self, app_id: UUID) -> None:
         async with self._reads.setdefault(app_id, asyncio.Lock()):
             self._routes[app_id] = await self._source.route_of(app_id)
@@ -386,6 +397,7 @@ class Router:
         for app_id, _level, text in lines:
             self._on_log(UUID(app_id), text)
 
-    def _close_doors(self) -> None:
+    def _let_go(self) -> None:
+        self._listeners.close()
         for door in self._doors:
             door.socket.close()

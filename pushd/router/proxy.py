@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import re
 import socket
 from collections.abc import Callable, Sequence
 
 from pushd.kit.aio import Nursery
+from pushd.kit.sockdiag import SockDiag
 from pushd.model.routing import Table, Target
 from pushd.router.client import ClientConnection
 from pushd.router.codes import Code
@@ -21,6 +23,8 @@ from pushd.router.reader import judge_of_requests, judge_of_responses
 from pushd.router.table import Lookup, parse_host
 from pushd.router.targets import AppTraffic, LiveTarget
 from pushd.router.upstream import UpstreamConnection
+
+log = logging.getLogger(__name__)
 
 _EMPTY = Table(number=0, routes=())
 _HOST_LINE = re.compile(rb"(?i)\r\nhost:[ \t]*([^\r\n]*)")
@@ -48,6 +52,7 @@ class Proxy:
         self._lookup = Lookup(_EMPTY)
         self._servers: list[asyncio.Server] = []
         self._lives = Lives(self.loop, self._on_life_over)
+        self._listeners = SockDiag()
         self._nursery = Nursery("proxy")
 
     async def __aenter__(self) -> Proxy:
@@ -61,6 +66,7 @@ class Proxy:
         for target in self.targets.values():
             target.close_idle(since=math.inf)
         self._lives.close()
+        self._listeners.close()
         await self._nursery.close()
         await asyncio.sleep(0)  # transports that were just cut tell their protocols in the next turn of the loop
 
@@ -180,14 +186,24 @@ class Proxy:
         except OSError:
             exchange.on_connect_failed("H21")
         else:
-            if not self._lives.holds(address.dyno_id):  # it ended before we were connected: to whom, then?
-                target.end()
+            if not self._is_its_own(target):
                 connection.close()
                 exchange.on_connect_failed("H21")
             elif exchange.step is Step.CONNECTING:
                 exchange.on_connected(connection)
             else:  # the client went away meanwhile
                 target.put_idle(connection, self.loop.time())
+
+    def _is_its_own(self, target: LiveTarget) -> bool:
+        """Whether a connection that was just made leads to the dyno, and not to somebody who has its port by now."""
+        address = target.target
+        if not self._lives.holds(address.dyno_id):
+            target.end()
+            return False
+        if address.uid is None or (now := self._listeners.maybe_owner(address.port)) in (None, address.uid):
+            return True
+        log.warning("another user listens on a dyno's port", extra={"dyno": address.dyno_id, "port": address.port, "uid": now})
+        return False
 
     def _new_target(self, target: Target, app: AppTraffic) -> LiveTarget:
         live = self.targets[target.dyno_id] = LiveTarget(target, app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -98,6 +99,27 @@ async def test_who_waited_in_vain_for_a_dyno_that_ended_is_told_that_the_app_cra
 
 async def test_a_life_that_cannot_be_followed_counts_as_one(front: Front) -> None:
     give_life(front, "some other machine's")
+
+    visitor = await front.ask()
+    await front.target.answer(ANSWER)
+
+    assert (await visitor.answer()).status == 200
+
+
+async def test_somebody_else_who_listens_on_the_port_gets_nothing(serving: Serving, dyno: Dyno) -> None:
+    async with serving(limits=quick(aside_seconds=0.001)) as front:
+        stranger = replace(front.target.target, dyno_id="id-lives", life=dyno.identity.text, uid=os.getuid() + 1)
+        front.apply(targets=(stranger,))
+
+        visitor = await front.ask()
+
+        assert b"H21" in (await visitor.answer()).body
+        for wire in front.target.wires:
+            assert await wire.ended()
+
+
+async def test_the_one_who_listened_from_the_start_gets_its_requests(front: Front, dyno: Dyno) -> None:
+    front.apply(targets=(replace(front.target.target, dyno_id="id-lives", life=dyno.identity.text, uid=os.getuid()),))
 
     visitor = await front.ask()
     await front.target.answer(ANSWER)

@@ -203,7 +203,7 @@ class Soak:
         assert self.server.process is not None
         router = router_pid(self.server.data)
         assert router is not None
-        eventually(lambda: not _connections(router), what="the end of the router's connections")
+        eventually(lambda: not self._visitors_connected(router), what="the end of the visitors' connections")
         daemon, routed = look(self.server.process.pid), look(router)
         return {
             "processes": Counter(_name(pid) for pid in self.server.processes()),
@@ -270,13 +270,14 @@ class Soak:
         with contextlib.closing(sqlite3.connect(self.server.data / "pushd.sqlite3", timeout=30)) as store:
             return store.execute(sql).fetchall()
 
+    def _visitors_connected(self, router: int) -> int:
+        """How many of the router's connections are those of visitors."""
+        port = int(self.server.endpoints["router"].rpartition(":")[2])
+        connections = psutil.Process(router).net_connections("tcp")
+        return sum(each.status == psutil.CONN_ESTABLISHED and each.laddr.port == port for each in connections)
+
     def _entries(self, folder: str) -> list[str]:
         return [path.name for path in (self.server.data / folder).iterdir() if not path.name.startswith(".")]
-
-
-def _connections(pid: int) -> int:
-    """How many connections a process has, its listening sockets not among them."""
-    return sum(each.status == psutil.CONN_ESTABLISHED for each in psutil.Process(pid).net_connections("tcp"))
 
 
 def _name(pid: int) -> str:
