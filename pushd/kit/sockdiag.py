@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from typing import NamedTuple
 
 _SOCK_DIAG = 4  # NETLINK_SOCK_DIAG
 _BY_FAMILY, _REQUEST, _ERROR = 20, 1, 2  # SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, NLMSG_ERROR
@@ -13,7 +14,15 @@ _WHAT = struct.Struct("=BBBxI")  # inet_diag_req_v2: family, protocol, extension
 _WHICH = struct.Struct("!HH16s16s")  # inet_diag_sockid: ports and addresses; then interface and cookie
 _ANY_COOKIE = struct.pack("=I", 0) + b"\xff" * 8
 _STATE_AT, _UID_AT = 1, 64  # in inet_diag_msg: after family; after four bytes, the id (48), expiry and two queues
+_OWNER = struct.Struct("=II")
 _LOOPBACK = socket.inet_aton("127.0.0.1").ljust(16, b"\0")
+
+
+class Listening(NamedTuple):
+    """Who listens: the user who opened the socket, and the socket's number, which no other one has while it is open."""
+
+    uid: int
+    inode: int
 
 
 class SockDiag:
@@ -27,8 +36,13 @@ class SockDiag:
         except OSError:
             pass
 
-    def maybe_owner(self, port: int) -> int | None:
-        """The uid of who gets connections to 127.0.0.1:port; None if nobody listens there or the kernel does not say.
+    @property
+    def works(self) -> bool:
+        """Whether an answer may be expected."""
+        return self._socket is not None
+
+    def maybe_listening(self, port: int) -> Listening | None:
+        """Who gets connections to 127.0.0.1:port; None if nobody listens there or the kernel does not say.
 
         Takes 8 microseconds. Source: sock_diag(7); an exact question is answered as the kernel would look a connection up.
         """
@@ -45,7 +59,7 @@ class SockDiag:
         kind = _HEADER.unpack_from(answer)[1]
         if kind == _ERROR or answer[_HEADER.size + _STATE_AT] != _LISTEN:
             return None
-        return int(struct.unpack_from("=I", answer, _HEADER.size + _UID_AT)[0])
+        return Listening(*_OWNER.unpack_from(answer, _HEADER.size + _UID_AT))
 
     def close(self) -> None:
         """Know nobody any more."""

@@ -200,10 +200,15 @@ class Proxy:
         if not self._lives.holds(address.dyno_id):
             target.end()
             return False
-        if address.uid is None or (now := self._listeners.maybe_owner(address.port)) in (None, address.uid):
+        if address.uid is None or not self._listeners.works:
             return True
-        log.warning("another user listens on a dyno's port", extra={"dyno": address.dyno_id, "port": address.port, "uid": now})
-        return False
+        found = self._listeners.maybe_listening(address.port)
+        if found is None:  # it has just stopped listening
+            return False
+        if found.uid != address.uid:
+            log.warning("another user listens on a dyno's port", extra={"dyno": address.dyno_id, "uid": found.uid})
+            return False
+        return target.takes_for_its_own(found.inode, self.loop.time(), after=self.limits.stranger_seconds)
 
     def _new_target(self, target: Target, app: AppTraffic) -> LiveTarget:
         live = self.targets[target.dyno_id] = LiveTarget(target, app)

@@ -24,6 +24,7 @@ S = DynoState
 DISCARD_GRACE_SECONDS = 5.0  # for dynos that never took traffic
 _DISCARD_WITHIN_SECONDS = 30.0
 _LAST_TABLE_SECONDS = 1.0
+_SWITCH_SECONDS = 60.0  # for the router to answer, which is killed and started anew meanwhile
 _DRAIN_MARGIN_SECONDS = 5.0  # over the router's own drain time, after which we no longer wait for its word
 
 
@@ -103,6 +104,7 @@ class Fleet:
 
     def adopt(self, part: Part, adopted: Adopted) -> Life:
         """Go on with a process that an earlier daemon started."""
+        self._tells_soon = True  # not before all of them are known: `announced` gives the first table
         return self._begin(self._make_life(part, self._changed, False, adopted))
 
     def serve(self, rotation: Sequence[Life]) -> None:
@@ -112,6 +114,7 @@ class Fleet:
 
     def announced(self) -> tuple[tuple[Target, ...], WebState]:
         """As `targets`, for a table that somebody else sends."""
+        self._tells_soon = False
         for life in self.rotation:
             life.target_id = life.id
         self._told = self.targets()
@@ -181,10 +184,13 @@ class Fleet:
     # --- traffic ------------------------------------------------------------------------------------------------------
 
     async def take_over(self, rotation: Sequence[Life]) -> list[Life]:
-        """Send visitors to these; returns the web dynos that left, once the router has acknowledged it."""
+        """Send visitors to these; returns the web dynos that left, once the router has acknowledged it.
+
+        Raises: Unavailable when no router does; visitors stay where they are then.
+        """
         before, self.rotation = self.rotation, tuple(rotation)
         try:
-            await self._tell_traffic()
+            await self._tell_traffic(within=_SWITCH_SECONDS)
         except BaseException:
             self.rotation = before
             raise
@@ -215,20 +221,24 @@ class Fleet:
 
     def targets(self) -> tuple[tuple[Target, ...], WebState]:
         """Where visitors are sent now, and what they meet if that is nowhere."""
-        up = [(life, life.process.port) for life in self.rotation if life.state is S.UP and life.process]
-        targets = tuple(Target(str(life.id), life.part.name, port) for life, port in up if port is not None)
+        up = [(life, life.process) for life in self.rotation if life.state is S.UP and life.process]
+        targets = tuple(
+            Target(str(life.id), life.part.name, process.port, life=process.handle.life)
+            for life, process in up
+            if process.port is not None
+        )
         if targets:
             return targets, WebState.SERVING
         coming = [life for life in self.web if life in self.rotation or life.on_trial]
         return (), web_state(((life.state, life.crashes) for life in coming), wants_web=self.wants_web)
 
-    async def _tell_traffic(self) -> None:
+    async def _tell_traffic(self, *, within: float | None = None) -> None:
         self._tells_soon = False
         targets, state = self._told = self.targets()
         for life in self.rotation:
             life.target_id = life.id
         try:
-            await self._traffic.route(self.app_id, targets, state)
+            await self._traffic.route(self.app_id, targets, state, within=within)
         except BaseException:
             self._told = None
             raise

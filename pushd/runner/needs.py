@@ -20,8 +20,11 @@ LaunchOf = Callable[[UUID, UUID], Awaitable[Launch | None]]  # app, release -> w
 class Traffic(Protocol):
     """The router, as the runner sees it."""
 
-    async def route(self, app_id: UUID, targets: Sequence[Target], state: WebState) -> None:
-        """Send an app's visitors to these targets; returns once the router has acknowledged it."""
+    async def route(self, app_id: UUID, targets: Sequence[Target], state: WebState, *, within: float | None = None) -> None:
+        """Send an app's visitors to these targets; returns once the router has acknowledged it.
+
+        Raises: Unavailable when it has not `within` so many seconds; visitors stay where they are then.
+        """
 
     async def drained(self, dyno_id: UUID) -> None:
         """Return when a target that left the table has answered its last request, or its drain time is over."""

@@ -32,15 +32,15 @@ def diag() -> Iterator[SockDiag]:
 @pytest.mark.parametrize(
     ("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]
 )
-def test_the_owner_of_a_listening_socket_is_known(diag: SockDiag, family: socket.AddressFamily, address: str) -> None:
+def test_who_listens_is_known(diag: SockDiag, family: socket.AddressFamily, address: str) -> None:
     with socket.create_server((address, 0), family=family, dualstack_ipv6=family == socket.AF_INET6) as listening:
-        assert diag.maybe_owner(listening.getsockname()[1]) == os.getuid()
+        assert diag.maybe_listening(listening.getsockname()[1]) == (os.getuid(), os.fstat(listening.fileno()).st_ino)
 
 
 def test_where_nobody_listens_nobody_is_known(diag: SockDiag) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        assert diag.maybe_owner(bound.getsockname()[1]) is None
+        assert diag.maybe_listening(bound.getsockname()[1]) is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
@@ -49,11 +49,15 @@ def test_another_user_is_told_from_us(diag: SockDiag) -> None:
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout
         assert other.stdin
-        assert diag.maybe_owner(int(other.stdout.readline())) == OTHER_UID
+        found = diag.maybe_listening(int(other.stdout.readline()))
+        assert found
+        assert found.uid == OTHER_UID
         other.stdin.close()
 
 
 def test_once_closed_it_knows_nobody(diag: SockDiag) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        assert diag.works
         diag.close()
-        assert diag.maybe_owner(listening.getsockname()[1]) is None
+        assert not diag.works
+        assert diag.maybe_listening(listening.getsockname()[1]) is None

@@ -11,7 +11,8 @@ import pytest
 
 from pushd.kit import procfs
 from pushd.kit.procfs import Identity
-from tests.router.conftest import Front, Serving, quick
+from pushd.kit.sockdiag import SockDiag
+from tests.router.conftest import Front, Serving, Wire, quick
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -106,10 +107,21 @@ async def test_a_life_that_cannot_be_followed_counts_as_one(front: Front) -> Non
     assert (await visitor.answer()).status == 200
 
 
-async def test_somebody_else_who_listens_on_the_port_gets_nothing(serving: Serving, dyno: Dyno) -> None:
+def give_listener(front: Front, dyno: Dyno, *, uid: int | None = None, inode: int | None = None) -> None:
+    """The target of the shop as the daemon saw it, or with another user or socket."""
+    port = front.target.target.port
+    seen = SockDiag()
+    listening = seen.maybe_listening(port)
+    seen.close()
+    assert listening
+    uid, inode = listening.uid if uid is None else uid, listening.inode if inode is None else inode
+    life = dyno.identity.text
+    front.apply(targets=(replace(front.target.target, dyno_id="id-lives", life=life, uid=uid, inode=inode),))
+
+
+async def test_another_user_who_listens_on_the_port_gets_nothing(serving: Serving, dyno: Dyno) -> None:
     async with serving(limits=quick(aside_seconds=0.001)) as front:
-        stranger = replace(front.target.target, dyno_id="id-lives", life=dyno.identity.text, uid=os.getuid() + 1)
-        front.apply(targets=(stranger,))
+        give_listener(front, dyno, uid=os.getuid() + 1)
 
         visitor = await front.ask()
 
@@ -118,10 +130,43 @@ async def test_somebody_else_who_listens_on_the_port_gets_nothing(serving: Servi
             assert await wire.ended()
 
 
+async def test_who_takes_the_port_of_a_dyno_that_is_dying_gets_nothing(serving: Serving, dyno: Dyno) -> None:
+    async with serving(limits=quick(aside_seconds=0.01, stranger_seconds=600, connect_tries=1000)) as front:
+        give_listener(front, dyno, inode=1)  # what listens now is another socket
+
+        await front.ask()
+        wire = await front.target.accept()
+        dyno.end()
+        await front.request_waits()
+
+        assert await wire.ended()
+
+
+async def test_a_living_dyno_may_open_another_listening_socket(serving: Serving, dyno: Dyno) -> None:
+    async with serving(limits=quick(aside_seconds=0.01, stranger_seconds=0.02, connect_tries=1000)) as front:
+        give_listener(front, dyno, inode=1)
+
+        visitor = await front.ask()
+        while (wire := await front.target.accept()) and await _is_closed_at_once(wire):
+            pass
+        await wire.send(ANSWER)
+
+        assert (await visitor.answer()).status == 200
+
+
 async def test_the_one_who_listened_from_the_start_gets_its_requests(front: Front, dyno: Dyno) -> None:
-    front.apply(targets=(replace(front.target.target, dyno_id="id-lives", life=dyno.identity.text, uid=os.getuid()),))
+    give_listener(front, dyno)
 
     visitor = await front.ask()
     await front.target.answer(ANSWER)
 
     assert (await visitor.answer()).status == 200
+    assert front.target.accepted == 1
+
+
+async def _is_closed_at_once(wire: Wire) -> bool:
+    """Whether nothing is said on it; else a request's head was."""
+    try:
+        return not await wire.head()
+    except (EOFError, ConnectionError):
+        return True

@@ -110,7 +110,7 @@ class FakeTraffic:
     holds_drains: bool = False
     refuses: Exception | None = None
 
-    async def route(self, app_id: UUID, targets: Sequence[Target], state: WebState) -> None:
+    async def route(self, app_id: UUID, targets: Sequence[Target], state: WebState, *, within: float | None = None) -> None:
         if self.refuses is not None:
             raise self.refuses
         self.routes.append((tuple(targets), state))
@@ -206,6 +206,7 @@ class FakeHandle:
         self.start = start
         self.dyno_id = start.dyno_id
         self.identity = f"fake {start.dyno_id}"
+        self.life = ""
         self.fifo = folder / str(start.dyno_id)
         self.taken = Memory(0, 0)
         self.released = False

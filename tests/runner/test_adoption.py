@@ -33,6 +33,7 @@ async def adopt(room: Room, *launches: Launch, running: Launch | None) -> None:
     known: Mapping[UUID, Launch] = {launch.release.id: launch for launch in (*launches, running) if launch}
 
     async def launch_of(app_id: UUID, release_id: UUID) -> Launch | None:
+        await asyncio.sleep(0)  # the store takes a while
         return known.get(release_id)
 
     await room.runner.adopt({room.app.id: running} if running else {}, launch_of)
@@ -89,6 +90,17 @@ async def test_visitors_are_served_from_the_first_table_on(room: Room) -> None:
     runner = await next_daemon(room, running=launch)
 
     assert runner.routes() == {room.app.id: (targets, WebState.SERVING)}
+
+
+async def test_the_router_is_told_nothing_before_all_dynos_of_an_app_are_known(room: Room) -> None:
+    launch = room.launch({"web": 1, "clock": 1}, clock="exec sleep 600")
+    await room.deploy(launch)
+    await ready(room, 2)
+
+    runner = await next_daemon(room, running=launch)
+
+    assert not [each for each in room.happened.items if each.startswith("route")]
+    assert runner.routes()[room.app.id][1] is WebState.SERVING
 
 
 async def test_an_adopted_dyno_that_crashes_comes_back(room: Room) -> None:

@@ -109,7 +109,7 @@ class Deeds:
 
     def rollback(self, app: SoakApp) -> str:
         result = app.project.pushd("rollback")
-        if "no release to roll back to" in result.output.lower():
+        if "no earlier release" in result.output:
             return ""
         return _told(result) or self._look(app, app.name)
 

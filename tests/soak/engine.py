@@ -31,6 +31,7 @@ _CALM_SHARE = 0.35  # of the time, at its end: no deaths of daemon and router, s
 _WARM_UP_SECONDS = 30.0
 _TABLES = (("builds", "status"), ("releases", "status"), ("changes", "state"))
 _LEFTOVERS = ("slugs/.*/*", "repos/*/quarantine/*", "repos/*/**/*.lock", "repos/*/**/tmp_*", "uploads/.*")
+_SHOWN, _NEAR_SECONDS = 20, 40.0
 _GROWTH_MB = 4.0
 _GROWTH_DESCRIPTORS = 4
 
@@ -58,7 +59,7 @@ class Soak:
 
     def __init__(self, folder: Path, *, seconds: float, apps: int, seed: int) -> None:
         self.folder, self.seconds, self.seed = folder, seconds, seed
-        self.server = Server(folder / "data", folder / "home", recorded=False)
+        self.server = Server(folder / "data", folder / "home", recorded=False, environ={"PYTHONPATH": "/tmp/soakwork/copy"})
         self.wanted_apps = apps
         self.events: list[Event] = []
         self.findings = Findings(seconds=seconds)
@@ -168,7 +169,8 @@ class Soak:
         reopened, closed = count_causes(visitors.reopened, self.events, drain_seconds=DRAIN_SECONDS)
         findings.reopened = reopened.total()
         findings.unexplained += closed
-        findings.broken += [f"failed without a cause: {each}" for each in findings.unexplained]
+        shown = [self._told(each) for each in sorted(findings.unexplained, key=lambda each: each.began)]
+        findings.broken += shown[:_SHOWN] + ([f"and {len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else [])
         took = sorted(seconds for _, seconds in visitors.took)
         if took:
             findings.took = (statistics.median(took), took[int(len(took) * 0.99)], took[-1])
@@ -259,6 +261,13 @@ class Soak:
                     self.findings.broken.append(f"`pushd logs` of {app.name} lacks {gaps[:10]} up to {token} {number}")
 
     # -- small questions
+
+    def _told(self, failure: Failure) -> str:
+        """The failure and what happened around it."""
+        began, took = failure.began, failure.ended - failure.began
+        its = [each for each in self.events if each.app in (None, failure.app) and abs(each.began - began) < _NEAR_SECONDS]
+        near = ", ".join(f"{each.kind} {each.began - began:+.1f}..{each.ended - began:+.1f} s" for each in its)
+        return f"failed without a cause: {failure.visitor} of {failure.app}, {took:.2f} s, {failure.what} (near: {near})"
 
     def _log(self, app: SoakApp) -> Path:
         return self.server.data / "logs" / app.id

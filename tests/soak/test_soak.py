@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.soak.causes import Event, Failure, Kind, count_causes, maybe_cause
+from tests.soak.engine import Soak
 from tests.soak.growth import Sample, growth
 from tests.soak.lines import count_lines, last_numbers, segments
+from tests.soak.report import table
 
 
 def failure(began: float, ended: float, *, app: str = "shop", upgraded: bool = False) -> Failure:
@@ -78,3 +80,14 @@ def test_growth_compares_the_first_and_the_last_third() -> None:
     assert found.mb == pytest.approx(6.0)
     assert found.mb_per_hour == pytest.approx(360, rel=0.05)
     assert growth(samples[:5]) is None
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_a_minute_of_visitors_deeds_and_deaths(tmp_path: Path) -> None:
+    findings = Soak(tmp_path, seconds=60, apps=4, seed=1).run()
+
+    print(table(findings))
+    assert findings.broken == []
+    assert findings.requests.total() > 0
+    assert findings.lines.lines > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections import Counter
@@ -22,10 +23,11 @@ class Wrong(Exception):
 
 
 class Connection:
-    """One connection to the router; `used` tells whether it has carried a request before."""
+    """One connection to the router."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer, self.used = reader, writer, False
+        self.reader, self.writer = reader, writer
+        self.idle_since = time.monotonic()
 
     async def ask(self, app: str, path: str, *, method: str = "GET", more: str = "", body: bytes = b"") -> Answer:
         head = f"{method} {path} HTTP/1.1\r\nHost: {app}.localhost\r\nContent-Length: {len(body)}\r\n{more}\r\n"
@@ -33,7 +35,7 @@ class Connection:
             head = f"GET {path} HTTP/1.1\r\nHost: {app}.localhost\r\n{more}\r\n"
         self.writer.write(head.encode() + body)
         answer = await read_answer(self.reader)
-        self.used = True
+        self.idle_since = time.monotonic()
         return answer
 
 
@@ -116,7 +118,7 @@ class Visitors:
             connection = await self._open()
             answer = await connection.ask(app, "/echo", more="Connection: Upgrade\r\nUpgrade: echo\r\n")
             if answer.status != 101:
-                raise Wrong(f"{answer.status} {answer.body[:200]!r}")
+                raise Wrong(_shown(answer))
             self._note_line(app, answer)
             number = 0
             while not self.stop.is_set():
@@ -153,7 +155,8 @@ class Visitors:
             if connection is not None:
                 connection.writer.close()
             if kept is not None and isinstance(error, (OSError, EOFError)) and not getattr(error, "partial", b""):
-                self.reopened.append(Failure(app, kind, began, time.monotonic(), "a kept connection was closed"))
+                since = kept.idle_since  # whatever closed it did so since then
+                self.reopened.append(Failure(app, kind, since, time.monotonic(), "a kept connection was closed"))
                 return await self._once(app, kind, path, method=method, body=body, more=more)
             self._fail(app, kind, began, error)
             return None
@@ -175,7 +178,7 @@ class Visitors:
 
     def _check(self, app: str, kind: str, answer: Answer, body: bytes) -> None:
         if answer.status != 200:
-            raise Wrong(f"{answer.status} {answer.body[-300:]!r}")
+            raise Wrong(_shown(answer))
         if kind == "post":
             fits = answer.body == body
         elif kind == "stream":
@@ -198,3 +201,9 @@ class Visitors:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.stop.wait()
+
+
+def _shown(answer: Answer) -> str:
+    """Its status, and the code on a page of the router's."""
+    code = re.search(rb"Code: (H\d\d)", answer.body)
+    return f"{answer.status} {code[1].decode() if code else answer.body[:200]!r}"

@@ -72,6 +72,10 @@ class Handle(Protocol):
     fifo: Path  # stdout and stderr, in order; whoever reads it reads to the end before `release`
     identity: str  # opaque text: boot id, pids, start times; kept in the store so that a later daemon finds it
 
+    @property
+    def life(self) -> str:
+        """Opaque text for `Target.life`: of the process that ends when the program does; "" while that is not known."""
+
     async def wait(self) -> int:
         """The exit status, 0..255 (128 + N after signal N), once the program has ended; may be awaited many times."""
 

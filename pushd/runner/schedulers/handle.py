@@ -39,9 +39,18 @@ class LocalHandle:
         self._tree = Tree(shim.process, (MARK, str(dyno_id)), spared=frozenset({shim.process.pid}))
         self._init: Identity | None = None
         self._status: int | None = None
+        self._life = ""
         self._is_child = is_child  # so we must reap the shim
         self._terminated = self._released = False
         self._kill_asked = asyncio.Event()
+
+    @property
+    def life(self) -> str:
+        """Of the shim's child, which becomes the program or waits for it."""
+        if not self._life and procfs.is_alive(self._shim.process):
+            living = (procfs.identify(pid) for pid in procfs.children(self._shim.process.pid))
+            self._life = next((who.text for who in living if who is not None), "")
+        return self._life
 
     async def wait(self) -> int:
         """The exit status once the program has ended, and with it all that it started.

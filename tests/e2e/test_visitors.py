@@ -1,14 +1,17 @@
-"""A daemon of another version takes over: visitors who are there meanwhile lose nothing."""
+"""Visitors who are there while a daemon dies, or one of another version takes over: they lose nothing."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
+import sqlite3
 from pathlib import Path
 
 from pushd.kit import procfs
-from tests.e2e.harness import ROOT, Server, eventually
+from tests.e2e.harness import ROOT, Load, Server, eventually
 from tests.soak.growth import router_pid
 from tests.soak.visitors import Visitors
 
@@ -65,3 +68,39 @@ def test_a_daemon_that_is_killed_fails_no_request(own_server: Server, tmp_path: 
     assert visitors.failures == []
     assert visitors.reopened == []
     assert router_pid(own_server.data) == router
+
+
+def test_who_takes_a_dead_dynos_port_while_no_daemon_runs_gets_none_of_its_visitors(own_server: Server, tmp_path: Path) -> None:
+    project = own_server.project(tmp_path / "app", "victim")
+    project.deploy()
+    with contextlib.closing(sqlite3.connect(own_server.data / "pushd.sqlite3")) as store:
+        ((port,),) = store.execute("SELECT port FROM dynos WHERE port IS NOT NULL").fetchall()
+    (dyno,) = [pid for pid in own_server.processes() if procfs.arguments(pid) == ["python", "app.py"]]
+    own_server.stop(signal.SIGKILL)
+    os.kill(dyno, signal.SIGKILL)
+
+    with _listening(port) as stranger, Load(own_server, "victim", visitors=2) as load:
+        own_server.start()
+        eventually(lambda: load.answers, what="the next dyno")
+        stranger.setblocking(False)
+        with contextlib.suppress(BlockingIOError):  # who came was the router, to see who listens; it said nothing
+            while True:
+                came, _ = stranger.accept()
+                with came:
+                    came.setblocking(True)
+                    assert came.recv(1) == b""
+
+    assert load.failures == []  # they waited for the next dyno
+
+
+def _listening(port: int) -> socket.socket:
+    """On a port that is just being given up."""
+
+    def listen() -> socket.socket | None:
+        with contextlib.suppress(OSError):
+            return socket.create_server(("127.0.0.1", port))
+        return None
+
+    listening = eventually(listen, what="a free port")
+    assert listening is not None
+    return listening
