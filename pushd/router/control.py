@@ -26,11 +26,11 @@ from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.cgroup import NO_GROUPS, Groups
 from pushd.kit.clock import Clock
 from pushd.kit.door import Door
-from pushd.kit.sockdiag import Listening, SockDiag
 from pushd.layout import Layout
 from pushd.model.routing import Route, Table, Target, WebState
 from pushd.router.link import Link, RouterFailed, ended_unless_used, find_routers, start_router
 from pushd.router.listening import choose_doors
+from pushd.router.seen import Seen
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +93,7 @@ class Router:
         self._targets: dict[UUID, tuple[tuple[Target, ...], WebState]] = {}
         self._is_settled = False  # ours has its first table, and any other router was told to end
         self.was_running = False  # a predecessor's router had been there when we started
-        self._listeners = SockDiag()
-        self._seen: dict[str, Listening | None] = {}  # by dyno id: who listened on its port when the runner had looked at it
+        self._seen = Seen()
         self._reads: dict[UUID, asyncio.Lock] = {}  # one read of an app's route at a time: an older one must not win
         self._number = 0  # of the last table
         self._announced = False  # every app has been named
@@ -175,7 +174,7 @@ class Router:
         """
         if app_id not in self._routes:
             await self._read(app_id)
-        before, ours = self._targets.get(app_id), (self._as_seen(targets), state)
+        before, ours = self._targets.get(app_id), (self._seen.note(targets), state)
         self._targets[app_id] = ours
         try:
             await self._publish(within=within)
@@ -195,7 +194,7 @@ class Router:
         serves is in force until then, and an app that is not in the table has no visitors.
         """
         for app_id, (targets, state) in routes.items():
-            self._targets.setdefault(app_id, (self._as_seen(targets), state))
+            self._targets.setdefault(app_id, (self._seen.note(targets), state))
         for app_id in routes:
             await self._read(app_id)
         self._announced = True
@@ -300,7 +299,7 @@ class Router:
             if in_flight and link.acknowledged == self._number:
                 in_flight = False
                 self._in_force = sent_version
-                self._seen = {name: seen for name, seen in self._seen.items() if name in link.carries}
+                self._seen.keep_only({target.dyno_id for targets, _ in self._targets.values() for target in targets})
                 if not self._is_settled:
                     self._is_settled = True
                     await self._end_others()
@@ -350,14 +349,6 @@ class Router:
                 remedy="The daemon keeps starting it; its log says why that fails.",
             ) from None
 
-    def _as_seen(self, targets: Sequence[Target]) -> tuple[Target, ...]:
-        """With who listens there, asked once for each dyno, when it was just looked at: later somebody else might."""
-        for target in targets:
-            if target.life and target.dyno_id not in self._seen:
-                self._seen[target.dyno_id] = self._listeners.maybe_listening(target.port)
-        found = ((target, self._seen.get(target.dyno_id)) for target in targets)
-        return tuple(replace(target, uid=seen.uid, inode=seen.inode) if seen else target for target, seen in found)
-
     async def _read(self, app_id: UUID) -> None:
         async with self._reads.setdefault(app_id, asyncio.Lock()):
             self._routes[app_id] = await self._source.route_of(app_id)
@@ -399,6 +390,6 @@ class Router:
             self._on_log(UUID(app_id), text)
 
     def _let_go(self) -> None:
-        self._listeners.close()
+        self._seen.close()
         for door in self._doors:
             door.socket.close()

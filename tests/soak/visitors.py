@@ -27,16 +27,15 @@ class Connection:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
-        self.idle_since = time.monotonic()
+        self.asked_at = time.monotonic()
 
     async def ask(self, app: str, path: str, *, method: str = "GET", more: str = "", body: bytes = b"") -> Answer:
         head = f"{method} {path} HTTP/1.1\r\nHost: {app}.localhost\r\nContent-Length: {len(body)}\r\n{more}\r\n"
         if method == "GET":
             head = f"GET {path} HTTP/1.1\r\nHost: {app}.localhost\r\n{more}\r\n"
+        self.asked_at = time.monotonic()
         self.writer.write(head.encode() + body)
-        answer = await read_answer(self.reader)
-        self.idle_since = time.monotonic()
-        return answer
+        return await read_answer(self.reader)
 
 
 class Visitors:
@@ -145,7 +144,7 @@ class Visitors:
     ) -> Connection | None:  # fmt: skip
         """Ask once and look at the answer; gives the connection if it can carry another request."""
         began = time.monotonic()
-        connection = kept
+        connection, last = kept, kept.asked_at if kept else began  # whatever closes a kept connection does so after `last`
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 connection = connection or await self._open()
@@ -155,8 +154,7 @@ class Visitors:
             if connection is not None:
                 connection.writer.close()
             if kept is not None and isinstance(error, (OSError, EOFError)) and not getattr(error, "partial", b""):
-                since = kept.idle_since  # whatever closed it did so since then
-                self.reopened.append(Failure(app, kind, since, time.monotonic(), "a kept connection was closed"))
+                self.reopened.append(Failure(app, kind, last, time.monotonic(), "a kept connection was closed"))
                 return await self._once(app, kind, path, method=method, body=body, more=more)
             self._fail(app, kind, began, error)
             return None

@@ -1,0 +1,37 @@
+"""Who listened on each dyno's port when the runner had just looked at it: the router compares with that while it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from pushd.kit.sockdiag import Listening, SockDiag
+from pushd.model.routing import Target
+
+
+class Seen:
+    """Asks once for each dyno, for later somebody else might listen there."""
+
+    def __init__(self) -> None:
+        self._kernel = SockDiag()
+        self._found: dict[str, Listening | None] = {}  # by dyno id
+
+    def note(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """The targets with what was seen; call it right after they were found to be dynos that listen."""
+        return tuple(map(self._noted, targets))
+
+    def keep_only(self, dyno_ids: Collection[str]) -> None:
+        """Forget all others."""
+        self._found = {dyno_id: found for dyno_id, found in self._found.items() if dyno_id in dyno_ids}
+
+    def close(self) -> None:
+        """See nothing any more."""
+        self._kernel.close()
+
+    def _noted(self, target: Target) -> Target:
+        if not target.life:  # not on this machine
+            return target
+        if target.dyno_id not in self._found:
+            self._found[target.dyno_id] = self._kernel.maybe_listening(target.port)
+        found = self._found[target.dyno_id]
+        return replace(target, uid=found.uid, inode=found.inode) if found else target
