@@ -60,7 +60,8 @@ def maybe_cause(failure: Failure, events: Iterable[Event], *, drain_seconds: flo
         under_way = failure.began <= event.ended and failure.ended >= event.began
         if event.kind in (Kind.ROUTER_KILLED, Kind.CRASH) and under_way:
             return event.kind
-        if event.kind in REPLACES_DYNOS and failure.upgraded and failure.ended - drain_seconds >= event.began >= failure.began:
+        drained = failure.ended - drain_seconds >= event.began and failure.began <= event.ended
+        if event.kind in REPLACES_DYNOS and failure.upgraded and drained:
             return event.kind
     return None
 

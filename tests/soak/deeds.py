@@ -10,7 +10,8 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pushd.kit import procfs
@@ -20,6 +21,7 @@ from tests.soak.causes import STOPS_DAEMON, Event, Kind
 
 _HEALTHY_SECONDS = 65.0  # an app that crashes again within a minute has to wait, and its visitors get H10: as promised
 _WEIGHTS = {Kind.PUSH: 4, Kind.CONFIG: 3, Kind.RESTART: 2, Kind.SCALE: 2, Kind.ROLLBACK: 1, Kind.CRASH: 3}
+_FINISHED_LATER_SECONDS = 40.0  # within which the next daemon follows what was acknowledged
 _PAUSE_SECONDS = 0.7
 
 
@@ -73,13 +75,14 @@ class Deeds:
         except Exception as error:  # whatever it is, it goes into the table
             problem = repr(error)
         ended = time.monotonic()
-        self.events.append(Event(kind, began, ended, app.name))
         if not problem:
             self.done[kind] += 1
         elif self._daemon_was_down(began, ended):
             self.interrupted[kind] += 1
+            ended += _FINISHED_LATER_SECONDS
         else:
             self.wrong.append(f"{kind} of {app.name} at {began:.1f}, after {ended - began:.1f} s: {problem}")
+        self.events.append(Event(kind, began, ended, app.name))
 
     def _daemon_was_down(self, began: float, ended: float) -> bool:
         if self.down_since is not None and self.down_since <= ended:
@@ -115,7 +118,7 @@ class Deeds:
 
     def crash(self, app: SoakApp) -> str:
         """Kill one of its processes, as the kernel does when there is no memory."""
-        living = [who for app_id, who in programs(self.server) if app_id == app.id and _is_web(who)]
+        living = [each.who for each in programs(self.server) if each.app_id == app.id and each.dyno.startswith("web.")]
         if not living:
             return "" if self._daemon_was_down(time.monotonic(), time.monotonic()) else "no process of the app"
         who, app.last_crash = self.chance.choice(living), time.monotonic()
@@ -139,8 +142,26 @@ _DEEDS: dict[Kind, Callable[[Deeds, SoakApp], str]] = {
 }  # fmt: skip
 
 
-def programs(server: Server) -> Iterator[tuple[str, Identity]]:
-    """Every process of the apps' own programs, with the id of its app."""
+@dataclass(frozen=True)
+class Program:
+    """A process of an app's own program."""
+
+    app_id: str
+    dyno: str  # "web.1"
+    who: Identity
+
+
+def staying(programs: Iterable[Program]) -> set[Identity]:
+    """The youngest of each dyno's name: an older one is on its way out, and finishes what it has begun."""
+    youngest: dict[tuple[str, str], Identity] = {}
+    for each in programs:
+        key = (each.app_id, each.dyno)
+        youngest[key] = max(youngest.get(key, each.who), each.who, key=lambda who: who.started)
+    return set(youngest.values())
+
+
+def programs(server: Server) -> Iterator[Program]:
+    """All that run now."""
     for pid in procfs.pids():
         with contextlib.suppress(OSError):
             if not Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"python\0"):
@@ -148,11 +169,7 @@ def programs(server: Server) -> Iterator[tuple[str, Identity]]:
             environ = dict(pair.partition(b"=")[::2] for pair in procfs.environ(pid))
             who = procfs.identify(pid)
             if who is not None and environ.get(b"SOAK_DATA") == str(server.data).encode():
-                yield environ[b"HEROKU_APP_ID"].decode(), who
-
-
-def _is_web(who: Identity) -> bool:
-    return Path(f"/proc/{who.pid}/cmdline").read_bytes() == b"python\0app.py\0"
+                yield Program(environ[b"HEROKU_APP_ID"].decode(), environ[b"DYNO"].decode(), who)
 
 
 def _told(result: Result) -> str:

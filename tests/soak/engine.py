@@ -21,7 +21,7 @@ from pushd.kit import procfs
 from pushd.kit.procfs import Identity
 from tests.e2e.harness import Server, eventually
 from tests.soak.causes import Event, Failure, Kind, count_causes
-from tests.soak.deeds import Deeds, SoakApp, programs
+from tests.soak.deeds import Deeds, SoakApp, programs, staying
 from tests.soak.growth import Growth, Sampler, growth, look, router_pid
 from tests.soak.lines import Count, count_lines, last_numbers, segments
 from tests.soak.visitors import Visitors
@@ -130,7 +130,7 @@ class Soak:
         """End it, in the middle of a deed or between two, and start the next one after a while."""
         between = self._chance.random() < 0.5
         with deeds.turn if between else contextlib.nullcontext():
-            living = {who for _, who in programs(self.server)} if between else set()
+            living = staying(programs(self.server)) if between else set()
             began = deeds.down_since = time.monotonic()
             self._sampler.daemon_pid = None
             self.server.stop(how)

@@ -29,7 +29,8 @@ def failure(began: float, ended: float, *, app: str = "shop", upgraded: bool = F
         (Event(Kind.PUSH, 10, 12, "shop"), failure(9, 11), False),
         (Event(Kind.PUSH, 10, 12, "shop"), failure(9, 41, upgraded=True), True),  # its drain time is over
         (Event(Kind.PUSH, 10, 12, "shop"), failure(9, 30, upgraded=True), False),
-        (Event(Kind.PUSH, 10, 12, "shop"), failure(11, 41, upgraded=True), False),  # it came to the new dyno
+        (Event(Kind.PUSH, 10, 12, "shop"), failure(11, 41, upgraded=True), True),  # it came before traffic moved
+        (Event(Kind.PUSH, 10, 12, "shop"), failure(12.1, 43, upgraded=True), False),  # it came to the new dyno
     ],
 )
 def test_only_what_was_under_way_may_fail(event: Event, failed: Failure, allowed: bool) -> None:
