@@ -6,12 +6,14 @@ It starts no unit of this machine: of those it knows targets alone, and whatever
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.e2e.harness import Result, eventually
+from tests.e2e.harness import Result, eventually, read_until
 
 SYSTEMD = Path("/lib/systemd/systemd")
 TARGETS = ("basic", "sysinit", "sockets", "multi-user", "network-online", "shutdown", "slices", "timers", "paths")
@@ -72,13 +74,23 @@ class Machine:
     def run(self, *argv: str, cwd: Path | str = "/") -> Result:
         """Run a program in there, as root at its shell would."""
         done = subprocess.run(
-            ["nsenter", "--target", str(self.pid), "--mount", "--pid", "--cgroup", "--uts", "--ipc", f"--wd={cwd}", *argv],
+            self._enter(cwd, *argv),
             env=self._environ(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         return Result(done.returncode, done.stdout, done.stderr)
 
+    def killed_after(self, said: str, *argv: str) -> None:
+        """Run a program in there and kill it once it has said something on its stderr."""
+        with subprocess.Popen(
+            self._enter("/", *argv), env=self._environ(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as program:
+            assert program.stderr is not None
+            read_until(program.stderr, said)
+            for child in _children(program.pid):  # nsenter itself stays outside
+                os.kill(child, signal.SIGKILL)
+
     def ok(self, *argv: str) -> str:
-        """The same; it must succeed. Gives what it printed."""
+        """The same as `run`; it must succeed. Gives what it printed."""
         result = self.run(*argv)
         assert result.exit_code == 0, f"{' '.join(argv)}: {result.output}\n{self.console()[-3000:]}"
         return result.stdout
@@ -87,8 +99,7 @@ class Machine:
     def pid(self) -> int:
         """Of its PID 1, as we see it."""
         assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        return int(children[0])
+        return _children(self._process.pid)[0]
 
     def console(self) -> str:
         return (self.folder / "console").read_text(errors="replace") + (self.folder / "boot.log").read_text(errors="replace")
@@ -97,6 +108,10 @@ class Machine:
         """What `systemctl show` says."""
         lines = self.ok("systemctl", "show", unit, *(f"--property={name}" for name in names)).splitlines()
         return dict(line.split("=", 1) for line in lines)
+
+    def _enter(self, cwd: Path | str, *argv: str) -> list[str]:
+        spaces = ("--mount", "--pid", "--cgroup", "--uts", "--ipc")
+        return ["nsenter", "--target", str(self.pid), *spaces, f"--wd={cwd}", *argv]
 
     def _is_running(self) -> bool:
         assert self._process is not None
@@ -110,3 +125,7 @@ class Machine:
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
             "container": "pushd-test", "SYSTEMD_UNIT_PATH": f"/etc/systemd/system:{self.folder}/targets",
         }  # fmt: skip
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

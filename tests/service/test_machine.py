@@ -45,14 +45,14 @@ def server(machine: Machine, tmp_path: Path) -> Server:
     return Server(machine.srv / "pushd", tmp_path / "home")
 
 
-def install(machine: Machine, *, api: int, router: int) -> None:
-    machine.ok(PUSHD, "install-service", "--data-dir", "/srv/pushd", "--api-listen", f"127.0.0.1:{api}",
-               "--router-listen", f"127.0.0.1:{router}")  # fmt: skip
+def installing(api: int, router: int) -> list[str]:
+    addresses = ["--api-listen", f"127.0.0.1:{api}", "--router-listen", f"127.0.0.1:{router}"]
+    return [PUSHD, "install-service", "--data-dir", "/srv/pushd", *addresses]
 
 
 def test_from_install_to_uninstall(machine: Machine, server: Server, tmp_path: Path) -> None:
     api, moved, router = _free_ports(3)
-    install(machine, api=api, router=router)
+    machine.ok(*installing(api, router))
     assert machine.properties("pushd.service", "ActiveState", "SubState", "StatusText") == {
         "ActiveState": "active",
         "SubState": "running",
@@ -90,7 +90,7 @@ def test_from_install_to_uninstall(machine: Machine, server: Server, tmp_path: P
     assert "Fatal Python error: Aborted" in (machine.srv / "daemon.log").read_text()
     assert len(_pids(machine, "pushd.service")) == 1  # nothing but the daemon is in its group
 
-    install(machine, api=moved, router=router)  # again, with another address
+    machine.ok(*installing(moved, router))  # again, with another address
     assert project.get().body == page
     assert server.api == f"http://127.0.0.1:{moved}"
     assert _pids(machine, "pushd-dynos.service/keeper") == keeper
@@ -102,6 +102,28 @@ def test_from_install_to_uninstall(machine: Machine, server: Server, tmp_path: P
     assert machine.ok("ls", "/etc/systemd/system") == "pushd.service.d\n"
     assert machine.properties("pushd.service", "LoadState") == {"LoadState": "not-found"}
     machine.ok(PUSHD, "uninstall-service")  # once more
+
+
+def test_one_that_is_killed_is_finished_by_the_next(machine: Machine, server: Server, tmp_path: Path) -> None:
+    api, router = _free_ports(2)
+    words = installing(api, router)
+    for step in ("Writing", "Making", "Enabling"):
+        machine.killed_after(step, *words)
+    machine.ok(*words)
+    server.project(tmp_path / "app", "steady").deploy()
+
+    machine.ok("systemctl", "stop", "pushd-api.socket", "pushd-router.socket", "pushd")  # as docs/operator.md has it
+    assert server.get("steady").status == 200
+    machine.ok("systemctl", "stop", "pushd-dynos")
+    assert server.processes() == []
+    machine.ok("systemctl", "start", "pushd-dynos", "pushd-api.socket", "pushd-router.socket", "pushd")
+    eventually(lambda: server.get("steady").status == 200, what="the app to be booted again")
+
+    machine.killed_after("Stopping", PUSHD, "uninstall-service")
+    machine.ok(PUSHD, "uninstall-service")
+    assert machine.ok("ls", "/etc/systemd/system") == "pushd.service.d\n"
+    assert server.processes() == []
+    assert server.data.exists()
 
 
 def test_an_edited_unit_is_neither_written_over_nor_removed(machine: Machine) -> None:
@@ -119,12 +141,11 @@ def test_an_address_that_is_taken_is_told_and_mended_by_the_next_run(machine: Ma
     (api,) = _free_ports(1)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         router = taken.getsockname()[1]
-        refused = machine.run(PUSHD, "install-service", "--data-dir", "/srv/pushd", "--api-listen", f"127.0.0.1:{api}",
-                              "--router-listen", f"127.0.0.1:{router}")  # fmt: skip
+        refused = machine.run(*installing(api, router))
         assert refused.exit_code == 1
         assert "is an address taken?" in refused.output
 
-    install(machine, api=api, router=router)
+    machine.ok(*installing(api, router))
     assert _is_active(machine)
 
 
