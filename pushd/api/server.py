@@ -64,7 +64,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST_HEADER_BYTES = 16_384  # the Heroku CLI repeats up to 7 KiB of ids in one
 _KEEP_ALIVE_SECONDS = 75.0
-_FIRST_WORD_SECONDS = 1.0  # when we stop, for who has just connected
+_FIRST_WORD_SECONDS = 3.0  # when we stop, for who has just connected
 _LINGER_SECONDS = 3.0  # to read on after a refused body, so that the client reads the refusal and no reset
 _CERTIFICATE_CHECK_SECONDS = 86_400.0
 

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.long]  # test_played.py is the short 
 PUSHD = str(BIN / "pushd")
 DROP_IN = """\
 [Service]
-WatchdogSec=5
+WatchdogSec=8
 StandardOutput=append:/srv/daemon.log
 StandardError=append:/srv/daemon.log
 """
