@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pushd.builder.builder import Builder
+from pushd.builder.soundness import Shelf
 from pushd.deploy import Deploys
 from pushd.endpoints import web_url
 from pushd.kit.aio import Nursery
@@ -30,6 +31,7 @@ from pushd.story.promotions import Promotions
 from pushd.story.retention import Kept, Retention
 from pushd.story.runs import Runs
 from pushd.story.slug_uploads import SlugUploads
+from pushd.story.soundness import Soundness
 from pushd.story.source_builds import SourceBuilds
 from pushd.story.stops import BuildStops
 from pushd.story.turns import BootTurns, BuildSlots
@@ -68,6 +70,7 @@ class Story:
     promotions: Promotions
     runs: Runs
     disk_usage: DiskUsage
+    soundness: Soundness
     resume: Resume
 
 
@@ -183,6 +186,7 @@ def build_story(rooms: Rooms) -> Story:
         belongings=belongings,
         promotions=promotions,
         runs=Runs(store=rooms.store, releaser=releaser, runner=rooms.runner, app_log=rooms.logplex),
+        soundness=Soundness(store=rooms.store, live=live, shelf=Shelf(rooms.layout), app_log=rooms.logplex),
         disk_usage=DiskUsage(store=rooms.store, layout=rooms.layout, disk=rooms.disk),
         resume=resume,
     )

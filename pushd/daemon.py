@@ -31,7 +31,7 @@ from pushd.check import check as check  # `serve --check`
 from pushd.endpoints import Endpoints, named, web_url
 from pushd.errors import CannotListen
 from pushd.folder import locked, make_operator
-from pushd.kit import crash, sdnotify
+from pushd.kit import crash, procfs, sdnotify
 from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.cgroup import Groups
 from pushd.kit.clock import Clock, SystemClock
@@ -97,6 +97,7 @@ async def _serve(settings: Settings, layout: Layout, environ: Mapping[str, str])
             alive = sdnotify.keep_telling(notify, silence, rooms.store.database.answer, rooms.clock)
             rooms.nursery.start(alive, name="tell systemd that we are alive")
         rooms.nursery.start(story.resume.boot_all(), name="boot all apps")
+        rooms.nursery.start(story.soundness.check(procfs.boot_id()), name="look at all slugs")
         await ending.wait()
         sdnotify.notify(notify, "STOPPING=1")
     return 1 if ending.failed else 0

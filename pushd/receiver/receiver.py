@@ -33,6 +33,7 @@ from pushd.receiver.progress import (
 )
 from pushd.receiver.push import Order, Push, Scene
 from pushd.receiver.quarantine import Quarantine
+from pushd.receiver.repack import repack
 from pushd.receiver.repositories import Repositories, Repository
 from pushd.receiver.room import MEGABYTE, explaining_full_disk
 from pushd.settings import Settings
@@ -104,6 +105,7 @@ class Receiver:
         self._reserve_files = settings.disk_reserve_files
         self._orders: defaultdict[UUID, Order] = defaultdict(Order)
         self._pushes: set[asyncio.Task[Report]] = set()
+        self._repacking: set[UUID] = set()
 
     async def sweep(self) -> None:
         """Remove what pushes of a killed daemon left; for the start, before anything is received."""
@@ -184,7 +186,21 @@ class Receiver:
 
     async def _measure(self, app: App) -> None:
         with suppress(NotFound):  # destroyed meanwhile
+            await self._repack(app)
             await self.apps.set_sizes(app, repo_size_bytes=await self.repositories.size_bytes(app.id))
+
+    async def _repack(self, app: App) -> None:
+        """Keep the packs of the repository few, where the git program is; one that is being repacked is left to that."""
+        if self.git is None or app.id in self._repacking:
+            return
+        self._repacking.add(app.id)
+        try:
+            if await repack(Repository(self._layout.repository(app.id)), self.git):
+                log.info("repository repacked", extra={"app": app.name})
+        except OSError as error:  # a full disk: the old packs are all there
+            log.warning("repository not repacked", extra={"app": app.name, "why": error.strerror})
+        finally:
+            self._repacking.discard(app.id)
 
 
 def refusal(request: PushRequest, error: PushdError) -> bytes:

@@ -50,9 +50,9 @@ class Repository:
         self.quarantines = folder / "quarantine"
 
     def make(self) -> None:
-        """Create it if it is not there; whole or not at all."""
+        """Create it if it is not there, whole or not at all; two small files that a bad disk lost are written anew."""
         if self.folder.exists():
-            return
+            return self._mend()
         new = self.folder.with_name(f"{self.folder.name}.{uuid4()}.new")
         for name in ("objects/pack", "objects/info", "refs/heads", "refs/tags", "quarantine"):
             (new / name).mkdir(parents=True, mode=0o700)
@@ -65,6 +65,13 @@ class Repository:
         except OSError:  # somebody else was first
             shutil.rmtree(new)
         sync_folder(self.folder.parent)
+
+    def _mend(self) -> None:
+        head, config = self.folder / "HEAD", self.folder / "config"
+        if not (head.exists() and head.stat().st_size):
+            write_atomically(head, f"ref: {_BRANCH}{FIRST_HEAD}\n".encode())
+        if not (config.exists() and config.stat().st_size):
+            write_atomically(config, _CONFIG.encode())
 
     def refs(self) -> dict[str, str]:
         """Every ref and its value, HEAD left out; ordered by name."""
