@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench.measure import HEADER, Row, machine
 from tests.e2e.harness import Server, running
 
-TOPICS = ("pushes", "receive", "router", "deaths", "logs", "memory", "client", "api", "tails", "run")
+TOPICS = ("pushes", "builds", "receive", "router", "deaths", "logs", "memory", "client", "api", "tails", "run")
 
 
 def main(only: list[str]) -> int:
