@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
@@ -45,6 +46,7 @@ class Life:
         processes: Processes,
         pipes: LogPipes,
         clock: Clock,
+        chance: random.Random,
         on_change: Callable[[Life], None],
         on_trial: bool = False,
         adopted: Adopted | None = None,
@@ -59,11 +61,13 @@ class Life:
         self.last_lines: list[str] = []  # of the start that failed
         self.leaving = False  # will not be started again
         self.timed_out = False
+        self.on_warning: Callable[[str], None] | None = None  # who waits for it to come up
         # The id under which it was last given to the router; an earlier daemon may have done so too.
         self.target_id: UUID | None = self.id if adopted and adopted.is_up else None
         self._processes = processes
         self._pipes = pipes
         self._clock = clock
+        self._chance = chance
         self._on_change = on_change
         self._created_at = adopted.row.started_at if adopted else clock.now()
         self._updated_at = (adopted.row.ready_at if adopted else None) or self._created_at
@@ -179,7 +183,8 @@ class Life:
     async def _come_up(self, process: Process) -> None:
         """Return once it is up: web when it answers, others as soon as they run. Raises: BootFailed."""
         if self.part.probe is not None and process.port is not None:
-            await self.part.probe.wait_until_ready(self.part.name, process.handle, process.port, self._clock)
+            probe, name = self.part.probe, self.part.name
+            await probe.wait_until_ready(name, process.handle, process.port, self._clock, on_misplaced=self._warn)
 
     async def _time_limit(self) -> None:
         limit = self.part.time_limit_seconds
@@ -249,7 +254,13 @@ class Life:
 
     async def _next_start(self) -> None:
         await self._kept.wait()
-        await self._clock.sleep(pause_before_start(self.crashes))
+        await self._clock.sleep(pause_before_start(self.crashes, self._chance))
+
+    def _warn(self, what: str, remedy: str) -> None:
+        """It goes on, and somebody may want to know before it fails."""
+        self.tell(what)
+        if self.on_warning is not None:
+            self.on_warning(f"       {what}\n       {remedy}")
 
     # --- words and state ----------------------------------------------------------------------------------------------
 

@@ -134,6 +134,7 @@ class Fleet:
         try:
             for part in parts:
                 lives.append(self.begin(part, on_trial=True))
+                lives[-1].on_warning = say
             await self.until(lambda: any(map(self._has_failed, lives)) or all(life.state is S.UP for life in lives))
             await self.check(lives, say)
         except BaseException:

@@ -16,6 +16,7 @@ from pushd.model.secret import Environ
 
 HEALTHY_SECONDS = 60.0  # a dyno that ran so long starts its count of crashes anew
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 300.0
+_JITTER = 0.25
 _ONE_OFF_NUMBERS = range(1000, 10_000)  # Heroku's one-offs have four digits
 _WORKER_MEMORY_MB = 256
 
@@ -82,15 +83,17 @@ def rest_wanted(launch: Launch) -> Mapping[str, int]:
     return {kind: count for kind, count in _declared(launch) if kind not in (WEB, RELEASE)}
 
 
-def pause_before_start(crashes: int) -> float:
-    """Seconds to wait before the next start, after so many crashes in a row: 0, then 5, 10, 20 ... up to 300.
+def pause_before_start(crashes: int, chance: random.Random) -> float:
+    """Seconds to wait before the next start, after so many crashes in a row: 0, then 5, 10, 20 ... up to 300, or a little less.
 
+    By chance up to a quarter is taken off: dynos that crashed together, because a database went away, come back one by one.
     Source: Heroku restarts once at once and then backs off (Dev Center, Dynos); its 10 minutes to 24 hours are too long for
     a person who waits for a database to come back.
     """
     if crashes <= 1:
         return 0.0
-    return float(min(FIRST_PAUSE_SECONDS * 2.0 ** min(crashes - 2, 32), LONGEST_PAUSE_SECONDS))
+    longest = min(FIRST_PAUSE_SECONDS * 2.0 ** min(crashes - 2, 32), LONGEST_PAUSE_SECONDS)
+    return longest * chance.uniform(1 - _JITTER, 1)
 
 
 def environ_of(launch: Launch, *, name: str, port: int | None, cores: int, extra: Mapping[str, str] | None = None) -> Environ:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from pushd.errors import BootFailed
@@ -18,6 +18,8 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] \d{3}[ \r]")
 _HEAD_BYTES, _BODY_BYTES = 8192, 1 << 20
 _REST_SECONDS = 0.1  # what we give an app to write the rest of its answer before we hang up
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.25
+_LOOK_SECONDS = 0.25  # between looks at where else it listens
+_ADVICE = "Make it listen on 0.0.0.0:$PORT, for example: web: gunicorn hello:app --bind 0.0.0.0:$PORT"
 _PATIENCE = 0.05  # a pause is this share of the time already waited: readiness is seen at most 5% late
 
 
@@ -30,13 +32,17 @@ class Probe:
     asks_http: bool  # else listening is enough
     within_seconds: float
 
-    async def wait_until_ready(self, name: str, handle: Handle, port: int, clock: Clock) -> None:
+    async def wait_until_ready(
+        self, name: str, handle: Handle, port: int, clock: Clock, *, on_misplaced: Callable[[str, str], None]
+    ) -> None:
         """Return once the dyno is ready. Raises: BootFailed with what was found instead, when the time is over.
 
+        That it listens elsewhere meanwhile is told to `on_misplaced` once, with what to do: a mistake, or it is not done yet.
         Source: gunicorn listens 1.5 s before it imports the app, so listening alone would move traffic onto a dyno that dies.
         """
         began = clock.monotonic()
         heard, refused = b"", False
+        misplaced = _Misplaced(name, handle, port, on_misplaced)
         while (waited := clock.monotonic() - began) < self.within_seconds:
             try:
                 async with asyncio.timeout(self.within_seconds - waited):
@@ -46,6 +52,7 @@ class Probe:
                 heard = answer
             except (OSError, TimeoutError) as error:  # nothing listens yet, or it hung up
                 refused = isinstance(error, ConnectionRefusedError)
+                await misplaced.look(clock.monotonic() - began, refused=refused)
             pause = min(max(_FIRST_PAUSE_SECONDS, waited * _PATIENCE), _LONGEST_PAUSE_SECONDS)
             await clock.sleep(pause)
         raise self._not_ready(name, port, await in_thread(handle.listeners), heard, refused)
@@ -72,8 +79,7 @@ class Probe:
     def _not_ready(self, name: str, port: int, listeners: Sequence[Listener], heard: bytes, refused: bool) -> BootFailed:
         limit = f"{self.within_seconds:g} seconds"
         longer = "If it needs longer: pushd settings:set boot-timeout-seconds=120"
-        only_ipv6 = refused and {each.address for each in listeners if each.port == port} == {"::"}  # no table tells it
-        if is_bound(listeners, port) and not only_ipv6:
+        if _is_reached(listeners, port, refused=refused):
             other = "Other checks: pushd settings:set probe-path=/health, or probe=port"
             if heard:
                 return BootFailed(
@@ -84,22 +90,51 @@ class Probe:
                 f"{name} listens on its PORT {port}, but did not answer GET {self.path} within {limit}",
                 remedy=f"Look for what that request waits for. {other}\n{longer}",
             )
-        advice = "Make it listen on 0.0.0.0:$PORT, for example: web: gunicorn hello:app --bind 0.0.0.0:$PORT"
-        if here := [each for each in listeners if each.port == port]:
-            return BootFailed(
-                f"{name} listens on {_shown(here)} only, which the router at 127.0.0.1 does not reach", remedy=advice
-            )
         if listeners:
-            return BootFailed(f"{name} listens on {_shown(listeners)}, but PORT is {port}", remedy=advice)
-        return BootFailed(f"{name} did not bind to $PORT ({port}) within {limit} of launch (R10)", remedy=f"{advice}\n{longer}")
+            return BootFailed(_where_instead(name, listeners, port), remedy=_ADVICE)
+        what = f"{name} did not bind to $PORT ({port}) within {limit} of launch (R10)"
+        return BootFailed(what, remedy=f"{_ADVICE}\n{longer}")
 
 
-def is_bound(listeners: Sequence[Listener], port: int) -> bool:
+class _Misplaced:
+    """Notices that a dyno listens where nobody looks for it; tells it once, if it was so at two looks in a row."""
+
+    def __init__(self, name: str, handle: Handle, port: int, tell: Callable[[str, str], None]) -> None:
+        self._name, self._handle, self._port, self._tell = name, handle, port, tell
+        self._next_look = _LOOK_SECONDS
+        self._seen: frozenset[Listener] = frozenset()
+        self._told = False
+
+    async def look(self, waited: float, *, refused: bool) -> None:
+        """Now and then only: it takes as long as an attempt."""
+        if self._told or waited < self._next_look:
+            return
+        self._next_look = waited + _LOOK_SECONDS
+        listeners = frozenset(await in_thread(self._handle.listeners))
+        if listeners and listeners == self._seen and not _is_reached(listeners, self._port, refused=refused):
+            self._told = True
+            self._tell(_where_instead(self._name, listeners, self._port), _ADVICE)
+        self._seen = listeners
+
+
+def is_bound(listeners: Iterable[Listener], port: int) -> bool:
     """Whether one of the dyno's own sockets gets what is sent to 127.0.0.1:port."""
     return any(each.port == port and each.address in _REACHED for each in listeners)
 
 
-def _shown(listeners: Sequence[Listener]) -> str:
+def _is_reached(listeners: Collection[Listener], port: int, *, refused: bool) -> bool:
+    """As `is_bound`, knowing whether a connection was just refused: no table tells that a "::" takes IPv6 only."""
+    only_ipv6 = refused and {each.address for each in listeners if each.port == port} == {"::"}
+    return is_bound(listeners, port) and not only_ipv6
+
+
+def _where_instead(name: str, listeners: Collection[Listener], port: int) -> str:
+    if here := [each for each in listeners if each.port == port]:
+        return f"{name} listens on {_shown(here)} only, which the router at 127.0.0.1 does not reach"
+    return f"{name} listens on {_shown(listeners)}, but PORT is {port}"
+
+
+def _shown(listeners: Iterable[Listener]) -> str:
     names = {f"[{each.address}]:{each.port}" if ":" in each.address else f"{each.address}:{each.port}" for each in listeners}
     return ", ".join(sorted(names)[:5])
 

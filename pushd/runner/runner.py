@@ -66,7 +66,7 @@ class Runner:
         self._nursery = Nursery("runner")
         self._limits = limits
         self._unclaimed: dict[str, Attachment] = {}  # by their secrets
-        chance = chance or random.Random()
+        self._chance = chance = chance or random.Random()
         self._parts = Parts(domain=domain, limits=limits, chance=chance)
         cores = len(os.sched_getaffinity(0))
         self._processes = Processes(scheduler, pipes, dynos, Ports(chance), layout, clock, cores=cores)
@@ -344,6 +344,7 @@ class Runner:
             processes=self._processes,
             pipes=self._pipes,
             clock=self._clock,
+            chance=self._chance,
             on_change=on_change,
             on_trial=on_trial,
             adopted=adopted,

@@ -76,6 +76,13 @@ def make_launch(
     )  # fmt: skip
 
 
+class Longest(random.Random):
+    """Chance, but pauses are as long as they can be."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return max(a, b)
+
+
 @dataclass
 class Room:
     """The runner and everything around it."""
@@ -84,6 +91,7 @@ class Room:
     nursery: Nursery
     happened: Recorder = field(default_factory=Recorder)
     clock: PatientClock = field(default_factory=PatientClock)
+    chance: random.Random = field(default_factory=Longest)
     said: list[str] = field(default_factory=list)
     app: App = field(default_factory=lambda: make_launch({}, {}).app)
 
@@ -102,7 +110,7 @@ class Room:
         return Runner(
             scheduler=self.scheduler, pipes=self.pipes, traffic=self.traffic, dynos=self.rows, layout=self.layout,
             clock=self.clock, domain="localhost",
-            limits=RunLimits(run_seconds=86400.0, attach_seconds=60.0, idle_seconds=3600.0), chance=random.Random(),
+            limits=RunLimits(run_seconds=86400.0, attach_seconds=60.0, idle_seconds=3600.0), chance=self.chance,
         )  # fmt: skip
 
     def launch(

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -279,6 +280,64 @@ async def test_kill_takes_the_stubborn_and_the_escaped(dynos: Dynos) -> None:
         handle.kill()
         assert await waiting == 137
         assert inside(handle) == []
+
+
+DAEMON = """exec python3 -c '
+import os, time
+def daemon():
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execve("/bin/sh", ["sh", "-c", "trap : TERM; echo daemon; while :; do sleep 600; done"], {})
+        os._exit(0)
+    os.wait()
+daemon()
+time.sleep(600)
+'"""
+
+
+def wait_for(holds: Callable[[], object]) -> None:
+    """As long as a patient person would wait; the kernel tells nobody."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+
+
+async def test_a_daemon_without_parent_session_and_environment_ends_with_its_dyno(dynos: Dynos) -> None:
+    handle = await dynos.start(DAEMON)
+    with Reader(handle) as reader:
+        assert await reader.line() == "daemon\n"
+
+        found: dict[bytes, list[int]] = {}
+
+        def both() -> bool:  # and nobody who is between them
+            everyone = handle._processes()
+            found.update((name, [pid for pid in everyone if _is(pid, name)]) for name in (b"python3", b"sh\0-c\0trap"))
+            return [len(pids) for pids in found.values()] == [1, 1]
+
+        await asyncio.to_thread(wait_for, both)
+        (main,), (daemon,) = found.values()
+        identity = procfs.identify(main)
+        handle.terminate()
+        waiting = asyncio.ensure_future(handle.wait())
+        if identity is not None:
+            await proc.ended(identity)
+        assert procfs.identify(daemon) is not None
+        assert not waiting.done()  # the daemon has its time too
+        handle.kill()
+        await waiting
+        assert procfs.identify(daemon) is None
+
+
+async def test_zombies_are_buried(dynos: Dynos) -> None:
+    orphans = "for n in 1 2 3 4 5 6 7 8; do (true & exec true); done; echo made; exec sleep 600"
+    handle = await dynos.start(orphans)
+    with Reader(handle) as reader:
+        assert await reader.line() == "made\n"
+        top = handle._shim.process.pid
+        await asyncio.to_thread(wait_for, lambda: all(map(procfs.identify, procfs.descendants(top))))
+        handle.kill()
+        await handle.wait()
 
 
 async def test_what_outlives_the_program_is_ended_with_it(dynos: Dynos) -> None:

@@ -8,6 +8,7 @@ from pushd.errors import BootFailed
 from pushd.runner.memory import Verdict, judge
 from pushd.runner.schedulers import Memory
 from tests.runner.conftest import Room
+from tests.runner.test_adoption import next_daemon, ready
 
 MB = 1 << 20
 
@@ -44,6 +45,19 @@ async def test_a_dyno_far_over_its_quota_is_killed_and_comes_back(room: Room) ->
     told = ["Process running mem=201M(201.0%)", "Error R15 (Memory quota vastly exceeded)", "Stopping process with SIGKILL"]
     assert "\n".join(f"heroku[web.1]: {line}" for line in told) in room.log
     assert "Process exited with status 137" in room.log
+
+
+async def test_an_adopted_dyno_is_held_to_its_quota(room: Room) -> None:
+    launch = room.launch(settings={"dyno-memory-mb": "100"})
+    await room.deploy(launch)
+    await ready(room, 1)
+    await next_daemon(room, running=launch)
+    room.scheduler.named("web.1").taken = Memory(201 * MB, 0)
+
+    await room.clock.skip(4)
+    await room.happened.has("heroku[web.1]: Error R15 (Memory quota vastly exceeded)")
+    await room.happened.has("State changed from up to crashed")
+    await room.happened.has("State changed from starting to up")
 
 
 async def test_a_boot_that_takes_too_much_says_so(room: Room) -> None:

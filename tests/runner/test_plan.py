@@ -23,7 +23,7 @@ from pushd.runner.plan import (
     web_state,
     web_wanted,
 )
-from tests.runner.conftest import NOW, make_launch
+from tests.runner.conftest import NOW, Longest, make_launch
 
 OLD, NEW = Epoch(1, 0), Epoch(2, 0)
 S = DynoState
@@ -76,8 +76,18 @@ def test_the_formation_is_split_into_web_and_the_rest_and_knows_declared_types_o
 
 
 def test_the_pause_after_a_crash_is_none_then_doubles_up_to_a_cap() -> None:
-    assert [pause_before_start(crashes) for crashes in range(10)] == [0, 0, 5, 10, 20, 40, 80, 160, 300, 300]
-    assert pause_before_start(10**9) == 300
+    chance = Longest()
+    assert [pause_before_start(crashes, chance) for crashes in range(10)] == [0, 0, 5, 10, 20, 40, 80, 160, 300, 300]
+    assert pause_before_start(10**9, chance) == 300
+
+
+def test_dynos_that_crashed_together_do_not_come_back_together() -> None:
+    chance = random.Random(1)
+    pauses = {pause_before_start(4, chance) for _ in range(1000)}
+
+    assert len(pauses) == 1000
+    assert 15 <= min(pauses) < 15.1
+    assert 19.9 < max(pauses) <= 20
 
 
 def test_config_vars_win_over_our_defaults_but_not_over_port_and_dyno() -> None:

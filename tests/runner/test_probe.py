@@ -97,6 +97,41 @@ async def test_a_dyno_that_is_not_ready_in_time_is_told_what_was_found_instead(
     assert room.scheduler.running == []
 
 
+@pytest.mark.parametrize(
+    ("web", "environ", "told"),
+    [
+        (OTHER_PORT, {}, "web.1 listens on 127.0.0.1:"),
+        (SERVE, {"BIND": "127.0.0.2"}, "only, which the router at 127.0.0.1 does not reach"),
+        (ONLY_IPV6, {}, "web.1 listens on [::]:"),
+    ],
+)
+async def test_a_dyno_that_listens_elsewhere_is_told_while_it_boots(
+    room: Room, web: str, environ: dict[str, str], told: str
+) -> None:
+    boot = room.nursery.start(room.deploy(room.launch(web=web, environ=environ)), name="boot")
+
+    await room.happened.has(told)  # long before the boot timeout, for which nobody has put the clock forward
+
+    assert not boot.done()
+    assert any(told in line and "0.0.0.0:$PORT" in line for line in room.said)
+    await room.runner.stop_all()
+    with pytest.raises(BootFailed):
+        await boot
+    assert room.log.count(told) == 1
+
+
+async def test_one_that_listens_elsewhere_first_and_on_its_port_later_comes_up(room: Room) -> None:
+    go = room.layout.slug("c" * 64) / "go"
+    late = f"{OTHER_PORT.removeprefix('exec ')} & until [ -e go ]; do sleep 0.01; done; {SERVE}"
+    boot = room.nursery.start(room.deploy(room.launch(web=late)), name="boot")
+    await room.happened.has("but PORT is")
+    go.touch()
+
+    await boot
+
+    assert room.states == {"web.1": "up"}
+
+
 async def test_a_neighbours_listener_on_the_same_port_does_not_count(room: Room) -> None:
     launch = room.launch(web="echo $PORT; exec sleep 600", settings=ONE_SECOND)
     boot = room.nursery.start(room.runner.boot_web(launch, room.said.append), name="boot")

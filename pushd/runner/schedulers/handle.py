@@ -150,6 +150,7 @@ class LocalHandle:
         while True:
             if (init := self._namespace_init()) is not None:
                 proc.send(init, signal.SIGKILL)
+                proc.wait_blocking({init}, within=_KILL_WITHIN_SECONDS)  # it dies last of all in there
             self._tree.kill()
             self._groups.kill(str(self.dyno_id))
             if self._folder.has_ended() or time.monotonic() > deadline:

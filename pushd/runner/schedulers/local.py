@@ -95,13 +95,15 @@ class LocalScheduler:
         launcher = [_SHELL, "-c", _LAUNCH, os.path.basename(_SHELL), start.command]
         with self._confine(start, folder, mark) as confined:
             with folder.open_for_shim() as (output, alive), _streams(start, output) as streams:
+                command = ["/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path), *self._groups.enter(str(start.dyno_id)),
+                        *confined.argv, *launcher]  # fmt: skip
+                knows_all = self._sandbox.confines or self._groups.are_there
                 pid = proc.spawn(
-                    [*self._groups.enter(SHIMS), "/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path),
-                     *self._groups.enter(str(start.dyno_id)), *confined.argv, *launcher],
+                    [*self._groups.enter(SHIMS), *(command if knows_all else proc.adopting(command))],
                     env={**confined.env, **mark},
                     stdout=output,
                     fds={**confined.fds, **streams, ALIVE_FD: alive},
-                )  # fmt: skip
+                )
         process = procfs.identify(pid)
         if process is None:
             proc.reap(pid)
