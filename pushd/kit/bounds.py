@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from pushd.kit import procfs
 from pushd.kit.aio import in_thread
-from pushd.kit.cgroups import Group
+from pushd.kit.cgroup_limits import LimitedGroup
 from pushd.kit.procfs import Family
 
 _EVERY_SECONDS = 0.25
@@ -23,7 +23,7 @@ class Bounds:
 
     tasks: int  # processes, each counted with its threads
     memory_bytes: int | None = None  # resident; pages that some of them share count once
-    group: Group | None = None  # that they are in; the kernel holds it to the number of tasks
+    group: LimitedGroup | None = None  # that they are in; the kernel holds it to the number of tasks
 
 
 class TookTooMuch(Exception):

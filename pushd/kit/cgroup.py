@@ -44,8 +44,11 @@ class Groups:
         """Whether there is a folder for them."""
         return self._folder is not None
 
-    def enter(self, name: str) -> tuple[str, ...]:
-        """Make the group; gives what to put before a program's argv so that it is in there before its first instruction."""
+    def enter(self, name: str, *, tasks: int | None = None) -> tuple[str, ...]:
+        """Make the group; gives what to put before a program's argv so that it is in there before its first instruction.
+
+        `tasks` bounds its processes and threads, where the tree has that controller.
+        """
         if self._folder is None:
             return ()
         group = self._folder / name
@@ -54,6 +57,10 @@ class Groups:
         except OSError as error:
             log.warning("no group for a process", extra={"group": str(group), "cause": error})
             return ()
+        if tasks is not None:
+            with contextlib.suppress(OSError):
+                (self._folder / "cgroup.subtree_control").write_text("+pids")
+                (group / "pids.max").write_text(str(tasks))
         return ("/bin/sh", "-c", _ENTER, str(group / "cgroup.procs"))
 
     def pids(self, name: str) -> list[int]:

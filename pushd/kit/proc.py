@@ -25,7 +25,7 @@ import psutil
 from pushd.kit import procfs
 from pushd.kit.aio import finish, guarded, in_thread
 from pushd.kit.bounds import Bounds, TookTooMuch, watch
-from pushd.kit.cgroups import Group
+from pushd.kit.cgroup_limits import LimitedGroup
 from pushd.kit.procfs import Family, Identity
 
 log = logging.getLogger(__name__)
@@ -367,7 +367,7 @@ def _read(reading: int) -> bytes | None:
         return None
 
 
-async def _end(tree: Tree, grace: float, group: Group | None) -> None:
+async def _end(tree: Tree, grace: float, group: LimitedGroup | None) -> None:
     """End what still lives."""
     if grace > 0:
         await in_thread(tree.signal, signal.SIGTERM)

@@ -17,7 +17,7 @@ from uuid import uuid4
 from pushd.kit import proc, procfs
 from pushd.kit.aio import in_thread
 from pushd.kit.bounds import Bounds
-from pushd.kit.cgroups import Group, Groups
+from pushd.kit.cgroup_limits import LimitedGroup, LimitedGroups
 from pushd.model.secret import Environ
 from pushd.sandbox import argv as argvs
 from pushd.sandbox import enter as enters
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where the chain finds mount, cp and so on
 _TRIAL_SECONDS = 20.0
 _TRIAL_BYTES = 1 << 20
+_BUILD = "build-"
 _LOW_SHARE = 0.1  # of the processor against one app; why not less: see argv.py
 
 
@@ -68,7 +69,7 @@ class Sandbox:
         protections: Sequence[Protection] = (),
         *,
         hidden: Path | None = None,
-        groups: Groups | None = None,
+        groups: LimitedGroups | None = None,
     ) -> None:
         self.way = way
         self.protections = tuple(protections)
@@ -84,7 +85,7 @@ class Sandbox:
 
         `folder` must exist and lie on the disk of the slugs; nothing stays in it. `mode` "off" runs programs plainly.
         """
-        groups = None if data is None else await in_thread(Groups.find, owner_of(data))
+        groups = None if data is None else await in_thread(LimitedGroups.find, owner_of(data))
 
         def found(way: Way, why_not: str) -> Sandbox:
             return cls(way, _protections(way, why_not, groups), hidden=data, groups=groups)
@@ -108,7 +109,7 @@ class Sandbox:
         """Whether programs are behind bubblewrap; else they run plainly."""
         return self.way.bubblewrap is not None
 
-    def confine(self, view: View, *, group: Group | None = None) -> Confined:
+    def confine(self, view: View, *, group: LimitedGroup | None = None) -> Confined:
         """Make ready to start one program with this view, in this control group.
 
         Raises: OSError when the machine has no memory for it.
@@ -153,7 +154,7 @@ class Sandbox:
 
         Raises: RanTooLong; TookTooMuch when all that it started takes more than the view's limits; OSError.
         """
-        group = await in_thread(self._new_group, view.limits)
+        group = await in_thread(self.limited_group, f"{_BUILD}{uuid4()}", view.limits)
         bounds = Bounds(tasks=view.limits.processes, memory_bytes=view.limits.memory_bytes, group=group)
         try:
             with self.confine(view, group=group) as confined:
@@ -174,7 +175,7 @@ class Sandbox:
 
     def end_orphans(self) -> None:
         """End what a killed daemon of this data folder ran and could not end. Blocks."""
-        for group in [] if self._groups is None else self._groups.left():
+        for group in self.left_groups(_BUILD).values():
             group.kill()
         if self._hidden is None:
             return
@@ -182,17 +183,21 @@ class Sandbox:
         if left := orphans.members():
             log.warning("ended orphans of builds", extra={"count": len(left), "all": orphans.kill()})
 
-    def _new_group(self, limits: Limits) -> Group | None:
-        """For one program, which `kit.proc.run` ends with it; None where there is none."""
+    def limited_group(self, name: str, limits: Limits) -> LimitedGroup | None:
+        """A control group for one program; whoever asked for it ends it. None where there is none."""
         if self._groups is None:
             return None
         try:
-            group = self._groups.make(str(uuid4()))
+            group = self._groups.make(name)
             group.bound(tasks=limits.processes, share=_LOW_SHARE if limits.low_priority else 1)
         except OSError as error:
             log.warning("no control group", extra={"cause": str(error)})
             return None
         return group
+
+    def left_groups(self, kind: str) -> dict[str, LimitedGroup]:
+        """Those whose name begins so, by the rest of the name; also those that an earlier daemon made."""
+        return {} if self._groups is None else self._groups.left(kind)
 
     async def _try(self, folder: Path) -> str | None:
         """Start a program with a dyno's view and one with a build's; None if both hold, else what went wrong."""
@@ -239,7 +244,7 @@ def owner_of(data: Path) -> str:
     return f"pushd-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
 
 
-def _protections(way: Way, why_not: str, groups: Groups | None) -> list[Protection]:
+def _protections(way: Way, why_not: str, groups: LimitedGroups | None) -> list[Protection]:
     """What `serve --check` and the daemon's log say."""
     on = way.bubblewrap is not None
     confined = "own files, processes, IPC and /tmp, by bubblewrap" if on else why_not
@@ -249,14 +254,14 @@ def _protections(way: Way, why_not: str, groups: Groups | None) -> list[Protecti
         processes = "in each program's user namespace"
     else:
         privileges = "programs have no capability" if on else why_not
-        processes = "the kernel exempts root from it" if on else why_not
+        processes = "by control groups" if groups is not None else "the kernel exempts root from it" if on else why_not
     autogroups = Path("/proc/self/autogroup").exists()
     by = "by control groups" if groups is not None else "by the kernel's autogroups"
     return [
         Protection("sandbox", on, confined),
         Protection("private /app", True, layer),
         Protection("no privileges", on, privileges),
-        Protection("process limit", way.user_namespace, processes),
+        Protection("process limit", way.user_namespace or groups is not None, processes),
         Protection("build limits", True, "by control groups" if groups is not None else "counted four times a second"),
         Protection("build priority", groups is not None or autogroups, by),
     ]

@@ -173,6 +173,22 @@ def test_pushes_and_archives_share_one_queue_and_the_machine(tmp_path: Path) -> 
         assert other.get().body.startswith("version one")
 
 
+def test_a_push_whose_build_fills_memory_is_told_and_the_old_version_stays(deployed: Project) -> None:
+    before = deployed.get().body
+    deployed.ok("settings:set", "build-memory-mb=100")
+    fill = "python3 -c 'import time; held = bytearray(b\"x\") * (50 << 20); time.sleep(600)'"
+    deployed.write("bin/post_compile", f"#!/bin/sh\n{fill} & {fill} & {fill} & wait\n")
+    (deployed.folder / "bin" / "post_compile").chmod(0o755)
+    deployed.commit("a build that fills memory")
+
+    push = deployed.push()
+
+    assert push.exit_code == 1
+    assert "MB of memory, more than 100 MB, and was ended" in push.output
+    assert "build-memory-mb" in push.output
+    assert deployed.get().body == before
+
+
 def sleepers() -> list[str]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):

@@ -20,12 +20,13 @@ import pytest
 from pushd.kit import proc, procfs
 from pushd.kit.aio import Nursery
 from pushd.kit.cgroup import NO_GROUPS, Groups
+from pushd.kit.cgroup_limits import LimitedGroups
 from pushd.layout import Layout
 from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
 from pushd.runner.schedulers import CannotStart, Listener, Start
 from pushd.runner.schedulers.handle import MARK, LocalHandle
-from pushd.runner.schedulers.local import LocalScheduler
+from pushd.runner.schedulers.local import DYNO_PROCESSES, LocalScheduler
 from pushd.runner.wires import Wires
 from pushd.sandbox.sandbox import Sandbox
 
@@ -327,6 +328,31 @@ async def test_a_daemon_without_parent_session_and_environment_ends_with_its_dyn
         handle.kill()
         await waiting
         assert procfs.identify(daemon) is None
+
+
+async def test_the_kernel_counts_a_dynos_processes_where_it_lets_us(layout: Layout, sandbox: Sandbox) -> None:
+    groups = LimitedGroups.find(f"pushd-test-{uuid4().hex[:8]}")
+    if groups is None:
+        pytest.skip("no control groups here")
+    dynos = Dynos(layout, Sandbox(sandbox.way, hidden=layout.data, groups=groups), NO_GROUPS)
+    handle = await dynos.start("sleep 600 & echo up; sleep 600")
+    with Reader(handle) as reader:
+        assert await reader.line() == "up\n"
+    (group,) = groups.left().values()
+    assert (group.folders["pids"] / "pids.max").read_text() == f"{DYNO_PROCESSES}\n"
+    assert len(group._pids()) >= 2
+
+    (found,) = await LocalScheduler(layout, dynos.scheduler._sandbox).find_leftovers([(handle.dyno_id, handle.identity)])
+    assert list(groups.left()) != []  # the next daemon goes on with it
+    found.kill()
+    await handle.wait()
+    assert groups.left() == {}
+    lost = groups.make(f"dyno-{uuid4()}")  # of a daemon that was killed between two lines
+
+    await LocalScheduler(layout, dynos.scheduler._sandbox).find_leftovers([(handle.dyno_id, handle.identity)])
+
+    assert not lost.folders["pids"].exists()
+    await handle.release()
 
 
 async def test_zombies_are_buried(dynos: Dynos) -> None:

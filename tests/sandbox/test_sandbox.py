@@ -16,7 +16,7 @@ import pytest
 
 from pushd.kit import procfs
 from pushd.kit.bounds import TookTooMuch
-from pushd.kit.cgroups import Groups
+from pushd.kit.cgroup_limits import LimitedGroups
 from pushd.kit.proc import OWNER, RanTooLong, spawn
 from pushd.model.secret import Environ
 from pushd.sandbox.sandbox import SYSTEM_PATH, Sandbox, owner_of
@@ -118,7 +118,7 @@ def bounding(request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path) -
     """Each way to confine, with control groups and without them."""
     groups = None
     if request.param == "kernel counts":
-        groups = Groups.find(f"pushd-test-{os.getpid()}")
+        groups = LimitedGroups.find(f"pushd-test-{os.getpid()}")
         if groups is None:
             pytest.skip("no control groups here")
     return Sandbox(sandbox.way, sandbox.protections, hidden=tmp_path, groups=groups)
@@ -153,14 +153,14 @@ async def test_nobody_leaves_a_control_group(bounding: Sandbox, tmp_path: Path) 
     escape = f"env -i setsid sh -c 'sleep {mark} & sleep {mark}' >/dev/null 2>&1 & sleep 0.1; exit 0"  # forgets even its mark
     assert (await sh(bounding, build(tmp_path), escape))[0] == 0
     assert [pid for pid in procfs.pids() if _command(pid) == ["sleep", mark] and procfs.identify(pid)] == []
-    assert bounding._groups.left() == []
+    assert bounding._groups.left() == {}
 
 
 async def test_what_a_killed_daemon_ran_is_ended_by_the_next(bounding: Sandbox, tmp_path: Path) -> None:
     mark = f"600.{uuid4().int}"
     me = Sandbox(bounding.way, hidden=tmp_path, groups=bounding._groups)
     view = build(tmp_path)
-    group = me._new_group(view.limits)
+    group = me.limited_group("build-one", view.limits)
     with me.confine(view, group=group) as confined:
         pid = spawn([*confined.argv, "sleep", mark], env={**confined.env, OWNER: owner_of(tmp_path)}, fds=confined.fds)
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from pushd.kit import proc, procfs
 from pushd.kit.aio import first, in_thread
 from pushd.kit.cgroup import NO_GROUPS, Groups
+from pushd.kit.cgroup_limits import LimitedGroup
 from pushd.kit.proc import Tree
 from pushd.kit.procfs import Identity
 from pushd.runner.schedulers import Listener, Memory
@@ -29,13 +30,23 @@ _MEMORY_FOLDERS = ("app", "tmp", "dev/shm")  # what is written there takes memor
 class LocalHandle:
     """Fits `Handle`."""
 
-    def __init__(self, dyno_id: UUID, folder: DynoFolder, shim: Shim, *, is_child: bool, groups: Groups = NO_GROUPS) -> None:
+    def __init__(
+        self,
+        dyno_id: UUID,
+        folder: DynoFolder,
+        shim: Shim,
+        *,
+        is_child: bool,
+        groups: Groups = NO_GROUPS,
+        limited: LimitedGroup | None = None,
+    ) -> None:
         self.dyno_id = dyno_id
         self.fifo = folder.output
         self.identity = str(shim)
         self._folder = folder
         self._shim = shim
         self._groups = groups
+        self._limited = limited
         self._tree = Tree(shim.process, (MARK, str(dyno_id)), spared=frozenset({shim.process.pid}))
         self._init: Identity | None = None
         self._status: int | None = None
@@ -153,6 +164,8 @@ class LocalHandle:
                 proc.wait_blocking({init}, within=_KILL_WITHIN_SECONDS)  # it dies last of all in there
             self._tree.kill()
             self._groups.kill(str(self.dyno_id))
+            if self._limited is not None:
+                self._limited.kill()
             if self._folder.has_ended() or time.monotonic() > deadline:
                 return
             time.sleep(_PAUSE_SECONDS)  # killed so early that the shim has not started the program yet

@@ -17,6 +17,7 @@ from uuid import UUID
 from pushd.kit import proc, procfs
 from pushd.kit.aio import finish, in_thread
 from pushd.kit.cgroup import NO_GROUPS, Groups
+from pushd.kit.cgroup_limits import LimitedGroup
 from pushd.kit.disk import is_full
 from pushd.kit.proc import Tree
 from pushd.layout import Layout
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 SHIMS = "shims"  # they must outlive what is ended with its dyno's group
 OUR_GROUPS = frozenset({SHIMS, "router", "keeper"})  # beside those of dynos; the keeper is systemd's
 
+DYNO_PROCESSES = 4096  # threads count; as an ordinary user has them in a user namespace
+_DYNO = "dyno-"
 _SHELL = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
 
 # $1 is the command line. As on Heroku it may use what the profile scripts export. The last shell replaces itself by a
@@ -78,25 +81,41 @@ class LocalScheduler:
 
         All else in run/dynos is ended and removed: dynos of another boot, and those whose start was never written down.
         """
-        known = dict(identities)
+        known, limited = dict(identities), await in_thread(self._sandbox.left_groups, _DYNO)
         handles: list[LocalHandle] = []
         for path in await in_thread(_entries, self._layout.dynos):
             dyno_id = _dyno_id(path)
             shim = Shim.parse(known.get(dyno_id, "")) if dyno_id is not None else None
             if dyno_id is not None and shim is not None and procfs.is_alive(shim.process):
-                handles.append(LocalHandle(dyno_id, DynoFolder(path), shim, is_child=False, groups=self._groups))
+                group = limited.pop(str(dyno_id), None)
+                handles.append(LocalHandle(dyno_id, DynoFolder(path), shim, is_child=False, groups=self._groups, limited=group))
             else:
                 await in_thread(_sweep, path, dyno_id)
+        for group in limited.values():
+            await in_thread(group.kill)
         await in_thread(self._groups.sweep, {*OUR_GROUPS, *(str(handle.dyno_id) for handle in handles)})
         return handles
 
     def _spawn(self, start: Start, folder: DynoFolder) -> LocalHandle:
+        limited = None if self._groups.are_there or start.inside else self._limited(start.dyno_id)
+        try:
+            return self._spawn_in(limited, start, folder)
+        except BaseException:
+            if limited is not None:
+                limited.kill()
+            raise
+
+    def _limited(self, dyno_id: UUID) -> LimitedGroup | None:
+        """A group where no tree was left to us, if we may make one. A dyno that fills it cannot fork, and goes on."""
+        return self._sandbox.limited_group(f"{_DYNO}{dyno_id}", Limits(scratch_bytes=0, processes=DYNO_PROCESSES))
+
+    def _spawn_in(self, limited: LimitedGroup | None, start: Start, folder: DynoFolder) -> LocalHandle:
         mark = {MARK: str(start.dyno_id)}
         launcher = [_SHELL, "-c", _LAUNCH, os.path.basename(_SHELL), start.command]
-        with self._confine(start, folder, mark) as confined:
+        with self._confine(start, folder, mark, limited) as confined:
             with folder.open_for_shim() as (output, alive), _streams(start, output) as streams:
-                command = ["/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path), *self._groups.enter(str(start.dyno_id)),
-                        *confined.argv, *launcher]  # fmt: skip
+                enter = self._groups.enter(str(start.dyno_id), tasks=DYNO_PROCESSES)
+                command = ["/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path), *enter, *confined.argv, *launcher]
                 knows_all = self._sandbox.confines or self._groups.are_there
                 pid = proc.spawn(
                     [*self._groups.enter(SHIMS), *(command if knows_all else proc.adopting(command))],
@@ -110,14 +129,14 @@ class LocalScheduler:
             raise CannotStart(f"Cannot start {start.name}: its first process ended at once.", remedy="Try again.")
         confined_anew = self._sandbox.confines and start.inside is None
         shim = Shim(process=process, confined=confined_anew, memory_bytes=start.memory_bytes)
-        return LocalHandle(start.dyno_id, folder, shim, is_child=True, groups=self._groups)
+        return LocalHandle(start.dyno_id, folder, shim, is_child=True, groups=self._groups, limited=limited)
 
-    def _confine(self, start: Start, folder: DynoFolder, mark: Mapping[str, str]) -> Confined:
+    def _confine(self, start: Start, folder: DynoFolder, mark: Mapping[str, str], limited: LimitedGroup | None) -> Confined:
         """In a sandbox of its own, or in the one of a dyno that runs. Raises: CannotStart if that one has ended."""
         where = {"STORAGE_DIR": str(STORAGE if self._sandbox.confines else start.storage)}  # a config var of that name wins
         environ = Environ(where) | start.environ | mark
         if start.inside is None:
-            return self._sandbox.confine(_view(start, folder, environ))
+            return self._sandbox.confine(_view(start, folder, environ), group=limited)
         other = DynoFolder(self._layout.dyno(start.inside))
         first_process = other.namespace_init() if self._sandbox.confines else None
         if other.has_ended() or (self._sandbox.confines and first_process is None):

@@ -9,26 +9,26 @@ from uuid import uuid4
 import pytest
 
 from pushd.kit import proc, procfs
-from pushd.kit.cgroups import Group, Groups
+from pushd.kit.cgroup_limits import LimitedGroup, LimitedGroups
 
 ENV = {"PATH": "/usr/bin:/bin"}
 
 
 @pytest.fixture
-def groups() -> Iterator[Groups]:
-    found = Groups.find(f"pushd-test-{uuid4().hex[:8]}")
+def groups() -> Iterator[LimitedGroups]:
+    found = LimitedGroups.find(f"pushd-test-{uuid4().hex[:8]}")
     if found is None:
         pytest.skip("no control groups here")
     yield found
-    assert found.left() == []
+    assert found.left() == {}
 
 
-def inside(group: Group, script: str) -> list[str]:
+def inside(group: LimitedGroup, script: str) -> list[str]:
     doors = "".join(f"echo $$ >{door}\n" for door in group.doors)
     return ["/bin/sh", "-c", doors + script]
 
 
-async def test_it_is_bounded_and_tells_when_it_was_full(groups: Groups) -> None:
+async def test_it_is_bounded_and_tells_when_it_was_full(groups: LimitedGroups) -> None:
     group = groups.make("full")
     group.bound(tasks=10, share=0.1)
     assert not group.has_refused()
@@ -42,7 +42,7 @@ async def test_it_is_bounded_and_tells_when_it_was_full(groups: Groups) -> None:
     assert group.kill()
 
 
-async def test_who_escaped_everything_else_is_killed_in_it(groups: Groups, tmp_path: Path) -> None:
+async def test_who_escaped_everything_else_is_killed_in_it(groups: LimitedGroups, tmp_path: Path) -> None:
     group = groups.make("escape")
     group.bound(tasks=100, share=1)
     script = f"env -i setsid sh -c 'trap \"\" TERM; echo $$ >{tmp_path}/pid; while :; do sleep 600; done' >/dev/null 2>&1 &"
@@ -50,7 +50,7 @@ async def test_who_escaped_everything_else_is_killed_in_it(groups: Groups, tmp_p
     await proc.run(inside(group, script), env=ENV, on_output=lambda _: None, within=60)
     escaped = int((tmp_path / "pid").read_text())
     assert procfs.identify(escaped) is not None
-    assert [each.doors for each in groups.left()] == [group.doors]
+    assert groups.left("esc")["ape"].doors == group.doors
 
     assert group.kill()
 
@@ -58,8 +58,8 @@ async def test_who_escaped_everything_else_is_killed_in_it(groups: Groups, tmp_p
     assert group.kill()  # again: it is gone
 
 
-def test_groups_of_others_are_left_alone(groups: Groups) -> None:
-    other = Groups(groups.parents, f"{groups.owner}0").make("theirs")
-    assert groups.left() == []
+def test_groups_of_others_are_left_alone(groups: LimitedGroups) -> None:
+    other = LimitedGroups(groups.parents, f"{groups.owner}0").make("theirs")
+    assert groups.left() == {}
     assert other.kill()
-    assert Groups.find("no/such/folder") is None
+    assert LimitedGroups.find("no/such/folder") is None

@@ -1,6 +1,7 @@
-"""Control groups: the kernel counts and bounds what is in one, and nobody leaves it, whatever it forks, ignores or empties.
+"""Control groups with limits: the kernel counts what is in one, and nobody leaves it, whatever it forks, ignores or empties.
 
-They work where we may make some: as root, with version 1 or version 2 of the kernel's interface. `find` tries it.
+They work where we may make some: as root, with version 1 or version 2 of the kernel's interface. `find` tries it. Where a tree
+was left to us, dynos have groups there instead (`cgroup.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _NORMAL_SHARES, _NORMAL_WEIGHT = 1024, 100  # of version 1 and 2
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class LimitedGroup:
     """One group: a folder per controller (version 1), or one for all (version 2)."""
 
     folders: Mapping[str, Path]  # controller -> where it keeps the group
@@ -85,14 +86,14 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
+class LimitedGroups:
     """The groups of one owner: their names begin with its own."""
 
     parents: Mapping[str, Path]  # controller -> the folder in which its groups are made
     owner: str
 
     @classmethod
-    def find(cls, owner: str) -> Groups | None:
+    def find(cls, owner: str) -> LimitedGroups | None:
         """None where we may make none: it is tried."""
         groups = cls(dict(_parents()), owner)
         if "pids" not in groups.parents:
@@ -105,20 +106,21 @@ class Groups:
             return None
         return groups if group.kill() else None
 
-    def make(self, name: str) -> Group:
+    def make(self, name: str) -> LimitedGroup:
         """An empty group. Raises: OSError."""
         group = self._group(f"{self.owner}-{name}")
         for folder in dict.fromkeys(group.folders.values()):
             folder.mkdir(exist_ok=True)
         return group
 
-    def left(self) -> list[Group]:
-        """Every group of the owner that is there."""
-        names = {path.name for parent in self.parents.values() for path in parent.glob(f"{self.owner}-*") if path.is_dir()}
-        return [self._group(name) for name in sorted(names)]
+    def left(self, kind: str = "") -> dict[str, LimitedGroup]:
+        """Every group of the owner that is there and whose name begins so, by the rest of its name."""
+        begin = f"{self.owner}-{kind}"
+        names = {path.name for parent in self.parents.values() for path in parent.glob(f"{begin}*") if path.is_dir()}
+        return {name.removeprefix(begin): self._group(name) for name in sorted(names)}
 
-    def _group(self, name: str) -> Group:
-        return Group({controller: parent / name for controller, parent in self.parents.items()})
+    def _group(self, name: str) -> LimitedGroup:
+        return LimitedGroup({controller: parent / name for controller, parent in self.parents.items()})
 
 
 def _parents() -> Iterator[tuple[str, Path]]:
