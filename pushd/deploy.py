@@ -127,6 +127,7 @@ class Deploys:
             except asyncio.CancelledError:
                 raise  # the daemon stops: the next one settles what is pending, as after a kill
             except BaseException as error:
+                crash_point("build.failing")
                 try:
                     await self._end(build, BuildStatus.FAILED, _message(error))
                 except NotFound:  # the build went with its app, whatever the deploy stumbled over
@@ -288,9 +289,11 @@ class Deploys:
                 if replacement is None:
                     return await self._live.bring_live(app, release)
                 await self._store.releases.move(release, ReleaseEvent.OVERTAKEN)
+                crash_point("release.replaced")
                 self._tell_release(app, replacement)
                 return await self._live.bring_live(app, replacement)
             await self._store.releases.move(release, ReleaseEvent.OVERTAKEN)
+            crash_point("release.overtaken")
             if newest.status is ReleaseStatus.SUCCEEDED:
                 return newest  # a push stored it and took it live in a turn before ours
         return await asyncio.shield(self._newest[app_id])  # whoever waits for this one waits for the newer one
@@ -361,6 +364,7 @@ class Deploys:
             reason = error.text
         except Exception as error:
             reason = _message(error)
+        crash_point("change.followed")
         for change_id in change_ids:
             await self._changes.settle(change_id, reason, release_number=number)
 

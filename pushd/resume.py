@@ -22,6 +22,8 @@ from pushd.story.rooms import Router, Runner
 
 log = logging.getLogger(__name__)
 
+STOPPED = "the server stopped during the build"
+
 
 class Resume:
     """Runs once, at the start: `settle()`, `adopt()` and `announce()` before anything is served, then `boot_all()`."""
@@ -55,7 +57,7 @@ class Resume:
                 if release.status is ReleaseStatus.PENDING and _is_made_by(build, release):
                     await self._store.releases.move(release, ReleaseEvent.DID_NOT_COME_UP)
                     break  # others with its slug are config changes, which were acknowledged
-            await self._store.builds.update(build, status=BuildStatus.FAILED, reason="the daemon stopped during this build")
+            await self._store.builds.update(build, status=BuildStatus.FAILED, reason=STOPPED)
 
     async def adopt(self) -> None:
         """Go on with the dynos that the last daemon left running; those that nobody owns any more are ended."""

@@ -172,7 +172,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("log_level", "info", one_of("debug", "info", "warning", "error"),
             "The daemon's own log: debug, info, warning, error.", "level"),
     Setting("crash_at", "", parse_crash_at,
-            "Where in its code the daemon kills itself, for tests and drills.", "name of a crash point"),
+            "Where in its code the daemon kills itself, for tests and drills.", "name of a crash point, or @/file with one"),
 )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ def test_what_the_setting_may_say() -> None:
     assert parse_crash_at(point) == CrashAt(point)
     assert parse_crash_at(f"{point}:3") == CrashAt(point, 3)
     assert [str(parse_crash_at(text)) for text in (point, f"{point}:1", f"{point}:3")] == [point, point, f"{point}:3"]
+    assert str(parse_crash_at("@/tmp/note")) == "@/tmp/note"
 
 
 @pytest.mark.parametrize(("text", "rule"), [("nowhere", "the name of a crash point"), ("{point}x", "such as {point}"),
@@ -71,3 +72,22 @@ finally:
 
     assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "passed once\n")
     assert "crash point" in ended.stderr
+
+
+def test_a_note_tells_the_line_and_goes_with_the_process(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    program = f"""
+from pathlib import Path
+from pushd.kit.crash import arm_by, crash_point
+note = Path({str(note)!r})
+arm_by(note)
+crash_point("here")
+note.write_text("there")
+crash_point("here")
+print("alive", flush=True)
+crash_point("there")
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "alive\n")
+    assert not note.exists()

@@ -19,6 +19,7 @@ from uuid import UUID
 from pushd.builder.folders import remove_tree
 from pushd.builder.slug import sync_tree
 from pushd.kit.atomic import sync_folder
+from pushd.kit.crash import crash_point
 from pushd.layout import Layout
 from pushd.model.slug import Slug
 
@@ -58,9 +59,11 @@ def adopt_files(layout: Layout, slug: Slug, app_id: UUID, tree: Path) -> str:
         place.parent.mkdir(parents=True, exist_ok=True)
         copy_tree(origin, incoming, move)
         sync_tree(incoming)
+        crash_point("slug.environment-copied")
         incoming.rename(place)
         sync_folder(place.parent)
     copy_tree(layout.slug(slug.checksum), tree, move)
+    crash_point("slug.adopted")
     return name
 
 

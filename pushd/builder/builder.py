@@ -27,6 +27,7 @@ from pushd.builder.workshop import Workshop, workshops
 from pushd.errors import BuildFailed, Conflict, DiskFull
 from pushd.kit.aio import finish, in_thread
 from pushd.kit.clock import Clock
+from pushd.kit.crash import crash_point
 from pushd.kit.disk import is_full
 from pushd.kit.proc import machine_memory_bytes
 from pushd.kit.transcript import Transcript
@@ -249,6 +250,7 @@ class Builder:
                 if slug.checksum not in keep_checksums and slug != newest and not is_fresh(slug, self._clock.now()):
                     with suppress(Conflict):  # a release that runs came to need it meanwhile
                         await self._slugs.delete(slug)
+                        crash_point("retention.slug-forgotten")
             needed = {*keep_environments, *await self._slugs.environments_in_use(app.id)}
             environments = self._layout.environments(app.id)
             await in_thread(_remove_all, cache.spare_environments(environments, needed))
@@ -351,6 +353,7 @@ class Builder:
         async with self._shelf:
             await in_thread(shelve, workshop.tree, self._layout.slug(slug.checksum))
             await self._slugs.create(slug)
+            crash_point("slug.stored")
             self._newest[slug.app_id] = slug
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pushd.builder.folders import remove_tree
 from pushd.kit.atomic import sync_file, sync_folder
+from pushd.kit.crash import crash_point
 from pushd.kit.meter import Meter
 
 REMOVED = ".removed"  # on the shelf: what is being removed
@@ -68,7 +69,9 @@ def set_aside(path: Path, bin: Path) -> Path:
     bin.mkdir(parents=True, exist_ok=True)
     aside = bin / path.name
     remove_tree(aside)
-    return path.rename(aside)
+    path.rename(aside)
+    crash_point("retention.slug-set-aside")
+    return aside
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from pushd.builder.buildpack import Compiled
 from pushd.builder.folders import read_inside
 from pushd.builder.slug import apply_slugignore
 from pushd.errors import BuildFailed
+from pushd.kit.crash import crash_point
 from pushd.model.procfile import parse_procfile
 
 PROCFILE = "Procfile"
@@ -17,12 +18,14 @@ _MISSPELT_PROCFILES = ("procfile", "ProcFile", "PROCFILE", "Procfile.txt", "proc
 
 def prepare(tree: Path) -> Mapping[str, str]:
     """Leave out what .slugignore names; gives the process types that the Procfile declares. Raises: ProcfileError."""
+    crash_point("workshop.checked-out")
     apply_slugignore(tree)
     return parse_procfile(read_inside(tree, PROCFILE) or b"")
 
 
 def find_process_types(tree: Path, declared: Mapping[str, str], compiled: Compiled) -> Mapping[str, str]:
     """Those of the Procfile, also of one that the build made; else the buildpack's own. Raises: BuildFailed without any."""
+    crash_point("workshop.compiled")
     types = declared or parse_procfile(read_inside(tree, PROCFILE) or b"") or compiled.process_types
     if types:
         return types

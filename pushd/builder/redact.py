@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import unquote
 
+from pushd.kit.crash import crash_point
+
 MIN_SECRET_CHARACTERS = 8  # shorter values are words such as `true`, and would tear holes into ordinary text
 _MIN_PASSWORD_CHARACTERS = 4
 _LINE_LIMIT_BYTES = 1 << 16
@@ -33,6 +35,7 @@ class BuildOutput:
         self._pending = tail
         if newline:
             self._hand_on(self.clean(head + newline))
+            crash_point("workshop.compiling")
         if len(self._pending) > _LINE_LIMIT_BYTES:
             self.flush()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from pushd.builder.cache import REMOVED, set_aside
 from pushd.builder.folders import read_inside, remove_tree
 from pushd.kit.atomic import sync_folder
+from pushd.kit.crash import crash_point
 
 SLUGIGNORE = ".slugignore"
 _FEW_FILES = 64
@@ -80,6 +81,7 @@ def shelve(tree: Path, place: Path) -> None:
                 raise
         else:
             sync_folder(place.parent)
+            crash_point("slug.shelved")
             return
     remove_tree(tree)
 

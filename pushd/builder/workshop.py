@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 from pushd.builder.folders import READ_LIMIT_BYTES, read_inside, remove_tree
+from pushd.kit.crash import crash_point
 from pushd.layout import Layout
 
 _SALT = ".salt"  # in the environments' folder: new after each build that asked for no cache
@@ -72,11 +73,13 @@ class Workshop:
         self.clear()
         for folder in (self.tree, self.packs, self.env_dir, self.result, self.cache, self.environments):
             folder.mkdir(parents=True, exist_ok=True)
+        crash_point("workshop.opened")
 
     def furnish(self, packs: Sequence[Path], config: Mapping[str, str]) -> list[Path]:
         """Put in copies of the buildpacks and the config vars; gives the copies."""
         for name, value in config.items():
             (self.env_dir / name).write_bytes(value.encode("utf-8", "surrogateescape"))
+        crash_point("workshop.furnished")
         return [Path(shutil.copytree(pack, self.packs / pack.name, symlinks=True)) for pack in packs]
 
     def answer(self, name: str) -> str:

@@ -70,7 +70,8 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
     "Server and shell": {
         "serve": "serve:serve", "install-service": "install_service:install_service",
         "uninstall-service": "install_service:uninstall_service", "df": "df:df",
-        "demo": "demo:demo", "shell-init": "shell_init:shell_init", "version": "about:version",
+        "demo": "demo:demo", "drill": "drill.command:drill",
+        "shell-init": "shell_init:shell_init", "version": "about:version",
         "help": "about:help_", "heroku-env": "heroku_env:heroku_env", "git:credentials": "git:credentials",
     },
 })  # fmt: skip

@@ -64,6 +64,7 @@ class Stage:
             "GIT_TERMINAL_PROMPT": "0",
             "no_proxy": ",".join(filter(None, [environ.get("no_proxy"), "127.0.0.1", "localhost"])),
         }
+        self._settings: dict[str, str] = {}  # of the daemon, beside its flags
         self._daemon: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Stage:
@@ -125,11 +126,15 @@ class Stage:
         return ended.stdout
 
     def page(self) -> Page:
-        """One request to the router, with the app's Host header."""
+        """What a visitor of the app gets."""
+        return self.page_at(self._host)
+
+    def page_at(self, host: str, path: str = "/") -> Page:
+        """One request to the router with this Host header."""
         address = urlsplit(self.router)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PAGE_SECONDS)
         try:
-            connection.request("GET", "/", headers={"Host": self._host})
+            connection.request("GET", path, headers={"Host": host})
             answer = connection.getresponse()
             return Page(answer.status, answer.read().decode("utf-8", "replace"))
         except (OSError, http.client.HTTPException) as error:
@@ -199,8 +204,8 @@ class Stage:
         argv += ["--api-listen", "127.0.0.1:0", "--router-listen", "127.0.0.1:0", "--ssh-listen", "127.0.0.1:0"]
         with self.daemon_log.open("ab") as log:
             self._daemon = subprocess.Popen(
-                argv, env=self._environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
-                start_new_session=True,
+                argv, env={**self._environ, **self._settings}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                text=True, start_new_session=True,
             )  # fmt: skip
         assert self._daemon.stdout is not None
         words = _first_ready_line(self._daemon.stdout).split()

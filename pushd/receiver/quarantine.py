@@ -7,6 +7,7 @@ import shutil
 from uuid import uuid4
 
 from pushd.kit.atomic import sync_file, sync_folder
+from pushd.kit.crash import crash_point
 from pushd.receiver.repositories import Repository
 
 _LAST = ".idx"  # a pack counts as there once its index is
@@ -37,6 +38,7 @@ class Quarantine:
             file.chmod(0o444)
             sync_file(file)
             file.rename(self._packs / file.name)
+            crash_point("push.half-accepted")
         if files:
             sync_folder(self._packs)
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from pushd import __version__
 from pushd.errors import NotFound, PushdError
 from pushd.kit.aio import Nursery, finish, in_thread
+from pushd.kit.crash import crash_point
 from pushd.kit.transcript import Transcript, complaint
 from pushd.layout import Layout
 from pushd.model.app import App
@@ -126,6 +127,7 @@ class Receiver:
         """
         with explaining_full_disk():
             push, transcript = await self._open(app, user, request)
+        crash_point("push.opened")
         try:
             await push.take(read)
         except BaseException:

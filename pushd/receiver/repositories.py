@@ -20,6 +20,7 @@ from dulwich.refs import DiskRefsContainer, Ref
 from pushd.errors import PushdError
 from pushd.kit.aio import in_thread
 from pushd.kit.atomic import sync_folder, write_atomically
+from pushd.kit.crash import crash_point
 from pushd.layout import Layout
 from pushd.receiver.commands import ZERO, Command
 from pushd.receiver.objects import descends
@@ -60,6 +61,7 @@ class Repository:
         write_atomically(new / "HEAD", f"ref: {_BRANCH}{FIRST_HEAD}\n".encode())
         for folder in (new / "objects", new / "refs"):
             sync_folder(folder)
+        crash_point("repository.half-made")
         try:
             new.rename(self.folder)
         except OSError:  # somebody else was first
@@ -161,13 +163,19 @@ class Repositories:
         return await in_thread(Repository(self._layout.repository(app_id)).size_bytes)
 
     def sweep(self) -> None:
-        """Remove what a killed daemon left: quarantines, locks of refs, half-made and half-removed repositories. Blocks."""
+        """Remove what a killed daemon left: quarantines, half-accepted packs, locks, half-made and half-removed repositories.
+
+        Blocks.
+        """
         for folder in self._layout.repository(UUID(int=0)).parent.iterdir():
             if folder.suffix == ".git":
                 for quarantine in folder.glob("quarantine/*"):
                     shutil.rmtree(quarantine, ignore_errors=True)
                 for lock in (*folder.glob("*.lock"), *folder.glob("refs/**/*.lock")):
                     lock.unlink(missing_ok=True)
+                for pack in folder.glob("objects/pack/*.pack"):
+                    if not pack.with_suffix(".idx").exists():  # its push was not accepted to the end: nobody reads it
+                        pack.unlink()
             else:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -176,6 +184,7 @@ def _remove(folder: Path) -> None:
     gone = folder.with_name(f"{folder.name}.{uuid4()}.gone")
     with suppress(FileNotFoundError):
         folder.rename(gone)
+        crash_point("repository.set-aside")
         shutil.rmtree(gone)
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from pushd.errors import ReleasePhaseFailed
+from pushd.kit.crash import crash_point
 from pushd.kit.transcript import Transcript
 from pushd.model.formation import RELEASE
 from pushd.model.launch import Launch
@@ -65,9 +66,11 @@ class ReleasePhase:
             ) from None
         finally:
             output.close()
+        crash_point("phase.ended")
         if code != 0:
             raise ReleasePhaseFailed(
                 f"release phase exited with status {code}",
                 remedy=f"Command: {command}\n`pushd releases:output {launch.release.name}` shows its output again.",
             )
         await self._store.releases.set_phase_passed(launch.release)
+        crash_point("phase.passed")

@@ -89,12 +89,15 @@ class Adoption:
     async def _adopt_app(self, found: Sequence[Found], running: Launch | None, launch_of: LaunchOf) -> int:
         """Gives how many go on."""
         fates = plan_adoption([(each.row, each.is_up) for each in found], running.release.id if running else None)
-        fleet, lives = None, dict[Fate, list[Life]]((fate, []) for fate in Fate)
+        owned: list[tuple[Found, Launch, Adopted]] = []
         for each in found:
             launch = await launch_of(each.row.app_id, each.row.release_id) or running
             if launch is None or (adopted := self._maybe_adopted(each)) is None:
                 await self._end_unowned(each)
-                continue
+            else:
+                owned.append((each, launch, adopted))
+        fleet, lives = None, dict[Fate, list[Life]]((fate, []) for fate in Fate)
+        for each, launch, adopted in owned:  # without a pause: a fleet that has half of its dynos would tell the router so
             fleet = self._fleet_of(launch)
             launch = replace(launch, app=replace(launch.app, restarts=each.row.epoch.restarts))
             lives[fates[each.row.id]].append(fleet.adopt(self._part_of(launch, each.row), adopted))

@@ -84,6 +84,7 @@ class Apps:
         for name, text in changes.items():
             check_setting(name, text)
         await self._store.settings.set(app, changes)
+        crash_point("settings.stored")
         await self._limit_log(app)
         await self._router.refresh(app.id)
         self._log.say(app.id, APP, "api", f"Set settings {', '.join(sorted(changes))} by user {user.email}")

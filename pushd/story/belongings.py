@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pushd.errors import InvalidParams
 from pushd.kit.aio import in_thread
 from pushd.kit.clock import Clock
+from pushd.kit.crash import crash_point
 from pushd.kit.trust import machine_roots
 from pushd.model.app import App, invent_app_name
 from pushd.model.certificate import SniEndpoint
@@ -52,6 +53,7 @@ class Belongings:
         self._disk.check()
         wanted = parse_hostname(hostname, server_domain=self._domain)
         domain = await self._store.domains.add(app, wanted, endpoint)
+        crash_point("domain.added")
         await self._router.refresh(app.id)
         self._tell(app, f"Add domain {domain.hostname}", user)
         return domain
@@ -60,6 +62,7 @@ class Belongings:
         """Another certificate for a domain, or none. Raises: NotFound for either."""
         self._check_custom(app, which)
         domain = await self._store.domains.bind(app, which, endpoint)
+        crash_point("domain.bound")
         await self._router.refresh(app.id)
         self._tell(app, f"Update domain {domain.hostname} to use {domain.endpoint_name or 'no certificate'}", user)
         return domain
@@ -68,6 +71,7 @@ class Belongings:
         """Raises: NotFound; InvalidParams for the default domain."""
         self._check_custom(app, which)
         domain = await self._store.domains.remove(app, which)
+        crash_point("domain.removed")
         await self._router.refresh(app.id)
         self._tell(app, f"Remove domain {domain.hostname}", user)
         return domain
@@ -95,6 +99,7 @@ class Belongings:
         found = await self._store.sni_endpoints.find(app, which)
         pair = await in_thread(self._read_pair, chain, key)
         endpoint = await self._store.sni_endpoints.update(app, found, pair)
+        crash_point("certificate.updated")
         await self._router.refresh(app.id)
         self._tell(app, f"Update SSL certificate {endpoint.name}", user)
         return endpoint
@@ -102,6 +107,7 @@ class Belongings:
     async def remove_certificate(self, app: App, which: str, user: User) -> SniEndpoint:
         """Its domains stay, without a certificate. Raises: NotFound."""
         endpoint = await self._store.sni_endpoints.remove(app, which)
+        crash_point("certificate.removed")
         await self._router.refresh(app.id)
         self._tell(app, f"Remove SSL certificate {endpoint.name}", user)
         return endpoint

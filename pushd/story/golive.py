@@ -64,17 +64,19 @@ class GoLive:
         except asyncio.CancelledError:
             raise  # the daemon stops: the next one settles what is pending
         except BaseException as error:
+            crash_point("release.failing")
             await self._settle(app, release, ReleaseEvent.DID_NOT_COME_UP)
+            crash_point("release.failed")
             reason = str(error).splitlines()[0] if str(error) else "internal error"
             self._tell(app, f"Release {release.name} failed: {reason}")
             await self._keep_stand_in(app)
             raise
-        crash_point("release.live")
         try:  # the old dynos go once it is stored that they are not needed: a daemon killed before that has them still
             live = await self._settle(app, release, ReleaseEvent.WENT_LIVE)
             crash_point("release.settled")
         finally:
             self._retire(launch, old)
+        crash_point("release.retiring")
         await self.show_pages(app)
         return live
 
@@ -164,6 +166,7 @@ class GoLive:
         async def write() -> Release:
             moved = await self._store.releases.move(release, event)
             if moved.status is ReleaseStatus.SUCCEEDED:
+                crash_point("release.moved")
                 await self._store.apps.set_released(app)
             return moved
 
@@ -172,7 +175,11 @@ class GoLive:
 
     async def _move_traffic(self, launch: Launch, say: Say) -> Sequence[Dyno]:
         """Gives the web dynos that have no traffic any more, for `_retire`."""
-        return await self._runner.switch(launch, await self._runner.boot_web(launch, say))
+        booted = await self._runner.boot_web(launch, say)
+        crash_point("release.booted")
+        old = await self._runner.switch(launch, booted)
+        crash_point("release.switched")
+        return old
 
     def _retire(self, launch: Launch, old: Sequence[Dyno]) -> None:
         self._runner.replace_rest_soon(launch)

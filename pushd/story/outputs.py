@@ -50,6 +50,10 @@ class Outputs:
         """The release phase's output; None if there is none."""
         return self._read(self._layout.release_output(app_id, release_id))
 
+    async def recorded(self, app_id: UUID) -> set[UUID]:
+        """The builds and releases whose output is there."""
+        return await in_thread(_ids, self._layout.outputs(app_id))
+
     async def drop_builds(self, app_id: UUID, build_ids: list[UUID]) -> None:
         """Remove what forgotten builds left."""
         for build_id in build_ids:
@@ -84,6 +88,10 @@ async def _file(path: Path) -> AsyncIterator[bytes]:
             yield data
     finally:
         os.close(reader)
+
+
+def _ids(folder: Path) -> set[UUID]:
+    return {UUID(path.stem) for path in (*folder.glob("builds/*.txt"), *folder.glob("releases/*.txt"))}
 
 
 def _trim(folder: Path, limit_bytes: int, live: set[Path]) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pushd.errors import Conflict, InvalidParams, PushdError
 from pushd.kit.aio import Nursery
+from pushd.kit.crash import crash_point
 from pushd.model.app import App
 from pushd.model.change import Change, ChangeState
 from pushd.model.pipeline import Pipeline, Promotion, PromotionStatus, PromotionTarget
@@ -67,6 +68,7 @@ class Promotions:
         await self._check_apps(pipeline, source, targets)
         release, slug = await self._find_slug(source, release_id)
         promotion = await self._store.promotions.create(pipeline, source, release, targets)
+        crash_point("promotion.stored")
         apps = {app.id: app for app in targets}
         for target in promotion.targets:
             app = apps[target.app_id]
@@ -90,7 +92,7 @@ class Promotions:
 
     async def settle(self) -> None:
         """At the daemon's start: what had not become a release when the daemon before us ended has failed."""
-        await self._store.promotions.settle("The daemon stopped during this promotion. Promote again.")
+        await self._store.promotions.settle("The server stopped during the promotion. Promote again.")
 
     async def _carry(self, target: PromotionTarget, app: App, slug: Slug, description: str, user: User) -> None:
         """Take one target to the end; why it failed stands in its record, and in the log if it is a bug of ours."""
@@ -111,8 +113,11 @@ class Promotions:
 
     async def _release(self, target: PromotionTarget, app: App, slug: Slug, description: str, user: User) -> None:
         adopted = await self._builder.adopt(app, slug)
+        crash_point("promotion.adopted")
         await self._store.promotions.note(target, slug_id=adopted.id)
+        crash_point("promotion.slug-noted")
         release, change = await self._deploys.release_slug(app, str(adopted.id), description, user)
+        crash_point("promotion.released")
         await self._store.promotions.note(target, release_id=release.id)
         await self._store.apps.set_sizes(app, slug_size_bytes=adopted.size_bytes)
         while change is not None and change.state is ChangeState.PENDING:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pushd.errors import BuildFailed, InvalidParams, PushdError
 from pushd.kit.aio import Nursery, in_stoppable_thread, in_thread
 from pushd.kit.archive import BadArchive, lift_single_folder, sha256_of, unpack
+from pushd.kit.crash import crash_point
 from pushd.kit.download import download
 from pushd.kit.fetch import CannotFetch
 from pushd.kit.reach import Reach
@@ -75,6 +76,7 @@ class SourceBuilds:
                 remedy="Ask for new URLs with POST /sources, PUT the archive to put_url, then build get_url.",
             )
         build = await self._store.builds.create_of_archive(app, archive, user)
+        crash_point("source.recorded")
         try:
             transcript = self._outputs.open_build(app.id, build.id)
         except OSError:

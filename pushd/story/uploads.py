@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 from pushd.errors import BadRequest, DiskFull, TooLarge
 from pushd.kit.aio import in_thread
 from pushd.kit.atomic import sync_folder
+from pushd.kit.crash import crash_point
 from pushd.kit.disk import is_full
 from pushd.layout import Layout
 from pushd.story.disk import DiskReserve
@@ -46,8 +47,10 @@ class Uploads:
         part = self.scratch()
         try:
             size = await self._write(part, chunks)
+            crash_point("upload.written")
             await in_thread(part.rename, self._path(upload_id))
             await in_thread(sync_folder, self._folder)
+            crash_point("upload.kept")
         except TimeoutError:
             raise BadRequest("Nothing came for a minute.", remedy="Send it again.") from None
         except OSError as error:

@@ -22,7 +22,7 @@ config config:get config:set config:unset config:edit logs ps ps:scale ps:type p
 releases releases:info releases:output releases:rollback run run:inside run:detached maintenance maintenance:on maintenance:off
 builds builds:info builds:output builds:create builds:cancel releases:retry
 buildpacks buildpacks:add buildpacks:set buildpacks:remove buildpacks:clear
-settings settings:set settings:unset df serve install-service uninstall-service demo shell-init version help
+settings settings:set settings:unset df serve install-service uninstall-service demo drill shell-init version help
 heroku-env
 auth:login auth:logout auth:whoami auth:token authorizations authorizations:create authorizations:info authorizations:update
 authorizations:rotate authorizations:revoke features features:info features:enable features:disable labs apps:stacks
@@ -74,6 +74,7 @@ WITHOUT_JSON = {
     "install-service": "its exit code says all",
     "uninstall-service": "its exit code says all",
     "demo": "stays, and is there to be watched",
+    "drill": "its exit code says all, its lines are for people",
     "shell-init": "prints a script for a shell",
     "git:credentials": "speaks git's own protocol",
     "help": "prose",

@@ -51,6 +51,7 @@ OURS = {  # command -> why Heroku has none of that name
     "install-service": "the daemon",
     "uninstall-service": "the daemon",
     "demo": "the daemon",
+    "drill": "the daemon",
     "shell-init": "the shell's own pushd",
     "heroku-env": "points the Heroku CLI here",
     "version": "an option of every program",

@@ -6,7 +6,6 @@ import contextlib
 import json
 import random
 import signal
-import sqlite3
 import subprocess
 import threading
 from pathlib import Path
@@ -14,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import BIN, Server, eventually
+from tests.e2e.tidy import Tidiness
 
 ROUNDS = 16
 OPERATIONS = ("push", "push", "push", "config", "rollback", "scale", "restart", "rename", "destroy")
 LONGEST_SECONDS = {"rename": 0.6, "destroy": 0.6}  # within which the daemon is killed; 2.5 for all others
 FOLDERS = ("repos", "environments", "cache", "outputs", "logs", "storage", "slugs", "run/dynos")
-OURS = (b"app.py", b"worker.py", b"pushd.router", b"serve", b"bwrap", b"unshare", b"pushd-dyno", b"ulimit", b"mount", b"mkdir")
 
 
 @pytest.mark.long
@@ -38,6 +37,7 @@ class Drill:
 
     def __init__(self, server: Server, folder: Path, chance: random.Random) -> None:
         self.server, self.chance = server, chance
+        self.tidiness = Tidiness(server.data, server.processes)
         self.commits = 0
         self.project = server.project(folder, "drill")
         self.project.deploy()
@@ -106,7 +106,7 @@ class Drill:
         else:
             assert names == [self.project.app]
             assert not (what == "destroy" and done), "the client was told that the app is gone"
-        eventually(lambda: not self._pending(), what="an end of what is pending")
+        eventually(lambda: not self.tidiness.pending(), what="an end of what is pending")
         if what == "config" and done:
             assert self._config() == word.partition("=")[2]
         eventually(lambda: self.project.get("/env/ROUND").body == self._config(), what="the page of the current release")
@@ -115,54 +115,19 @@ class Drill:
                 assert self._ref() == self.project.git("rev-parse", "HEAD").stdout.strip()
             self.project.deploy()  # the same push once more
             assert f"version c{self.commits} " in self.project.get().body
-        self._is_tidy()
+        self.tidiness.hold()
 
     def _begin_anew(self) -> None:
         for folder in FOLDERS:
-            eventually(lambda folder=folder: not self._entries(folder), what=f"an end of {folder}")
-        eventually(lambda: not self._programs(), what="an end of the app's processes")
+            eventually(lambda folder=folder: not self.tidiness.entries(folder), what=f"an end of {folder}")
+        eventually(lambda: not self.tidiness.programs(), what="an end of the app's processes")
         self.project.git("remote", "remove", "pushd", check=False)
         self.project.app = "drill"
         self.project.ok("create", "drill")
         self.project.deploy()
-
-    def _is_tidy(self) -> None:
-        """Each wanted dyno runs once, nothing else does, and nothing lies about."""
-        wanted = self._rows("SELECT sum(quantity) FROM formation WHERE type = 'web'")[0][0]
-        eventually(lambda: len(self._programs()) == wanted, what=f"{wanted} processes of the app")
-        eventually(lambda: len(self._entries("run/dynos")) == wanted, what="one folder for each dyno")
-        eventually(lambda: len(self._rows("SELECT 1 FROM dynos")) == wanted, what="one row for each dyno")
-        assert not self._pending()
-        assert self._rows("PRAGMA integrity_check") == [("ok",)]
-        assert self._rows("PRAGMA foreign_key_check") == []
-        commands = filter(None, map(_command, self.server.processes()))
-        assert [command for command in commands if not any(word in command for word in OURS)] == []
-        assert str(self.server.data) not in Path("/proc/self/mounts").read_text()
-        for pattern in ("slugs/.*/*", "repos/*/quarantine/*", "repos/*/**/*.lock"):
-            assert list(self.server.data.glob(pattern)) == []
 
     def _config(self) -> str:
         return self.project.pushd("config:get", "ROUND").stdout.strip() or "(not set)"
 
     def _ref(self) -> str:
         return self.project.git("ls-remote", "pushd", "refs/heads/master").stdout.partition("\t")[0]
-
-    def _pending(self) -> list[tuple[object, ...]]:
-        tables = (("builds", "status"), ("releases", "status"), ("changes", "state"))
-        return [row for table, column in tables for row in self._rows(f"SELECT * FROM {table} WHERE {column} = 'pending'")]
-
-    def _rows(self, sql: str) -> list[tuple[object, ...]]:
-        with contextlib.closing(sqlite3.connect(self.server.data / "pushd.sqlite3")) as store:
-            return store.execute(sql).fetchall()
-
-    def _entries(self, folder: str) -> list[str]:
-        return [path.name for path in (self.server.data / folder).iterdir() if not path.name.startswith(".")]
-
-    def _programs(self) -> list[int]:
-        return [pid for pid in self.server.processes() if _command(pid) == b"python\0app.py\0"]
-
-
-def _command(pid: int) -> bytes:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""

@@ -170,4 +170,4 @@ async def test_a_stopping_daemon_leaves_the_build_to_the_next_one(story: Story, 
 
     await story.resume.settle()
 
-    assert await status_of(story, app, build.id) == (BuildStatus.FAILED, "the daemon stopped during this build")
+    assert await status_of(story, app, build.id) == (BuildStatus.FAILED, "the server stopped during the build")
