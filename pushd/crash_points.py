@@ -87,6 +87,21 @@ CRASH_POINTS: Mapping[str, str] = {
     "promotion.adopted": "the copied slug is stored, the promotion does not name it",
     "promotion.slug-noted": "the promotion names the slug, there is no release",
     "promotion.released": "the release is stored, the promotion does not name it",
+    # One dyno, from its start to its end.
+    "dyno.spawned": "the program runs, no record names it",
+    "dyno.recorded": "the program runs and is recorded, it is not up",
+    "dyno.up": "the program answers, nothing says so",
+    "dyno.exited": "the program has ended, its record says that it runs",
+    "dyno.read": "its output is read to the end, its folder and its record are there",
+    "dyno.released": "its folder is gone, its record is there",
+    # The start of the next daemon, which may be killed too.
+    "start.release-failed": "the release of a build that died has failed, the build is pending",
+    "start.build-failed": "that build has failed, others are to be looked at",
+    "start.dynos-found": "the dynos of the last daemon are found, none is adopted",
+    "start.dynos-adopted": "an app's dynos are adopted, those that nobody owns have been ended, the others are not in traffic",
+    "start.announced": "the router has its table, nothing boots",
+    "start.resumed": "an app boots what it misses, its changes are pending",
+    "start.overtaken": "one of several releases that waited gave way to the newest",
     # What is forgotten after a deploy.
     "retention.slug-forgotten": "a slug's record is gone, its files are there",
     "retention.slug-set-aside": "a slug's files have left the shelf and are not removed",

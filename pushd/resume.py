@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pushd.deploy import Deploys
 from pushd.errors import NotFound
+from pushd.kit.crash import crash_point
 from pushd.model.app import App
 from pushd.model.build import Build, BuildStatus
 from pushd.model.change import Change
@@ -56,8 +57,10 @@ class Resume:
             for release in await self._store.releases.list(app, newest_first=False):
                 if release.status is ReleaseStatus.PENDING and _is_made_by(build, release):
                     await self._store.releases.move(release, ReleaseEvent.DID_NOT_COME_UP)
+                    crash_point("start.release-failed")
                     break  # others with its slug are config changes, which were acknowledged
             await self._store.builds.update(build, status=BuildStatus.FAILED, reason=STOPPED)
+            crash_point("start.build-failed")
 
     async def adopt(self) -> None:
         """Go on with the dynos that the last daemon left running; those that nobody owns any more are ended."""
@@ -79,6 +82,7 @@ class Resume:
             routes[app.id] = (), WebState.BLANK if running is None else WebState.BOOTING
         adopted = {app_id: route for app_id, route in self._runner.routes().items() if app_id in routes and route[0]}
         await self._router.announce(routes | adopted)
+        crash_point("start.announced")
 
     async def boot_all(self) -> None:
         """Boot what is missing, each app on its own, and finish the changes that were acknowledged and not yet followed."""
@@ -104,6 +108,7 @@ class Resume:
             else:
                 open_changes.append(change.id)
         up = await self._live.resume(app)
+        crash_point("start.resumed")
         if pending := [each for each in releases.values() if each.status is ReleaseStatus.PENDING]:
             await self._finish(app, pending, open_changes)
         elif up is not None and open_changes:
@@ -117,6 +122,7 @@ class Resume:
         newest, *older = pending
         for release in older:
             await self._store.releases.move(release, ReleaseEvent.OVERTAKEN)
+            crash_point("start.overtaken")
         user = await self._store.users.maybe_by_email(newest.user_email) or await self._store.users.operator()
         if user is None:
             raise NotFound("There is no operator.", resource="user")

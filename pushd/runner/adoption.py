@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from pushd.kit.aio import in_thread
+from pushd.kit.crash import crash_point
 from pushd.model.dyno import DynoRow
 from pushd.model.launch import Launch
 from pushd.runner.dyno import Life
@@ -57,6 +58,7 @@ class Adoption:
         Killed in here, the next daemon does it again.
         """
         found = await self._find()
+        crash_point("start.dynos-found")
         apps: dict[UUID, list[Found]] = {}
         for each in found:
             apps.setdefault(each.row.app_id, []).append(each)
@@ -101,6 +103,7 @@ class Adoption:
             fleet = self._fleet_of(launch)
             launch = replace(launch, app=replace(launch.app, restarts=each.row.epoch.restarts))
             lives[fates[each.row.id]].append(fleet.adopt(self._part_of(launch, each.row), adopted))
+        crash_point("start.dynos-adopted")
         if fleet is not None:
             fleet.serve(lives[Fate.SERVES])
             self._retire(fleet, lives[Fate.ENDS])

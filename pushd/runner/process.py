@@ -13,6 +13,7 @@ from uuid import UUID
 from pushd.errors import DiskFull
 from pushd.kit.aio import in_thread
 from pushd.kit.clock import Clock
+from pushd.kit.crash import crash_point
 from pushd.kit.disk import is_full
 from pushd.layout import Layout
 from pushd.model.dyno import DynoRole, DynoRow
@@ -118,11 +119,13 @@ class Processes:
         started_monotonic = self._clock.monotonic()
         with part.attachment.streams() if part.attachment else contextlib.nullcontext() as streams:
             handle = await self._scheduler.start(self._order(part, dyno_id, port, streams))
+        crash_point("dyno.spawned")
         pipe: Pipe | None = None
         try:
             if streams is None:
                 pipe = self._pipes.open(part.launch.app.id, part.name, dyno_id, handle.fifo, copy=part.copy)
             await self._rows.put(_row(part, handle, port, at))
+            crash_point("dyno.recorded")
         except Exception:  # one that nobody hears, or that the next daemon could not find, must not run
             handle.kill()
             await handle.wait()
@@ -164,6 +167,7 @@ class Processes:
     async def note_ready(self, process: Process, at: datetime) -> None:
         """It is up since then; if that cannot be stored, the next daemon asks the dyno again."""
         dyno_id = process.handle.dyno_id
+        crash_point("dyno.up")
         await _try(self._rows.set_ready(dyno_id, at), "remember that a dyno is up", dyno_id)
 
     async def settle(self, process: Process) -> int:
@@ -172,6 +176,7 @@ class Processes:
         Killed in here, the next daemon does it again.
         """
         status = await process.handle.wait()
+        crash_point("dyno.exited")
         process.handle.kill()  # children that outlived the program
         await self._clear_up(process.handle, process.pipe)
         if process.port is not None:
@@ -182,7 +187,9 @@ class Processes:
         """A failing step is logged and keeps none of the others from being done."""
         if pipe is not None:
             await _try(pipe.finish(), "read a dyno's output to its end", handle.dyno_id)
+        crash_point("dyno.read")
         await _try(handle.release(), "clear up after a dyno", handle.dyno_id)
+        crash_point("dyno.released")
         await _try(self._rows.remove(handle.dyno_id), "forget a dyno", handle.dyno_id)
 
 

@@ -128,7 +128,10 @@ class Restart(Act):
     """All dynos of the app are replaced."""
 
     name = "restart"
-    points: tuple[str, ...] = ("restart.stored", "reboot.change-opened", "change.followed")
+    points: tuple[str, ...] = (
+        "restart.stored", "reboot.change-opened", "dyno.spawned", "dyno.recorded", "dyno.up", "dyno.exited", "dyno.read",
+        "dyno.released", "change.followed",
+    )  # fmt: skip
     words: tuple[str, ...] = ("restart", "--app", APP)
 
     def __init__(self, scene: Scene) -> None:
@@ -152,3 +155,17 @@ class RestartOne(Restart):
     name = "restart of one dyno"
     points: tuple[str, ...] = ("reboot.change-opened", "change.followed")
     words = ("ps:restart", "web.1", "--app", APP)
+
+
+class DynoCrash(Restart):
+    """A dyno ends by itself, and another one takes its place."""
+
+    name = "crash of a dyno"
+    points = ("dyno.exited", "dyno.read", "dyno.released", "dyno.spawned")
+    may_meet = frozenset({200, 503})
+
+    def begin(self) -> Doing:
+        return Call(lambda: self.scene.stage.page_of(APP, "/exit"))
+
+    def look(self, done: bool) -> None:
+        eventually(lambda: self.scene.shown("started") not in ("", self.started), "a page of another dyno")

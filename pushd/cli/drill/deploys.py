@@ -22,7 +22,8 @@ class Push(Act):
     points: tuple[str, ...] = (
         "push.opened", "push.quarantined", "build.recorded", "workshop.opened", "workshop.checked-out",
         "workshop.furnished", "workshop.compiling",
-        "workshop.compiled", "slug.shelved", "slug.stored", "build.slug-recorded", "release.of-slug", "release.of-build",
+        "workshop.compiled", "slug.shelved", "slug.stored", "build.slug-recorded", "release.of-slug",
+        "release.of-build", "dyno.recorded",
         "phase.passed", "release.booted", "release.switched", "release.moved", "release.settled", "release.retiring",
         "build.settled", "push.half-accepted", "push.accepted", "push.ref-moved",
     )  # fmt: skip

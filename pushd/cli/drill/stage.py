@@ -133,7 +133,7 @@ class DrillStage(Stage):
         try:
             self._start_daemon()
         except DemoFailed as error:
-            if self._daemon is None or self._daemon.poll() != _KILLED:
+            if self._daemon is None or self._daemon.wait(CRASH_SECONDS) != _KILLED:  # its output ends a moment before it does
                 raise NotHeld(f"the daemon does not start: {error.message}") from error
         self._forget_client()
 

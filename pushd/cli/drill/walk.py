@@ -17,7 +17,7 @@ ACTS: tuple[type[Act], ...] = (
     deploys.Push, deploys.ForgetfulPush, deploys.FirstPush, deploys.BadPush, deploys.Cancel, deploys.ArchiveBuild,
     deploys.UploadedSlug, deploys.Promotion,
     changes.Config, changes.ManyConfigs, deploys.ConfigDuringBadPush, changes.Rollback, changes.ScaleUp, changes.ScaleDown,
-    changes.Restart, changes.RestartOne,
+    changes.Restart, changes.RestartOne, changes.DynoCrash,
     apps.Create, apps.Rename, apps.Maintenance, apps.MaintenanceOff, apps.Settings, apps.AddDomain, apps.RemoveDomain,
     apps.Certificate, apps.BindDomain, apps.RemoveCertificate, apps.Destroy,
 )  # fmt: skip
@@ -35,7 +35,20 @@ class Case:
         return f"{self.act.name} at {self.point}" + (f", then at {self.then}" if self.then else "")
 
 
-CASES: tuple[Case, ...] = tuple(Case(act, point) for act in ACTS for point in act.points)
+TWICE: tuple[Case, ...] = (
+    Case(deploys.Push, "release.of-build", "start.release-failed"),
+    Case(deploys.Push, "release.of-build", "start.build-failed"),
+    Case(deploys.Push, "release.switched", "start.dynos-found"),
+    Case(deploys.Push, "release.switched", "start.dynos-adopted"),
+    Case(deploys.Push, "release.settled", "start.announced"),
+    Case(deploys.ForgetfulPush, "retention.slug-forgotten", "retention.slug-set-aside"),
+    Case(changes.Config, "config.stored", "release.booted"),
+    Case(changes.Restart, "restart.stored", "start.resumed"),
+    Case(changes.ManyConfigs, "release.booted", "start.overtaken"),
+    Case(apps.Destroy, "destroy.stored", "start.dynos-adopted"),
+    Case(apps.Destroy, "destroy.stored", "destroy.half-removed"),
+)
+CASES: tuple[Case, ...] = (*(Case(act, point) for act in ACTS for point in act.points), *TWICE)
 
 
 def chosen(words: Iterable[str]) -> list[Case]:
