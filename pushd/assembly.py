@@ -72,6 +72,7 @@ class Story:
     disk_usage: DiskUsage
     soundness: Soundness
     resume: Resume
+    retention: Retention
 
 
 def build_story(rooms: Rooms) -> Story:
@@ -189,4 +190,5 @@ def build_story(rooms: Rooms) -> Story:
         soundness=Soundness(store=rooms.store, live=live, shelf=Shelf(rooms.layout), app_log=rooms.logplex),
         disk_usage=DiskUsage(store=rooms.store, layout=rooms.layout, disk=rooms.disk),
         resume=resume,
+        retention=retention,
     )

@@ -269,6 +269,7 @@ async def _start(
     await story.apps.sweep()
     await doors.receiver.sweep()
     await rooms.builder.sweep()
+    await story.retention.sweep()
     await rooms.uploads.clear_unfinished()
     rooms.nursery.keep(rooms.uploads.keep_tidy, name="remove old uploads")
     stack.push_async_callback(doors.api.stop)

@@ -50,9 +50,9 @@ class Outputs:
         """The release phase's output; None if there is none."""
         return self._read(self._layout.release_output(app_id, release_id))
 
-    async def recorded(self, app_id: UUID) -> set[UUID]:
-        """The builds and releases whose output is there."""
-        return await in_thread(_ids, self._layout.outputs(app_id))
+    async def drop_others(self, app_id: UUID, ids: set[UUID]) -> None:
+        """Remove the output of all builds and releases but these."""
+        await in_thread(_remove_others, self._layout.outputs(app_id), {str(each) for each in ids})
 
     async def drop_builds(self, app_id: UUID, build_ids: list[UUID]) -> None:
         """Remove what forgotten builds left."""
@@ -90,8 +90,10 @@ async def _file(path: Path) -> AsyncIterator[bytes]:
         os.close(reader)
 
 
-def _ids(folder: Path) -> set[UUID]:
-    return {UUID(path.stem) for path in (*folder.glob("builds/*.txt"), *folder.glob("releases/*.txt"))}
+def _remove_others(folder: Path, stems: set[str]) -> None:
+    for path in (*folder.glob("builds/*.txt"), *folder.glob("releases/*.txt")):
+        if path.stem not in stems:
+            _remove(path)
 
 
 def _trim(folder: Path, limit_bytes: int, live: set[Path]) -> None:

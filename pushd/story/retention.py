@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from pushd.kit.crash import crash_point
 from pushd.model.app import App
@@ -42,7 +41,6 @@ class Retention:
     async def forget_old(self, app: App) -> None:
         """Drop slugs, environments, releases, builds and what they printed; safe to be killed in and to run again."""
         releases = await self._store.releases.list(app)  # one made after this moment is not looked at: its slug may be new too
-        written = await self._outputs.recorded(app.id)  # and a record is there before its output is
         slugs = await self._slugs(app, releases)
         await self._builder.prune(
             app,
@@ -58,15 +56,14 @@ class Retention:
         kept = {each.id for each in slugs}
         old = {each.id for each in told[self._kept.builds :]} | {each.id for each in told if each.slug_id not in kept}
         await self._outputs.drop_releases(app.id, old)
-        await self._forget_strays(app, written)
         await self._outputs.trim(app.id, self._kept.outputs_bytes)
 
-    async def _forget_strays(self, app: App, written: set[UUID]) -> None:
-        """Drop the output of builds and releases that an earlier daemon had forgotten when it was killed."""
-        builds, releases = await self._store.builds.list(app), await self._store.releases.list(app)
-        strays = written - {each.id for each in builds} - {each.id for each in releases}
-        await self._outputs.drop_builds(app.id, list(strays))
-        await self._outputs.drop_releases(app.id, strays)
+    async def sweep(self) -> None:
+        """At the daemon's start: drop the output of builds and releases that were forgotten when the last one was killed."""
+        for app in await self._store.apps.all():
+            builds = {each.id for each in await self._store.builds.list(app)}
+            releases = {each.id for each in await self._store.releases.list(app)}
+            await self._outputs.drop_others(app.id, builds | releases)
 
     async def forget_releases(self, app: App) -> None:
         """Drop old releases with their copies of the config vars and what their release phases printed."""

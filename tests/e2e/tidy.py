@@ -42,8 +42,11 @@ class Tidiness:
         assert [each for each in commands if not any(word in each for word in OURS)] == []
         assert str(self._data) not in Path("/proc/self/mounts").read_text()
         for pattern in OF_ONE_ACT:
-            eventually(lambda pattern=pattern: not list(self._data.glob(pattern)), what=f"an end of {pattern}")
-        eventually(lambda: not self.strangers(), what=f"an end of what no record names: {self.strangers()}")
+            eventually(lambda pattern=pattern: not self.found(pattern), what=f"an end of {pattern}")
+        try:
+            eventually(lambda: not self.strangers(), what="an end of what no record names")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.strangers()}") from error
 
     def strangers(self) -> dict[str, set[str]]:
         """What lies there and no record of the store names."""
@@ -51,12 +54,18 @@ class Tidiness:
         found = {folder: {path.stem for path in (self._data / folder).iterdir()} - known for folder in PER_APP}
         found["slugs"] = set(self.entries("slugs")) - {str(row[0]) for row in self.rows("SELECT checksum FROM slugs")}
         for kind in ("builds", "releases"):
-            names = {path.stem for path in self._data.glob(f"outputs/*/{kind}/*.txt")}
+            names = {path.stem for path in self.found(f"outputs/*/{kind}/*.txt")}
             found[f"outputs of {kind}"] = names - {str(row[0]) for row in self.rows(f"SELECT id FROM {kind}")}
-        packs = {path.with_suffix("") for path in self._data.glob("repos/*/objects/pack/*.pack")}
-        indexes = {path.with_suffix("") for path in self._data.glob("repos/*/objects/pack/*.idx")}
+        packs = {path.with_suffix("") for path in self.found("repos/*/objects/pack/*.pack")}
+        indexes = {path.with_suffix("") for path in self.found("repos/*/objects/pack/*.idx")}
         found["packs"] = {path.name for path in packs ^ indexes}
         return {where: names for where, names in found.items() if names}
+
+    def found(self, pattern: str) -> list[Path]:
+        """Looked for again while somebody removes folders in there."""
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                return list(self._data.glob(pattern))
 
     def pending(self) -> list[tuple[object, ...]]:
         """The records that have no end yet."""

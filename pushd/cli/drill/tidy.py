@@ -33,9 +33,7 @@ def hold_tidy(data: Path, client: Client) -> None:
     eventually(lambda: len(list((data / "run/dynos").iterdir())) == wanted, "one folder in run/dynos for each dyno")
     for pattern in LEFTOVERS:
         eventually(partial(_is_empty, data, pattern), f"an end of {pattern}")
-    packs = {path.with_suffix("") for path in data.glob("repos/*/objects/pack/*.pack")}
-    indexes = {path.with_suffix("") for path in data.glob("repos/*/objects/pack/*.idx")}
-    hold(packs == indexes, f"a pack without its index, or the other way round: {packs ^ indexes}")
+    eventually(partial(_is_paired, data), "an end of a pack without its index")
     hold(f" {data}/" not in Path("/proc/self/mounts").read_text(), "a mount is left in the scratch folder")
 
 
@@ -63,7 +61,19 @@ def processes(data: Path) -> list[int]:
 
 
 def _is_empty(data: Path, pattern: str) -> bool:
-    return not list(data.glob(pattern))
+    return not _found(data, pattern)
+
+
+def _is_paired(data: Path) -> bool:
+    stems = [{path.with_suffix("") for path in _found(data, f"repos/*/objects/pack/*.{kind}")} for kind in ("pack", "idx")]
+    return stems[0] == stems[1]
+
+
+def _found(data: Path, pattern: str) -> list[Path]:
+    """Looked for again while somebody removes folders in there."""
+    while True:
+        with suppress(FileNotFoundError):
+            return list(data.glob(pattern))
 
 
 def _read(pid: int, name: str) -> bytes:
