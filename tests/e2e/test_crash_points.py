@@ -1,7 +1,4 @@
-"""The walk: each act of `pushd drill`, killed at each point; the drill's own look, and a closer one at store and folders.
-
-`WALKS=10 .venv/bin/pytest tests/e2e/test_crash_points.py` goes through all of it ten times.
-"""
+"""The walk: each act of `pushd drill`, killed at each point; the drill's own look, and a closer one at store and folders."""
 
 from __future__ import annotations
 
@@ -21,7 +18,6 @@ from pushd.shipped import shipped
 from tests.e2e.harness import BIN
 from tests.e2e.tidy import Tidiness
 
-WALKS = int(os.environ.get("WALKS", "1"))
 ELSEWHERE = {"log": "tests/logplex/test_kills.py"}  # acts whose points another test walks
 # In the usual run: one of each kind of act.
 SHORT = {
@@ -95,6 +91,5 @@ def test_the_walk_comes_to_every_point() -> None:
     "case",
     [pytest.param(case, id=str(case), marks=[] if str(case) in SHORT else [pytest.mark.long]) for case in CASES],
 )
-@pytest.mark.parametrize("number", range(1, WALKS + 1))
-def test_an_act_that_is_killed_is_finished_or_undone(scenery: Scenery, case: Case, number: int) -> None:
+def test_an_act_that_is_killed_is_finished_or_undone(scenery: Scenery, case: Case) -> None:
     scenery.walk(case)
