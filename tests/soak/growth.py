@@ -74,7 +74,7 @@ class Sampler:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The middle values of the first and the last third of what was looked at."""
+    """The lowest values of the first and the last third of what was looked at: a leak lifts those, a peak does not."""
 
     samples: int
     seconds: float
@@ -96,14 +96,14 @@ def growth(samples: Sequence[Sample]) -> Growth | None:
     third = len(samples) // 3
     if third < 2:
         return None
-    return Growth(len(samples), samples[-1].at - samples[0].at, _middle(samples[:third]), _middle(samples[-third:]))
+    return Growth(len(samples), samples[-1].at - samples[0].at, _lowest(samples[:third]), _lowest(samples[-third:]))
 
 
-def _middle(samples: Sequence[Sample]) -> Sample:
+def _lowest(samples: Sequence[Sample]) -> Sample:
     return Sample(
         at=statistics.median(each.at for each in samples),
         pid=samples[0].pid,
-        pss_mb=statistics.median(each.pss_mb for each in samples),
-        descriptors=int(statistics.median(each.descriptors for each in samples)),
-        threads=int(statistics.median(each.threads for each in samples)),
+        pss_mb=min(each.pss_mb for each in samples),
+        descriptors=min(each.descriptors for each in samples),
+        threads=min(each.threads for each in samples),
     )
