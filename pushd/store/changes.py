@@ -35,7 +35,7 @@ class Changes:
             )
             connection.execute(
                 "DELETE FROM changes WHERE app_id = :app AND state <> 'pending' AND id NOT IN"
-                " (SELECT id FROM changes WHERE app_id = :app ORDER BY created_at DESC, id LIMIT :kept)",
+                " (SELECT id FROM changes WHERE app_id = :app ORDER BY created_at DESC, rowid DESC LIMIT :kept)",
                 {"app": str(app.id), "kept": KEPT},
             )
             return _find(connection, change_id)

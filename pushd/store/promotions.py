@@ -42,7 +42,7 @@ class Promotions:
             connection.execute(
                 """
                 DELETE FROM promotions WHERE pipeline_id = :pipeline AND id NOT IN (
-                    SELECT id FROM promotions WHERE pipeline_id = :pipeline ORDER BY created_at DESC, id LIMIT :kept)
+                    SELECT id FROM promotions WHERE pipeline_id = :pipeline ORDER BY created_at DESC, rowid DESC LIMIT :kept)
                 """,
                 {"pipeline": str(pipeline.id), "kept": KEPT},
             )
