@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
@@ -62,12 +63,12 @@ def plan_adoption(found: Iterable[tuple[DynoRow, bool]], running: UUID | None) -
     counts, then the newer one. A one-off that nobody waited for goes on too. All else ends.
     """
     found = list(found)
-    best: dict[str, tuple[bool, Epoch, UUID]] = {}
+    best: dict[str, tuple[bool, Epoch, datetime, UUID]] = {}
     for row, is_up in found:
         if row.role is DynoRole.FORMATION and row.release_id == running:
-            rank = (is_up, row.epoch, row.id)
+            rank = (is_up, row.epoch, row.started_at, row.id)
             best[row.name] = max(best.get(row.name, rank), rank)
-    chosen = {dyno_id for _, _, dyno_id in best.values()}
+    chosen = {dyno_id for *_, dyno_id in best.values()}
     fates = {row.id: Fate.ENDS for row, _ in found}
     fates |= {row.id: Fate.STAYS for row, _ in found if row.role is DynoRole.DETACHED}
     return fates | {row.id: Fate.SERVES if row.type == WEB else Fate.STAYS for row, _ in found if row.id in chosen}

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -314,6 +315,7 @@ def row(name: str, release_id: UUID, *, restarts: int = 0, role: DynoRole = Dyno
 
 RUNNING, OTHER = uuid4(), uuid4()
 OLD, NEW = row("web.1", RUNNING), row("web.1", RUNNING, restarts=1)
+LATER = replace(OLD, id=UUID(int=0), started_at=NOW + timedelta(seconds=1))  # the same epoch: `ps:restart web.1`
 
 
 @pytest.mark.parametrize(
@@ -324,6 +326,7 @@ OLD, NEW = row("web.1", RUNNING), row("web.1", RUNNING, restarts=1)
         ([(OLD, True), (NEW, True)], [Fate.ENDS, Fate.SERVES]),
         ([(OLD, True), (NEW, False)], [Fate.SERVES, Fate.ENDS]),
         ([(OLD, False), (NEW, False)], [Fate.ENDS, Fate.SERVES]),
+        ([(LATER, True), (OLD, True)], [Fate.SERVES, Fate.ENDS]),
         ([(row("clock.1", RUNNING), True)], [Fate.STAYS]),
         ([(row("web.1", OTHER), True)], [Fate.ENDS]),
         ([(row("run.1", OTHER, role=DynoRole.DETACHED), True)], [Fate.STAYS]),

@@ -34,7 +34,7 @@ def drill(only: tuple[str, ...], list_: bool, keep: bool) -> None:
     A daemon of its own in a folder of its own, on free ports: yours is not touched. Two small apps are pushed to it; then
     each act (a push, config:set, a rename ...) is done again and again, and each time the daemon kills itself at another
     step. The next daemon must have finished the act or undone it; visitors of the apps must not have noticed; nothing may be
-    left over. All cases take about five minutes. Ends with 1 if something did not hold.
+    left over. All cases take five to seven minutes. Ends with 1 if something did not hold.
 
     \b
     Examples:
