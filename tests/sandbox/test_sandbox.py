@@ -146,9 +146,8 @@ async def test_a_build_that_fills_memory_in_many_processes_is_ended(bounding: Sa
     assert caught.value.what == "memory"
 
 
+@pytest.mark.parametrize("bounding", ["kernel counts"], indirect=True)
 async def test_nobody_leaves_a_control_group(bounding: Sandbox, tmp_path: Path) -> None:
-    if bounding._groups is None:
-        pytest.skip("for control groups")
     mark = f"600.{uuid4().int}"
     escape = f"env -i setsid sh -c 'sleep {mark} & sleep {mark}' >/dev/null 2>&1 & sleep 0.1; exit 0"  # forgets even its mark
     assert (await sh(bounding, build(tmp_path), escape))[0] == 0
