@@ -16,7 +16,6 @@ from uuid import UUID
 from pushd.errors import BootFailed, Conflict, NotFound, PushdError
 from pushd.kit.aio import Nursery
 from pushd.kit.crash import crash_point
-from pushd.kit.disk import is_full
 from pushd.kit.transcript import Transcript
 from pushd.model.app import App
 from pushd.model.build import Build, BuildStatus
@@ -39,7 +38,7 @@ from pushd.story.retention import Retention
 from pushd.story.rooms import AppLog, Builder, Built, Runner, Say
 from pushd.story.stops import BuildStops
 from pushd.story.turns import BuildSlots, PushQueue
-from pushd.story.verdicts import Verdicts
+from pushd.story.verdicts import Verdicts, reason_of
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -129,7 +128,7 @@ class Deploys:
             except BaseException as error:
                 crash_point("build.failing")
                 try:
-                    await self._end(build, BuildStatus.FAILED, _message(error))
+                    await self._end(build, BuildStatus.FAILED, reason_of(error))
                 except NotFound:  # the build went with its app, whatever the deploy stumbled over
                     raise Conflict("the app was destroyed meanwhile") from error
                 self._tell(app, f"Build or deploy of {short(build.commit) or 'an archive'} failed")
@@ -339,11 +338,14 @@ class Deploys:
         """Boot what the formation and the epoch now ask of the release that runs; None if none does."""
         if await self._live.running_release(app) is None:
             return None
-        change = await self._changes.open(app, None)
+        change = await self._changes.open(app, None, names or ())
         crash_point("reboot.change-opened")
-        work = self._start(self._live.boot_again(app.id, why=why, names=names), f"{why} of {app.name}")
-        self.settle_soon([change.id], work)
+        self.follow_reboot(app, [change.id], why=why, names=names)
         return change
+
+    def follow_reboot(self, app: App, change_ids: Sequence[UUID], *, why: str, names: Sequence[str] | None = None) -> None:
+        """Do so in the background, or replace the dynos named, and settle the changes that wait for it."""
+        self.settle_soon(change_ids, self._start(self._live.boot_again(app.id, why=why, names=names), f"{why} of {app.name}"))
 
     # --- questions ----------------------------------------------------------------------------------------------------
 
@@ -363,7 +365,7 @@ class Deploys:
         except PushdError as error:
             reason = error.text
         except Exception as error:
-            reason = _message(error)
+            reason = reason_of(error)
         crash_point("change.followed")
         for change_id in change_ids:
             await self._changes.settle(change_id, reason, release_number=number)
@@ -384,13 +386,6 @@ class Deploys:
     def _tell_release(self, app: App, release: Release) -> None:
         self._tell(app, f"{release.description} by user {release.user_email}")
         self._tell(app, f"Release {release.name} created by user {release.user_email}")
-
-
-def _message(error: BaseException) -> str:
-    """What a record says of a failure, in a line; a bug of ours stands in the daemon's log."""
-    if isinstance(error, PushdError):
-        return error.message
-    return "The disk of the server is full." if is_full(error) else "internal error, see the daemon's log"
 
 
 def _hint_at_scaling(release: Release, before: Mapping[str, int], say: Say) -> None:

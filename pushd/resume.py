@@ -112,7 +112,11 @@ class Resume:
         if pending := [each for each in releases.values() if each.status is ReleaseStatus.PENDING]:
             await self._finish(app, pending, open_changes)
         elif up is not None and open_changes:
-            self._deploys.follow_boot(app, up, open_changes)
+            named = {change.id: change.dynos for change in waiting if change.dynos}
+            for change_id in named.keys() & set(open_changes):
+                self._deploys.follow_reboot(app, [change_id], why="a restart that was cut short", names=named[change_id])
+            if rest := [change_id for change_id in open_changes if change_id not in named]:
+                self._deploys.follow_boot(app, up, rest)
         else:
             for change_id in open_changes:
                 await self._changes.settle(change_id, None)  # there is nothing to boot

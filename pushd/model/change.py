@@ -23,5 +23,6 @@ class Change:
     state: ChangeState
     release_number: int | None
     reason: str  # why it failed, with what to do next; "" otherwise
+    dynos: tuple[str, ...]  # names of those that a restart is to replace; none for a change that concerns all
     created_at: datetime
     updated_at: datetime

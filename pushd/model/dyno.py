@@ -102,3 +102,4 @@ class DynoRow:
     identity: str  # the scheduler's own words: boot id, pids, start times
     started_at: datetime
     ready_at: datetime | None = None  # since when it is up
+    leaving_at: datetime | None = None  # since when it has been told to end

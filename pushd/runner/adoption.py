@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -84,8 +85,9 @@ class Adoption:
     async def _adopt_or_log(self, app_id: UUID, found: Sequence[Found], running: Launch | None, launch_of: LaunchOf) -> int:
         try:
             return await self._adopt_app(found, running, launch_of)
-        except Exception:  # stays with that app
-            log.exception("cannot go on with an app's dynos", extra={"app": str(app_id)})
+        except Exception:  # stays with that app: it is booted anew, so nothing of it may run on
+            log.exception("cannot go on with an app's dynos, ending them", extra={"app": str(app_id)})
+            await asyncio.gather(*(self._end_unowned(each) for each in found))
             return 0
 
     async def _adopt_app(self, found: Sequence[Found], running: Launch | None, launch_of: LaunchOf) -> int:
@@ -110,6 +112,7 @@ class Adoption:
         return len(lives[Fate.SERVES]) + len(lives[Fate.STAYS])
 
     def _maybe_adopted(self, found: Found) -> Adopted | None:
+        found.handle.signal(signal.SIGCONT)  # a daemon that was about to kill it may have held it
         try:
             return Adopted(found.row, self._processes.adopt(found.handle, found.row), found.is_up)
         except OSError:  # one that nobody hears must not run

@@ -201,6 +201,7 @@ class Life:
         self._move(E.STOP)
         self.tell(f"State changed from {before} to {'complete' if self.part.one_off else 'down'}")
         self.tell("Stopping all processes with SIGTERM")
+        await self._processes.note_leaving(process)
         process.handle.terminate()
         grace = self.part.launch.settings["stop-timeout-seconds"]
         ended_by = await first(process.handle.wait(), self._hurry.wait(), self._clock.sleep(grace))

@@ -117,8 +117,9 @@ class Fleet:
         self._tells_soon = False
         for life in self.rotation:
             life.target_id = life.id
-        self._told = self.targets()
-        return self._told
+        route = self.targets()
+        self._told = route if route[0] else None  # without targets somebody else says what visitors meet, for a while
+        return route
 
     def _begin(self, life: Life) -> Life:
         part = life.part

@@ -70,7 +70,7 @@ class Parts:
     def found(self, launch: Launch, row: DynoRow) -> Part:
         """What a dyno of an earlier daemon plays."""
         if row.role is DynoRole.FORMATION:
-            return self.of_formation(launch, row.name, row.type, command=row.command)
+            return self.of_formation(launch, row.name, row.type, command=row.command or None)  # "": of an older pushd
         return Part(
             launch=launch,
             name=row.name,

@@ -60,17 +60,18 @@ def plan_adoption(found: Iterable[tuple[DynoRow, bool]], running: UUID | None) -
     """What becomes of one app's dynos, each given with whether it is up, when `running` is the release that should run.
 
     Dynos of that release go on, one of each name: a daemon killed in the middle of a restart leaves two, and the one that is up
-    counts, then the newer one. A one-off that nobody waited for goes on too. All else ends.
+    counts, then the newer one. A one-off that nobody waited for goes on too. All else ends, and so does
+    what had been told to end already.
     """
     found = list(found)
     best: dict[str, tuple[bool, Epoch, datetime, UUID]] = {}
     for row, is_up in found:
-        if row.role is DynoRole.FORMATION and row.release_id == running:
+        if row.role is DynoRole.FORMATION and row.release_id == running and row.leaving_at is None:
             rank = (is_up, row.epoch, row.started_at, row.id)
             best[row.name] = max(best.get(row.name, rank), rank)
     chosen = {dyno_id for *_, dyno_id in best.values()}
     fates = {row.id: Fate.ENDS for row, _ in found}
-    fates |= {row.id: Fate.STAYS for row, _ in found if row.role is DynoRole.DETACHED}
+    fates |= {row.id: Fate.STAYS for row, _ in found if row.role is DynoRole.DETACHED and row.leaving_at is None}
     return fates | {row.id: Fate.SERVES if row.type == WEB else Fate.STAYS for row, _ in found if row.id in chosen}
 
 

@@ -170,6 +170,11 @@ class Processes:
         crash_point("dyno.up")
         await _try(self._rows.set_ready(dyno_id, at), "remember that a dyno is up", dyno_id)
 
+    async def note_leaving(self, process: Process) -> None:
+        """It is told to end: whoever comes after us must not go on with it."""
+        dyno_id = process.handle.dyno_id
+        await _try(self._rows.set_leaving(dyno_id, self._clock.now()), "remember that a dyno is to end", dyno_id)
+
     async def settle(self, process: Process) -> int:
         """After the program's end: end what it left, read its output to the end, forget it. Gives the exit status.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -23,15 +24,16 @@ class Changes:
         self._database = database
         self._clock = clock
 
-    async def create(self, app: App, release_number: int | None) -> Change:
+    async def create(self, app: App, release_number: int | None, dynos: Sequence[str] = ()) -> Change:
         """A pending one; the oldest settled ones of the app are forgotten. Raises: NotFound when the app is gone."""
         change_id, now = uuid4(), time_text(self._clock.now())
 
         def work(connection: sqlite3.Connection) -> Change:
             check_app_there(connection, app)
             connection.execute(
-                "INSERT INTO changes VALUES (?, ?, 'pending', ?, '', ?, ?)",
-                (str(change_id), str(app.id), release_number, now, now),
+                "INSERT INTO changes (id, app_id, state, release_number, reason, created_at, updated_at, dynos)"
+                " VALUES (?, ?, 'pending', ?, '', ?, ?, ?)",
+                (str(change_id), str(app.id), release_number, now, now, ",".join(dynos)),
             )
             connection.execute(
                 "DELETE FROM changes WHERE app_id = :app AND state <> 'pending' AND id NOT IN"
@@ -91,6 +93,7 @@ def _change(row: sqlite3.Row) -> Change:
         state=ChangeState(row["state"]),
         release_number=row["release_number"],
         reason=row["reason"],
+        dynos=tuple(row["dynos"].split(",")) if row["dynos"] else (),
         created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
     )

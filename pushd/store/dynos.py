@@ -12,10 +12,11 @@ from pushd.store.rows import time_text
 
 _PUT = """
 INSERT OR REPLACE INTO dynos (
-    id, app_id, name, type, role, command, release_id, release_number, restarts, port, identity, started_at, ready_at
+    id, app_id, name, type, role, command, release_id, release_number, restarts, port, identity, started_at, ready_at,
+    leaving_at
 ) VALUES (
     :id, :app_id, :name, :type, :role, :command, :release_id, :release_number, :restarts, :port, :identity, :started_at,
-    :ready_at
+    :ready_at, :leaving_at
 )
 """
 
@@ -42,12 +43,18 @@ class Dynos:
             "identity": dyno.identity,
             "started_at": time_text(dyno.started_at),
             "ready_at": time_text(dyno.ready_at) if dyno.ready_at else None,
+            "leaving_at": time_text(dyno.leaving_at) if dyno.leaving_at else None,
         }
         await self._database.transact(lambda connection: connection.execute(_PUT, values))
 
     async def set_ready(self, dyno_id: UUID, at: datetime) -> None:
         """It is up since then; fine if it is unknown."""
         sql = "UPDATE dynos SET ready_at = ? WHERE id = ?"
+        await self._database.transact(lambda connection: connection.execute(sql, (time_text(at), str(dyno_id))))
+
+    async def set_leaving(self, dyno_id: UUID, at: datetime) -> None:
+        """It has been told to end; fine if it is unknown."""
+        sql = "UPDATE dynos SET leaving_at = ? WHERE id = ?"
         await self._database.transact(lambda connection: connection.execute(sql, (time_text(at), str(dyno_id))))
 
     async def remove(self, dyno_id: UUID) -> None:
@@ -75,4 +82,5 @@ def _dyno(row: sqlite3.Row) -> DynoRow:
         identity=row["identity"],
         started_at=datetime.fromisoformat(row["started_at"]),
         ready_at=datetime.fromisoformat(row["ready_at"]) if row["ready_at"] else None,
+        leaving_at=datetime.fromisoformat(row["leaving_at"]) if row["leaving_at"] else None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -22,9 +23,9 @@ class Changes:
         self._settled: dict[UUID, asyncio.Event] = {}
         self._unstored: dict[UUID, Change] = {}  # settled while the disk was full
 
-    async def open(self, app: App, release_number: int | None) -> Change:
-        """A new change, pending."""
-        change = await self._store.changes.create(app, release_number)
+    async def open(self, app: App, release_number: int | None, dynos: Sequence[str] = ()) -> Change:
+        """A new change, pending; a restart of these dynos alone, if there are any."""
+        change = await self._store.changes.create(app, release_number, dynos)
         self._settled[change.id] = asyncio.Event()
         return change
 

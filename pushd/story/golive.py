@@ -104,7 +104,7 @@ class GoLive:
         """
         async with self.turns.hold(app.id, why="the daemon's start"):
             release = await self.running_release(app)
-            if release is None:
+            if release is None or release.status is ReleaseStatus.PENDING:
                 return None
             up: asyncio.Future[Release] = asyncio.get_running_loop().create_future()
             succeeded = release.status is ReleaseStatus.SUCCEEDED
@@ -128,17 +128,20 @@ class GoLive:
         """Finish what a predecessor had begun; if that fails the older dynos serve on, as ever."""
         try:
             self._retire(launch, await self._move_traffic(launch, _silent))
-        except PushdError as error:
+        except Exception as error:
             up.set_exception(error)
             up.exception()  # whoever waits for it hears of it; if nobody does, the app's log has told it
-            log.info("older dynos serve on", extra={"app": launch.app.name, "cause": error.message})
+            log.warning("older dynos serve on", extra={"app": launch.app.name, "cause": str(error)})
+            self._runner.replace_rest_soon(launch)
         else:
             up.set_result(launch.release)
 
     async def launch(self, app: App) -> Launch | None:
-        """What should run of this app now; None if that is nothing."""
+        """What should run of this app after a start of the daemon; None if that is nothing, or is still to be taken live."""
         release = await self.running_release(app)
-        return None if release is None else await self._releaser.launch_of(app, release)
+        if release is None or release.status is ReleaseStatus.PENDING:
+            return None
+        return await self._releaser.launch_of(app, release)
 
     async def launch_of(self, app_id: UUID, release_id: UUID) -> Launch | None:
         """What it takes to run a release; None if the app, the release or its slug is gone."""

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from pushd.errors import DiskFull
+from pushd.errors import DiskFull, PushdError
 from pushd.kit.aio import Nursery
 from pushd.kit.clock import Clock
+from pushd.kit.disk import is_full
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -43,3 +44,10 @@ class Verdicts:
                 return
             except DiskFull:
                 continue
+
+
+def reason_of(error: BaseException) -> str:
+    """What a record says of a failure, in a line; a bug of ours stands in the daemon's log."""
+    if isinstance(error, PushdError):
+        return error.message
+    return "The disk of the server is full." if is_full(error) else "internal error, see the daemon's log"

@@ -192,6 +192,10 @@ class FakeRows:
         if dyno_id in self.rows:
             self.rows[dyno_id] = replace(self.rows[dyno_id], ready_at=at)
 
+    async def set_leaving(self, dyno_id: UUID, at: datetime) -> None:
+        if dyno_id in self.rows:
+            self.rows[dyno_id] = replace(self.rows[dyno_id], leaving_at=at)
+
     async def remove(self, dyno_id: UUID) -> None:
         self.rows.pop(dyno_id, None)
 

@@ -261,6 +261,62 @@ async def test_the_time_of_a_detached_one_off_goes_on(room: Room) -> None:
     await room.happened.has("Process exited with status 143")
 
 
+async def test_what_was_told_to_end_is_ended_by_the_next_daemon(room: Room) -> None:
+    launch = room.launch()
+    stubborn = await room.runner.start_detached(launch, "trap '' TERM; echo on; while :; do sleep 0.01; done")
+    await room.happened.has(f"app[{stubborn.name}]: on")
+    await room.runner.stop_dynos(room.app.id, [stubborn.name])
+    await room.happened.has("Stopping all processes with SIGTERM")
+    while not [row for row in room.rows.rows.values() if row.leaving_at]:  # noqa: ASYNC110 - the store tells nobody
+        await asyncio.sleep(0)
+
+    runner = await next_daemon(room, running=launch)
+
+    assert runner.dynos(room.app.id) == []
+    await room.clock.skip(30)
+    await room.happened.has("Process exited with status 137")
+
+
+async def test_a_dyno_of_an_older_pushd_which_wrote_no_command_down_comes_back_with_that_of_its_release(room: Room) -> None:
+    launch = room.launch()
+    await room.deploy(launch)
+    room.rows.rows = {dyno_id: replace(row, command="") for dyno_id, row in room.rows.rows.items()}
+    runner = await next_daemon(room, running=launch)
+    await raised(room, launch)
+
+    os.kill(pids(room)["web.1"], signal.SIGKILL)
+
+    await room.happened.has("heroku[web.1]: State changed from starting to up")
+    assert [each.command for each in runner.dynos(room.app.id)] == [launch.release.process_types["web"]]
+
+
+async def test_an_app_whose_dynos_cannot_be_gone_on_with_keeps_none_of_them(room: Room) -> None:
+    launch = room.launch()
+    await room.deploy(launch)
+    await room.runner.leave()
+    room.runner = room.another_runner()
+
+    async def launch_of(app_id: UUID, release_id: UUID) -> Launch | None:
+        raise RuntimeError("a config var that nobody can decrypt")
+
+    await room.runner.adopt({room.app.id: launch}, launch_of)
+
+    assert pids(room) == {}
+    assert room.rows.rows == {}
+
+
+async def test_without_web_dynos_the_router_is_told_so_after_a_start(room: Room) -> None:
+    launch = room.launch({"web": 0, "clock": 1}, clock="exec sleep 600")
+    await room.deploy(launch)
+    await ready(room, 1)
+
+    runner = await next_daemon(room, running=launch)
+    assert runner.routes() == {room.app.id: ((), WebState.NONE)}
+    await raised(room, launch)
+
+    await room.happened.has("route none")
+
+
 async def test_dynos_of_an_app_that_is_gone_are_ended(room: Room) -> None:
     await room.deploy(room.launch())
 
@@ -331,6 +387,8 @@ LATER = replace(OLD, id=UUID(int=0), started_at=NOW + timedelta(seconds=1))  # t
         ([(row("web.1", OTHER), True)], [Fate.ENDS]),
         ([(row("run.1", OTHER, role=DynoRole.DETACHED), True)], [Fate.STAYS]),
         ([(row("run.1", RUNNING, role=DynoRole.ATTENDED), True)], [Fate.ENDS]),
+        ([(replace(OLD, leaving_at=NOW), True)], [Fate.ENDS]),
+        ([(replace(row("run.1", RUNNING, role=DynoRole.DETACHED), leaving_at=NOW), True)], [Fate.ENDS]),
     ],
 )
 def test_what_becomes_of_found_dynos(found: list[tuple[DynoRow, bool]], fates: list[Fate]) -> None:

@@ -439,6 +439,35 @@ async def test_what_an_earlier_daemon_was_about_to_replace_is_replaced_without_a
     assert (await settled(story, change)).state is ChangeState.SUCCEEDED
 
 
+async def test_a_restart_of_one_dyno_that_was_cut_short_is_done(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    change = await story.store.changes.create(app, None, ["web.1"])
+    await story.resume.adopt()
+
+    await restart_daemon(story)
+
+    assert (await settled(story, change)).state is ChangeState.SUCCEEDED
+    assert story.runner.events == ["keep trying v2", "rest v2", "restart web.1"]
+
+
+async def test_a_release_that_waits_is_no_stand_in_for_itself_at_the_start(story: Story, app: App) -> None:
+    story.runner.failing = {2}
+    with pytest.raises(BootFailed):
+        await story.push(app, "aaaa")
+    slug_id = (await story.store.releases.find(app, 2)).slug_id
+    await story.store.releases.create(
+        app, slug_id=slug_id, process_types={"web": "serve"}, config={"A": "1"}, description="Set A config vars",
+        user=story.user, phase_passed=True,
+    )  # fmt: skip
+
+    await story.resume.adopt()
+    await restart_daemon(story)
+    await story.nursery.settle()
+
+    assert story.runner.adopted == {}
+    assert story.runner.events == ["boot v3", "switch v3", "rest v3", "retire"]
+
+
 async def test_what_cannot_be_replaced_serves_on(story: Story, app: App) -> None:
     await story.push(app, "aaaa")
     change = await story.store.changes.create(app, None)
@@ -449,7 +478,7 @@ async def test_what_cannot_be_replaced_serves_on(story: Story, app: App) -> None
 
     end = await settled(story, change)
     assert (end.state, end.reason.splitlines()[0]) == (ChangeState.FAILED, "web.1 exited with status 1")
-    assert story.runner.events == ["boot v2"]
+    assert story.runner.events == ["boot v2", "rest v2"]
 
 
 async def test_old_dynos_are_there_until_it_is_stored_that_they_are_not_needed(story: Story, app: App) -> None:
