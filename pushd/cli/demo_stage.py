@@ -199,8 +199,11 @@ class Stage:
             )
 
     def _start_daemon(self) -> None:
-        """In a session of its own: the terminal's Ctrl-C reaches us, and we pass it on once."""
-        argv = self._command("serve", "--data-dir", str(self.data_dir), "--domain", self._domain)
+        """In a session of its own: the terminal's Ctrl-C reaches us, and we pass it on once.
+
+        The settings in /etc are those of this machine's own daemon, and none of this one's business.
+        """
+        argv = self._command("serve", "--config", os.devnull, "--data-dir", str(self.data_dir), "--domain", self._domain)
         argv += ["--api-listen", "127.0.0.1:0", "--router-listen", "127.0.0.1:0", "--ssh-listen", "127.0.0.1:0"]
         with self.daemon_log.open("ab") as log:
             self._daemon = subprocess.Popen(

@@ -25,6 +25,11 @@ ENABLED = (DYNOS, *SOCKETS, SERVICE)
 _SHIPPED_PROGRAM = "/opt/pushd/bin/pushd"
 _SEAL = re.compile(r"# Written by `pushd install-service`; .* Checksum: ([0-9a-f]{64})\n")
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9/._+@:-]*")  # systemd gives no other character a meaning of its own
+_SHOWN = re.compile(  # all in one look: what was filled in may look like what another one stands for
+    r"(?<![\w./])(ListenStream=)?("
+    + "|".join(map(re.escape, (API, ROUTER, _SHIPPED_PROGRAM, SERVICE_DATA_FOLDER)))
+    + r")(?![\w-]|\.\w)"
+)
 _DATA_FOLDER = re.compile(r"^Environment=PUSHD_DATA_DIR=(.+)$", re.MULTILINE)
 
 
@@ -70,9 +75,18 @@ def plan_files(shipped: Path, installation: Installation) -> tuple[ServiceFile, 
 
 def filled_in(text: str, installation: Installation) -> str:
     """A shipped file with the paths and addresses of this installation."""
-    for shown, ours in ((API, installation.api_listen), (ROUTER, installation.router_listen)):
-        text = text.replace(f"ListenStream={shown}", f"ListenStream={ours.removeprefix('unix:')}").replace(shown, ours)
-    return text.replace(_SHIPPED_PROGRAM, str(installation.program)).replace(SERVICE_DATA_FOLDER, str(installation.data_dir))
+    ours = {
+        API: installation.api_listen,
+        ROUTER: installation.router_listen,
+        _SHIPPED_PROGRAM: str(installation.program),
+        SERVICE_DATA_FOLDER: str(installation.data_dir),
+    }
+
+    def filled(found: re.Match[str]) -> str:
+        stream, shown = found[1] or "", found[2]
+        return stream + (ours[shown].removeprefix("unix:") if stream else ours[shown])
+
+    return _SHOWN.sub(filled, text)
 
 
 def sealed(text: str) -> str:

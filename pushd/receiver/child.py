@@ -15,7 +15,7 @@ from pushd.kit.aio import finish
 
 _CHUNK_BYTES = 1 << 16
 _KILL_WITHIN_SECONDS = 10.0
-_ENVIRON = {
+ENVIRON = {  # of every program of git's: no settings but the repository's own
     "PATH": os.defpath,
     "LC_ALL": "C.UTF-8",
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -92,7 +92,7 @@ async def running(
     os.set_blocking(ours, False)
     os.set_blocking(reading, False)
     try:
-        env = {**_ENVIRON, **(environ or {})}
+        env = {**ENVIRON, **(environ or {})}
         pid = proc.spawn(argv, env=env, stdin=theirs if stdin is None else stdin, stdout=writing, stderr=stderr)
         child = Child(pid, os.pidfd_open(pid), ours, reading)
     except BaseException:

@@ -107,6 +107,7 @@ class Receiver:
         self._orders: defaultdict[UUID, Order] = defaultdict(Order)
         self._pushes: set[asyncio.Task[Report]] = set()
         self._repacking: set[UUID] = set()
+        self._repack_seconds = settings.source_timeout_seconds
 
     async def sweep(self) -> None:
         """Remove what pushes of a killed daemon left; for the start, before anything is received."""
@@ -197,7 +198,7 @@ class Receiver:
             return
         self._repacking.add(app.id)
         try:
-            if await repack(Repository(self._layout.repository(app.id)), self.git):
+            if await repack(Repository(self._layout.repository(app.id)), self.git, within=self._repack_seconds):
                 log.info("repository repacked", extra={"app": app.name})
         except OSError as error:  # a full disk: the old packs are all there
             log.warning("repository not repacked", extra={"app": app.name, "why": error.strerror})

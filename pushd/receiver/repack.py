@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from pushd.kit import proc
 from pushd.kit.aio import finish, in_thread
 from pushd.kit.atomic import sync_folder
-from pushd.receiver.child import running
+from pushd.receiver.child import ENVIRON
 from pushd.receiver.quarantine import Quarantine
 from pushd.receiver.repositories import Repository
 
@@ -21,8 +22,11 @@ PACKS_AT_MOST = 50  # as gc.autoPackLimit of git-gc(1)
 _CLEANUP_SECONDS = 60.0
 
 
-async def repack(repository: Repository, git: str, *, packs_at_most: int = PACKS_AT_MOST) -> bool:
-    """Put the packs together if there are more than `packs_at_most`; whether it did. Raises: OSError."""
+async def repack(repository: Repository, git: str, *, within: float, packs_at_most: int = PACKS_AT_MOST) -> bool:
+    """Put the packs together if there are more than `packs_at_most`; whether it did. Raises: OSError.
+
+    A git that is not done after `within` seconds is ended, and the next push tries again.
+    """
     old = await in_thread(_packs, repository)
     if len(old) <= packs_at_most:
         return False
@@ -30,11 +34,8 @@ async def repack(repository: Repository, git: str, *, packs_at_most: int = PACKS
     try:
         target = quarantine.objects / "pack" / "pack"
         argv = [git, "-c", "safe.directory=*", "pack-objects", "--all", "--keep-unreachable", "--non-empty", "-q", str(target)]
-        async with running(["nice", "-n", "19", *argv], environ={"GIT_DIR": str(repository.folder)}) as child:
-            child.end_input()
-            while await child.read():
-                pass
-            status = await child.wait()
+        env = {**ENVIRON, "GIT_DIR": str(repository.folder)}
+        status = await proc.run(["nice", "-n", "19", *argv], env=env, on_output=lambda _: None, within=within)
         made = {path.name for path in (quarantine.objects / "pack").glob("pack-*.idx")}
         if status != 0 or not made:
             log.warning("repository not repacked", extra={"repository": repository.folder.name, "status": status})
@@ -42,6 +43,9 @@ async def repack(repository: Repository, git: str, *, packs_at_most: int = PACKS
         await in_thread(quarantine.accept)
         await in_thread(_remove, repository, [name for name in old if name not in made])
         return True
+    except proc.RanTooLong as error:
+        log.warning("repository not repacked", extra={"repository": repository.folder.name, "why": str(error)})
+        return False
     finally:
         await finish(in_thread(quarantine.remove), within=_CLEANUP_SECONDS)
 

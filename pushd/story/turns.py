@@ -86,7 +86,7 @@ class PushQueue:
             self._pass_on(app_id, queue)
 
     async def _wait(self, app_id: UUID, queue: _Queue, label: str, say: Say) -> None:
-        if queue.waiting is not None:
+        if queue.waiting is not None and not queue.waiting.turn.done():  # it is when just cancelled, until its task has run
             queue.waiting.turn.set_exception(Superseded(f"superseded by {label}"))
         waiter = queue.waiting = _Waiter(label, asyncio.get_running_loop().create_future())
         say(f"-----> The push of {queue.holder} is being deployed; this one is next in line (position 1)")
@@ -143,21 +143,23 @@ class BuildSlots:
         try:
             await place.turn
         except BaseException:
-            if place in self._line:
+            if place in self._line:  # `_pass_on` may have taken it out: then the turn had come, or it was passed over
                 behind = list(self._line)[self._line.index(place) + 1 :]
                 self._line.remove(place)
                 self._tell(behind)
-            else:
+            elif not place.turn.cancelled():
                 self._pass_on()  # the turn had come just as we were cancelled
             raise
 
     def _pass_on(self) -> None:
         """Give the slot to who has waited longest, who keeps it taken."""
-        if not self._line:
-            self._taken -= 1
-            return
-        self._line.popleft().turn.set_result(None)
-        self._tell(self._line)
+        while self._line:
+            place = self._line.popleft()
+            if not place.turn.done():  # else it is cancelled, and its task has not run yet to leave the line
+                place.turn.set_result(None)
+                self._tell(self._line)
+                return
+        self._taken -= 1
 
     def _tell(self, moved: Iterable[_Place]) -> None:
         positions = {id(place): position for position, place in enumerate(self._line, start=1)}

@@ -31,13 +31,13 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], St
 
 
 def test_it_starts_and_is_ended_with_one_sigint(stage: Callable[[str], Stage], tmp_path: Path) -> None:
-    script = ENDS_WITH.format(code=0) + "note(' '.join(sys.argv[1:5])); note(os.environ.get('PUSHD_HOST', 'none'))\n"
+    script = ENDS_WITH.format(code=0) + "note(' '.join(sys.argv[1:7])); note(os.environ.get('PUSHD_HOST', 'none'))\n"
     with stage(script + READY + SERVE) as running:
         assert (running.api, running.router) == ("http://127.0.0.1:5000", "http://127.0.0.1:8080")
         assert running.page_url == "http://hello.localhost:8080/"
 
     notes = (tmp_path / "notes").read_text().splitlines()
-    assert notes == [f"serve --data-dir {tmp_path}/demo --domain", "none", "SIGINT"]
+    assert notes == [f"serve --config {os.devnull} --data-dir {tmp_path}/demo --domain", "none", "SIGINT"]
 
 
 def test_ctrl_c_ends_the_daemon_too(stage: Callable[[str], Stage], tmp_path: Path) -> None:

@@ -46,6 +46,26 @@ def test_a_folder_is_filled_for_another_machine(cli: Cli, tmp_path: Path) -> Non
     assert sorted(os.listdir(root / UNITS / "sockets.target.wants")) == ["pushd-api.socket", "pushd-router.socket"]
 
 
+def test_addresses_and_paths_that_hold_each_other_are_filled_in_once() -> None:
+    ours = Installation(
+        program=Path("/var/lib/pushd/venv/bin/pushd"),
+        data_dir=Path("/srv/data"),
+        api_listen="0.0.0.0:8000",
+        router_listen="127.0.0.1:8080",
+    )
+    shipped = (
+        "ListenStream=127.0.0.1:5000\nListenStream=0.0.0.0:80\n"
+        "ExecStart=/opt/pushd/bin/pushd serve --api-listen 127.0.0.1:5000 --router-listen 0.0.0.0:80\n"
+        "ReadWritePaths=/var/lib/pushd -/tmp\n# /var/lib/pushd-old /opt/pushd/bin/pushd.sh 127.0.0.1:50001\n"
+    )
+
+    assert filled_in(shipped, ours) == (
+        "ListenStream=0.0.0.0:8000\nListenStream=127.0.0.1:8080\n"
+        "ExecStart=/var/lib/pushd/venv/bin/pushd serve --api-listen 0.0.0.0:8000 --router-listen 127.0.0.1:8080\n"
+        "ReadWritePaths=/srv/data -/tmp\n# /var/lib/pushd-old /opt/pushd/bin/pushd.sh 127.0.0.1:50001\n"
+    )
+
+
 def test_run_again_it_writes_what_differs_and_nothing_else(cli: Cli, tmp_path: Path) -> None:
     cli.ok("install-service", "--root", str(tmp_path))
     before = written(tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -56,6 +58,41 @@ async def test_who_escaped_everything_else_is_killed_in_it(groups: LimitedGroups
 
     assert procfs.identify(escaped) is None
     assert group.kill()  # again: it is gone
+
+
+def test_a_pid_that_is_in_it_no_more_is_not_killed(groups: LimitedGroups, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if its process had ended after the first look and somebody else had got the number."""
+    group = groups.make("recycled")
+    somebody = subprocess.Popen(["sleep", "600"])
+    try:
+        with monkeypatch.context() as patch:
+            looks = iter([{somebody.pid}, set()])
+            patch.setattr(LimitedGroup, "_pids", lambda _: next(looks))
+            group._kill_each()
+            assert next(looks, None) is None
+            somebody.send_signal(signal.SIGTERM)
+            assert somebody.wait(30) == -signal.SIGTERM  # and no KILL came before it
+    finally:
+        somebody.kill()
+        somebody.wait()
+        assert group.kill()
+
+
+def test_each_of_them_is_killed(groups: LimitedGroups) -> None:
+    """As where the kernel does it not at a word."""
+    group = groups.make("each")
+    members = [subprocess.Popen(inside(group, "echo in; exec sleep 600"), stdout=subprocess.PIPE) for _ in range(3)]
+    try:
+        for member in members:
+            assert member.stdout is not None
+            assert member.stdout.readline() == b"in\n"
+        group._kill_each()
+        assert [member.wait(30) for member in members] == [-signal.SIGKILL] * 3
+    finally:
+        for member in members:
+            member.kill()
+            member.communicate()
+        assert group.kill()
 
 
 def test_groups_of_others_are_left_alone(groups: LimitedGroups) -> None:

@@ -65,7 +65,7 @@ async def test_few_packs_stay_as_they_are(server: Server) -> None:
     await push_many(server, 3)
     before = packs(server)
 
-    assert not await repack(server.repository, GIT, packs_at_most=3)
+    assert not await repack(server.repository, GIT, within=60, packs_at_most=3)
     assert packs(server) == before
 
 
@@ -73,7 +73,7 @@ async def test_killed_before_the_old_packs_went_it_is_whole_and_done_the_next_ti
     commits = await push_many(server, 4)
     folder = server.repository.objects / "pack"
     old = {file.name: file.read_bytes() for file in folder.iterdir()}
-    await repack(server.repository, GIT, packs_at_most=2)
+    await repack(server.repository, GIT, within=60, packs_at_most=2)
     for name, data in old.items():
         (folder / name).write_bytes(data)
     (await in_thread(Quarantine, server.repository)).objects.joinpath("pack", "tmp_pack_x").write_bytes(b"half")
@@ -81,7 +81,7 @@ async def test_killed_before_the_old_packs_went_it_is_whole_and_done_the_next_ti
     await server.receiver.sweep()
     git = Git(server.repository.folder)
     await git.ok("fsck", "--strict", "--full")
-    assert await repack(server.repository, GIT, packs_at_most=2)
+    assert await repack(server.repository, GIT, within=60, packs_at_most=2)
 
     assert len(packs(server)) == 1
     await git.ok("fsck", "--strict", "--full")
@@ -96,7 +96,7 @@ async def test_what_git_cannot_read_is_left_as_it_is(server: Server) -> None:
     damaged.write_bytes(damaged.read_bytes()[:-30])
     before = packs(server)
 
-    assert not await repack(server.repository, GIT, packs_at_most=2)
+    assert not await repack(server.repository, GIT, within=60, packs_at_most=2)
     assert packs(server) == before
     await server.assert_clean()
 
@@ -110,3 +110,16 @@ async def test_head_and_config_that_a_bad_disk_lost_are_written_anew(server: Ser
 
     await Git(server.repository.folder).ok("fsck", "--strict")
     assert server.repository.head() == "master"
+
+
+async def test_a_git_that_hangs_is_ended_and_leaves_all_as_it_is(server: Server, tmp_path: Path) -> None:
+    await push_many(server, 3)
+    before = packs(server)
+    hanging = tmp_path / "git"
+    hanging.write_text("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 600; done\n")
+    hanging.chmod(0o755)
+
+    assert not await repack(server.repository, str(hanging), within=0.1, packs_at_most=2)
+    assert packs(server) == before
+    await server.assert_clean()
+    assert await repack(server.repository, GIT, within=60, packs_at_most=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 
@@ -12,7 +13,7 @@ from pushd.kit.aio import Nursery
 from pushd.model.app import App
 from pushd.model.build import BuildStatus
 from pushd.story.stops import BuildCancelled
-from pushd.story.turns import BuildSlots
+from pushd.story.turns import BuildSlots, PushQueue
 from tests.story.conftest import Story
 
 
@@ -89,6 +90,41 @@ async def test_who_is_cancelled_in_line_leaves_it_and_takes_no_slot() -> None:
         assert tasks["c"].cancelled()
         await line.end((await line.join("e")).get_name().rpartition("/")[2])
         assert line.began[-1] == "e"
+
+
+async def test_a_build_that_ends_just_as_the_next_in_line_is_cancelled_passes_it_over() -> None:
+    async with Nursery("builds") as nursery:
+        line = Line(BuildSlots(1), nursery)
+        tasks = {name: await line.join(name) for name in ("a", "b", "c")}
+
+        line.gates["a"].set()  # both of them run in the next turn of the loop, `a` first
+        tasks["b"].cancel()
+        await line.end("c")
+
+        assert tasks["a"].exception() is None
+        assert tasks["b"].cancelled()
+        assert line.began == ["a", "c"]
+        await line.join("d")
+        await line.end("d")
+        assert line.began == ["a", "c", "d"]
+
+
+async def test_a_push_takes_the_place_of_one_that_was_just_cancelled() -> None:
+    queue, app_id, gate = PushQueue(), uuid4(), asyncio.Event()
+
+    async def push(label: str) -> None:
+        async with queue.turn(app_id, label, lambda _: None):
+            await gate.wait()
+
+    async with Nursery("pushes") as nursery:
+        first, second = nursery.start(push("a"), name="a"), nursery.start(push("b"), name="b")
+        await asyncio.sleep(0)
+        third = nursery.start(push("c"), name="c")
+        second.cancel()  # `c` runs before the task of `b` does
+        await asyncio.sleep(0)
+        assert second.cancelled()
+        gate.set()
+        await asyncio.gather(first, third)
 
 
 async def apps_of(story: Story, *names: str) -> list[App]:
