@@ -78,11 +78,18 @@ class Resume:
         """Give the router every app: adopted dynos serve on, and those that will boot hold their visitors meanwhile."""
         routes: dict[UUID, tuple[Sequence[Target], WebState]] = {}
         for app in await self._store.apps.all():
-            running = await self._live.running_release(app)
-            routes[app.id] = (), WebState.BLANK if running is None else WebState.BOOTING
+            routes[app.id] = (), await self._state_before_boot(app)
         adopted = {app_id: route for app_id, route in self._runner.routes().items() if app_id in routes and route[0]}
         await self._router.announce(routes | adopted)
         crash_point("start.announced")
+
+    async def _state_before_boot(self, app: App) -> WebState:
+        try:
+            running = await self._live.running_release(app)
+        except Exception:
+            log.exception("cannot tell what should run", extra={"app": app.name})  # stays with that app
+            return WebState.CRASHED
+        return WebState.BLANK if running is None else WebState.BOOTING
 
     async def boot_all(self) -> None:
         """Boot what is missing, each app on its own, and finish the changes that were acknowledged and not yet followed."""

@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 from uuid import UUID
 
 import pushd
@@ -27,9 +26,10 @@ from pushd.kit.cgroup import NO_GROUPS, Groups
 from pushd.kit.clock import Clock
 from pushd.kit.door import Door
 from pushd.layout import Layout
-from pushd.model.routing import Route, Table, Target, WebState
+from pushd.model.routing import Table, Target, WebState
 from pushd.router.link import Link, RouterFailed, ended_unless_used, find_routers, start_router
 from pushd.router.listening import choose_doors
+from pushd.router.routes import Routes, RouteSource
 from pushd.router.seen import Seen
 
 log = logging.getLogger(__name__)
@@ -43,13 +43,6 @@ _STOP_SECONDS = 5.0
 _PUBLISH_SECONDS = 30.0  # somebody waits; a router that is started again needs a small part of it
 _PROVEN_SECONDS = 1.0  # a router that served so long is replaced at once
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.05, 5.0  # between starts of a router that dies at once
-
-
-class RouteSource(Protocol):
-    """What the router must know of an app beside its targets."""
-
-    async def route_of(self, app_id: UUID) -> Route:
-        """The app's route; its targets and state are ours to fill in. Raises: NotFound."""
 
 
 class Router:
@@ -77,7 +70,6 @@ class Router:
     ) -> None:
         """`user_id`: the router's own uid, only as root; `limits`: as in router/limits.py, for tests; `groups`: it has one."""
         self._layout = layout
-        self._source = routes
         self._clock = clock
         self._default_app = default_app
         self._on_log = on_log
@@ -89,12 +81,11 @@ class Router:
         self._doors: list[Door] = []
         self._link: Link | None = None
         self._old: Link | None = None  # a router of another version that finishes its requests
-        self._routes: dict[UUID, Route] = {}
+        self._routes = Routes(routes)
         self._targets: dict[UUID, tuple[tuple[Target, ...], WebState]] = {}
         self._is_settled = False  # ours has its first table, and any other router was told to end
         self.was_running = False  # a predecessor's router had been there when we started
         self._seen = Seen()
-        self._reads: dict[UUID, asyncio.Lock] = {}  # one read of an app's route at a time: an older one must not win
         self._number = 0  # of the last table
         self._announced = False  # every app has been named
         self._version = 0  # grows with each change
@@ -172,8 +163,8 @@ class Router:
         Raises: NotFound when there is no such app any more; Unavailable when no router has acknowledged it `within` so many
         seconds: no router sends anybody to these targets then, and what was before holds again.
         """
-        if app_id not in self._routes:
-            await self._read(app_id)
+        if app_id not in self._routes.of:
+            await self._routes.read(app_id)
         before, ours = self._targets.get(app_id), (self._seen.note(targets), state)
         self._targets[app_id] = ours
         try:
@@ -191,25 +182,26 @@ class Router:
         """Put all these apps at once into the next table. Raises: Unavailable.
 
         No table is sent before the first call, in which a daemon that starts names every app: what a predecessor's router
-        serves is in force until then, and an app that is not in the table has no visitors.
+        serves is in force until then, and an app that is not in the table has no visitors. Nobody waits for another server
+        meanwhile: pages that are fetched follow, each as it comes. An app that cannot be read is left out until it can be.
         """
         for app_id, (targets, state) in routes.items():
             self._targets.setdefault(app_id, (self._seen.note(targets), state))
-        for app_id in routes:
-            await self._read(app_id)
+        await self._routes.read_all(routes)
         self._announced = True
         await self._publish_stored()
+        fetching = self._routes.fetch_all(list(routes), is_wanted=self._targets.__contains__, on_change=self._next_version)
+        self._nursery.start(fetching, name="fetch pages")
 
     async def refresh(self, app_id: UUID) -> None:
         """Read again what the app is called and how it is shown. Raises: NotFound, Unavailable."""
-        await self._read(app_id)
+        await self._routes.read(app_id)
         await self._publish_stored()
 
     async def forget(self, app_id: UUID) -> None:
         """Take an app out of the table. Raises: Unavailable."""
-        self._routes.pop(app_id, None)
+        self._routes.forget(app_id)
         self._targets.pop(app_id, None)
-        self._reads.pop(app_id, None)
         await self._publish_stored()
 
     async def drained(self, dyno_id: UUID) -> None:
@@ -318,7 +310,7 @@ class Router:
 
     def _table(self) -> Table:
         routes = []
-        for app_id, route in self._routes.items():
+        for app_id, route in self._routes.of.items():
             targets, state = self._targets.get(app_id, ((), WebState.BLANK))
             routes.append(replace(route, targets=targets, state=state))
         default = next((route.app_id for route in routes if route.app_name == self._default_app), "")
@@ -348,10 +340,6 @@ class Router:
                 "The change is stored, but the router does not answer: visitors see the change once it runs again.",
                 remedy="The daemon keeps starting it; its log says why that fails.",
             ) from None
-
-    async def _read(self, app_id: UUID) -> None:
-        async with self._reads.setdefault(app_id, asyncio.Lock()):
-            self._routes[app_id] = await self._source.route_of(app_id)
 
     async def _until(self, come_true: Callable[[], bool]) -> None:
         async with self._settled:

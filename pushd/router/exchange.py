@@ -206,15 +206,18 @@ class Exchange:
         if not self.request_done:
             self.client.advance()
 
-    def on_connect_failed(self, code: str) -> None:
-        """The target refused (H21) or did not answer (H19): try another, or the same a little later."""
+    def on_connect_failed(self, code: str, *, elsewhere: bool = False) -> None:
+        """The target refused (H21) or did not answer (H19): try another, or the same a little later.
+
+        `elsewhere`: somebody else listens on the port of a dyno that lives, so our request has not ended that.
+        """
         target, now = self._target, self._proxy.loop.time()
         if target is None or self.step is not _CONNECTING:
             return
         target.set_aside(now, self._proxy.limits)
         self._proxy.on_target_refused(target)
         self._tries += 1
-        if self._again and target.leaves_at is None:
+        if self._again and not elsewhere and target.leaves_at is None:
             self.fail("H13")
         elif self._tries >= self._proxy.limits.connect_tries:
             self.fail(code)

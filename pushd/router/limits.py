@@ -22,7 +22,6 @@ class Limits:
     connect_seconds: float = 5.0  # H19
     connect_tries: int = 10  # per request, then H21 or H19
     aside_seconds: float = 5.0  # a target that refused is left alone at most so long
-    stranger_seconds: float = 1.0  # a new listening socket counts as the dyno's own if that lives on so long
     queue_seconds: float = 75.0  # wait for a target: H20 while the app boots, else H34 or H11
     boot_backlog: int = 1000  # requests of one app that wait for its first target
     head_seconds: float = 30.0  # from a request's first byte to the end of its head

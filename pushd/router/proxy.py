@@ -186,29 +186,31 @@ class Proxy:
         except OSError:
             exchange.on_connect_failed("H21")
         else:
-            if not self._is_its_own(target):
+            if not self._lives.holds(address.dyno_id):
+                target.end()
                 connection.close()
                 exchange.on_connect_failed("H21")
+            elif connection.is_cut_off:
+                connection.close()
+                exchange.on_connect_failed("H21")
+            elif self._is_anothers(address):
+                connection.close()
+                exchange.on_connect_failed("H21", elsewhere=True)
             elif exchange.step is Step.CONNECTING:
                 exchange.on_connected(connection)
             else:  # the client went away meanwhile
                 target.put_idle(connection, self.loop.time())
 
-    def _is_its_own(self, target: LiveTarget) -> bool:
-        """Whether a connection that was just made leads to the dyno, and not to somebody who has its port by now."""
-        address = target.target
-        if not self._lives.holds(address.dyno_id):
-            target.end()
+    def _is_anothers(self, address: Target) -> bool:
+        """Whether a living dyno's port is another user's by now.
+
+        That is all that tells them apart: an app may open another listening socket, or have one for each of its workers.
+        """
+        uid = None if address.uid is None else self._listeners.maybe_uid(address.port)
+        if uid is None or uid == address.uid:
             return False
-        if address.uid is None or not self._listeners.works:
-            return True
-        found = self._listeners.maybe_listening(address.port)
-        if found is None:  # it has just stopped listening
-            return False
-        if found.uid != address.uid:
-            log.warning("another user listens on a dyno's port", extra={"dyno": address.dyno_id, "uid": found.uid})
-            return False
-        return target.takes_for_its_own(found.inode, self.loop.time(), after=self.limits.stranger_seconds)
+        log.warning("another user listens on a dyno's port", extra={"dyno": address.dyno_id, "uid": uid})
+        return True
 
     def _new_target(self, target: Target, app: AppTraffic) -> LiveTarget:
         live = self.targets[target.dyno_id] = LiveTarget(target, app)

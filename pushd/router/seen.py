@@ -1,11 +1,11 @@
-"""Who listened on each dyno's port when the runner had just looked at it: the router compares with that while it serves."""
+"""Which user listened on each dyno's port when the runner had just looked: the router compares with that while it serves."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from pushd.kit.sockdiag import Listening, SockDiag
+from pushd.kit.sockdiag import SockDiag
 from pushd.model.routing import Target
 
 
@@ -14,7 +14,7 @@ class Seen:
 
     def __init__(self) -> None:
         self._kernel = SockDiag()
-        self._found: dict[str, Listening | None] = {}  # by dyno id
+        self._found: dict[str, int] = {}  # uids, by dyno id
 
     def note(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """The targets with what was seen; call it right after they were found to be dynos that listen."""
@@ -22,7 +22,7 @@ class Seen:
 
     def keep_only(self, dyno_ids: Collection[str]) -> None:
         """Forget all others."""
-        self._found = {dyno_id: found for dyno_id, found in self._found.items() if dyno_id in dyno_ids}
+        self._found = {dyno_id: uid for dyno_id, uid in self._found.items() if dyno_id in dyno_ids}
 
     def close(self) -> None:
         """See nothing any more."""
@@ -32,6 +32,8 @@ class Seen:
         if not target.life:  # not on this machine
             return target
         if target.dyno_id not in self._found:
-            self._found[target.dyno_id] = self._kernel.maybe_listening(target.port)
-        found = self._found[target.dyno_id]
-        return replace(target, uid=found.uid, inode=found.inode) if found else target
+            uid = self._kernel.maybe_uid(target.port)
+            if uid is None:
+                return target
+            self._found[target.dyno_id] = uid
+        return replace(target, uid=self._found[target.dyno_id])

@@ -21,7 +21,7 @@ _IDLE_LIMIT = 64  # idle connections kept per target
 class LiveTarget:
     """A target with what is under way at it: requests, idle connections, and how it behaved."""
 
-    __slots__ = ("_refusals", "app", "aside_until", "ended", "exchanges", "idle", "inode", "leaves_at", "stranger", "target")
+    __slots__ = ("_refusals", "app", "aside_until", "ended", "exchanges", "idle", "leaves_at", "target")
 
     def __init__(self, target: Target, app: AppTraffic) -> None:
         self.target = target
@@ -31,8 +31,6 @@ class LiveTarget:
         self.aside_until = 0.0  # loop time
         self.leaves_at: float | None = None  # when what is still under way is cut; None while it is in the table
         self.ended = False  # its dyno has: the port may be anybody's now
-        self.inode = target.inode  # of the listening socket that is the dyno's own
-        self.stranger = (0, 0.0)  # another one that was found there, and since when (loop time)
         self._refusals = 0
 
     def take_idle(self, now: float, *, within: float) -> UpstreamConnection | None:
@@ -64,20 +62,6 @@ class LiveTarget:
             return
         self.aside_until = now + min(limits.aside_seconds, _FIRST_ASIDE_SECONDS * 2**self._refusals)
         self._refusals = min(self._refusals + 1, 16)
-
-    def takes_for_its_own(self, inode: int, now: float, *, after: float) -> bool:
-        """Whether the listening socket on its port is the dyno's: the one that was looked at, or one that it must have opened.
-
-        A living dyno may open another one. A dying one leaves its port to anybody, and is gone before `after` seconds are over.
-        """
-        if inode == self.inode:
-            return True
-        if inode != self.stranger[0]:
-            self.stranger = (inode, now)
-        if now - self.stranger[1] < after:
-            return False
-        self.inode = inode
-        return True
 
     def end(self) -> None:
         """Its dyno has ended: nothing goes there any more. The daemon, if there is one, will send a table without it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, cast
 
 from pushd.router.bodies import BadBody, Body, Bytes, ChunkedBody, LengthBody, RestBody
@@ -34,6 +35,13 @@ class UpstreamConnection(asyncio.Protocol):
         self._body: Body | None = None
         self._head_only = False
         self._reusable = False
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether a new connection was reset already: its listener closed before it was accepted."""
+        if self.transport.is_closing():
+            return True
+        return bool(self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
     def begin(self, exchange: Exchange, *, head_only: bool) -> None:
         """Expect the answer to this exchange's request; `head_only`: to a HEAD, so no body follows whatever it says."""

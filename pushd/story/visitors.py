@@ -31,11 +31,11 @@ class Visitors:
         self._domain = domain
         self._fetched = pages
 
-    async def route_of(self, app_id: UUID) -> Route:
-        """The app's route without targets. Raises: NotFound once the app is gone."""
+    async def route_of(self, app_id: UUID, *, fetch: bool = True) -> Route:
+        """The app's route without targets; pages of other servers only with `fetch`. Raises: NotFound once the app is gone."""
         app = await self._store.apps.find(str(app_id))
         settings = await self._store.settings.of(app)
-        maintenance_page, error_page = await self._pages(app)
+        maintenance_page, error_page = await self._pages(app, fetch=fetch)
         return Route(
             app_id=str(app.id),
             app_name=app.name,
@@ -57,20 +57,20 @@ class Visitors:
             *(hostname for hostname in custom if not is_servers_own(hostname, self._domain)),
         )
 
-    async def _pages(self, app: App) -> tuple[str, str]:
+    async def _pages(self, app: App, *, fetch: bool) -> tuple[str, str]:
         config = await self._store.config.of(app)
         return await asyncio.gather(
-            self._maintenance_page(app, config.get("MAINTENANCE_PAGE_URL", "")),
-            self._page_at(app, "ERROR_PAGE_URL", config.get("ERROR_PAGE_URL", "")),
+            self._maintenance_page(app, config.get("MAINTENANCE_PAGE_URL", ""), fetch=fetch),
+            self._page_at(app, "ERROR_PAGE_URL", config.get("ERROR_PAGE_URL", ""), fetch=fetch),
         )
 
-    async def _maintenance_page(self, app: App, url: str) -> str:
+    async def _maintenance_page(self, app: App, url: str, *, fetch: bool) -> str:
         if not app.maintenance:
             return ""
-        return await self._page_at(app, "MAINTENANCE_PAGE_URL", url) if url else await self._page_in_slug(app)
+        return await self._page_at(app, "MAINTENANCE_PAGE_URL", url, fetch=fetch) if url else await self._page_in_slug(app)
 
-    async def _page_at(self, app: App, variable: str, url: str) -> str:
-        if not url:
+    async def _page_at(self, app: App, variable: str, url: str, *, fetch: bool) -> str:
+        if not url or not fetch:
             return ""
         try:
             return await self._fetched.fetch(url)

@@ -33,6 +33,8 @@ class Routes:
 
     def __init__(self) -> None:
         self.routes: dict[UUID, Route] = {}
+        self.pages: dict[UUID, asyncio.Future[str]] = {}  # error pages that come over the network
+        self.broken: set[UUID] = set()
 
     def add(self, name: str, **more: object) -> UUID:
         app_id = uuid4()
@@ -40,9 +42,14 @@ class Routes:
         self.routes[app_id] = replace(route, **more)  # type: ignore[arg-type]
         return app_id
 
-    async def route_of(self, app_id: UUID) -> Route:
+    async def route_of(self, app_id: UUID, *, fetch: bool = True) -> Route:
+        if app_id in self.broken:
+            raise ValueError("a row that makes no sense")
+        page = ""
+        if fetch and app_id in self.pages:
+            page = await self.pages[app_id]
         try:
-            return self.routes[app_id]
+            return replace(self.routes[app_id], error_page=page)
         except KeyError:
             raise NotFound("gone", resource="app") from None
 
@@ -161,6 +168,46 @@ async def test_announce_puts_all_apps_into_one_table(world: World) -> None:
         await router.announce({ids[0]: ((), WebState.NONE), ids[1]: ((), WebState.BLANK)})
         assert b"H14" in (await get(router.url, "one.localhost")).body
         assert b"H81" in (await get(router.url, "two.localhost")).body
+
+
+async def test_a_start_waits_for_no_page_and_shows_each_once_it_is_there(world: World) -> None:
+    ids = [world.routes.add(f"app{number}") for number in range(20)]
+    world.routes.pages = {app_id: asyncio.get_running_loop().create_future() for app_id in ids}  # none of them answers
+    async with App() as app, started(world.router()) as router:
+        await router.announce({ids[0]: ((), WebState.CRASHED)} | {each: ([target(app)], WebState.SERVING) for each in ids[1:]})
+
+        assert {(await get(router.url, f"app{number}.localhost")).status for number in range(1, 20)} == {200}
+        assert b"H10" in (await get(router.url, "app0.localhost")).body
+        world.routes.pages[ids[0]].set_result("our own page")
+        while (answer := await get(router.url, "app0.localhost")).body != b"our own page":
+            assert b"H10" in answer.body
+
+
+async def test_an_app_that_is_forgotten_while_its_page_is_fetched_stays_forgotten(world: World) -> None:
+    gone, other = world.routes.add("gone"), world.routes.add("other")
+    world.routes.pages = {app_id: asyncio.get_running_loop().create_future() for app_id in (gone, other)}
+    async with started(world.router()) as router:
+        await router.announce({gone: ((), WebState.CRASHED), other: ((), WebState.CRASHED)})
+        await router.forget(gone)
+        for page in world.routes.pages.values():
+            page.set_result("a page")
+        await router.refresh(other)
+        while (await get(router.url, "other.localhost")).body != b"a page":
+            pass
+        assert (await get(router.url, "gone.localhost")).status == 404
+
+
+async def test_an_app_that_cannot_be_read_keeps_no_other_one_from_its_visitors(world: World) -> None:
+    broken, sound = world.routes.add("broken"), world.routes.add("sound")
+    world.routes.broken.add(broken)
+    async with App() as app, started(world.router()) as router:
+        await router.announce({broken: ([target(app)], WebState.SERVING), sound: ([target(app)], WebState.SERVING)})
+
+        assert (await get(router.url, "sound.localhost")).status == 200
+        assert (await get(router.url, "broken.localhost")).status == 404
+        world.routes.broken.clear()
+        await router.refresh(broken)
+        assert (await get(router.url, "broken.localhost")).status == 200
 
 
 async def test_no_table_leaves_an_app_out_because_it_has_not_been_named_yet(world: World) -> None:

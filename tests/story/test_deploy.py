@@ -374,6 +374,21 @@ async def test_pages_follow_a_config_change_and_a_release_that_went_live(story: 
     assert story.router.events == ["refresh", "refresh"]
 
 
+async def test_an_app_whose_releases_make_no_sense_keeps_no_other_one_from_its_visitors(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    other = await story.apps.create("other", story.user)
+    with contextlib.closing(sqlite3.connect(story.layout.store)) as database, database:
+        database.execute("DROP TRIGGER releases_do_not_change")  # the disk asks for no leave
+        database.execute("UPDATE releases SET created_at = 'no time' WHERE app_id = ?", (str(app.id),))
+    story.router.events.clear()
+
+    await story.resume.adopt()
+    await story.resume.announce()
+
+    assert other.name == "other"
+    assert sorted(story.router.events) == ["route blank", "route crashed"]
+
+
 async def restart_daemon(story: Story) -> None:
     story.runner.events.clear()
     await story.resume.settle()
