@@ -90,7 +90,7 @@ async def first(*works: Coroutine[Any, Any, Any]) -> int:
 
     Raises: what that work raised.
     """
-    tasks = [asyncio.create_task(work) for work in works]
+    tasks = [asyncio.create_task(work, name=f"first/{_name_of(work)}") for work in works]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         winner = next(task for task in tasks if task.done())
@@ -104,7 +104,8 @@ async def first(*works: Coroutine[Any, Any, Any]) -> int:
 
 async def guarded(work: Coroutine[Any, Any, T], guard: Coroutine[Any, Any, Any]) -> T:
     """What `work` gives, unless `guard` fails first: then that is raised. The other one is cancelled and gone either way."""
-    working, guarding = asyncio.create_task(work), asyncio.create_task(guard)
+    working = asyncio.create_task(work, name=f"guarded/{_name_of(work)}")
+    guarding = asyncio.create_task(guard, name=f"guard/{_name_of(guard)}")
     try:
         await asyncio.wait([working, guarding], return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
@@ -159,3 +160,7 @@ async def in_stoppable_thread(work: Callable[..., T], *args: Any, within: float)
             raise TimeoutError(f"a thread did not stop within {within:g} s") from None
         working.exception()  # looked at: nobody waits for it
         raise
+
+
+def _name_of(work: Coroutine[Any, Any, Any]) -> str:
+    return str(getattr(work, "__qualname__", type(work).__name__))

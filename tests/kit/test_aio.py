@@ -178,3 +178,11 @@ async def test_guarded_work_gives_its_result_or_what_the_guard_raises() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert len(cancelled) == 4
+
+
+async def test_each_task_says_what_it_does() -> None:
+    async def named() -> str:
+        task = asyncio.current_task()
+        return task.get_name() if task is not None else ""
+
+    assert (await guarded(named(), asyncio.Event().wait())).endswith("named")
