@@ -18,7 +18,8 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
     """Print them; changes nothing that stays. Gives the exit code."""
     values = {setting.name: getattr(effective.settings, setting.name) for setting in SETTINGS}
     with tempfile.TemporaryDirectory(prefix="pushd-check-") as folder:
-        sandbox = uvloop.run(Sandbox.probe(Path(folder), effective.settings.sandbox, data=effective.settings.data_dir))
+        wanted = effective.settings
+        sandbox = uvloop.run(Sandbox.probe(Path(folder), wanted.sandbox, data=wanted.data_dir, tree=wanted.dyno_cgroup))
     git = shutil.which("git", path=environ.get("PATH"))
     if as_json:
         settings = {name: {"value": value, "origin": effective.origins[name]} for name, value in values.items()}

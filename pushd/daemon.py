@@ -52,7 +52,7 @@ from pushd.router.control import Router
 from pushd.runner.parts import RunLimits
 from pushd.runner.runner import Runner
 from pushd.runner.schedulers.local import LocalScheduler
-from pushd.sandbox.sandbox import Sandbox
+from pushd.sandbox.sandbox import Sandbox, owner_of
 from pushd.settings import Effective, Settings, build_passthrough
 from pushd.shipped import shipped
 from pushd.store.store import Store
@@ -119,7 +119,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
     store = await Store.open(layout.store, layout.secret_key, clock)
     stack.push_async_callback(store.close)
     await make_operator(store, layout, settings.domain)
-    sandbox = await Sandbox.probe(layout.run, settings.sandbox, data=layout.data)
+    sandbox = await Sandbox.probe(layout.run, settings.sandbox, data=layout.data, tree=settings.dyno_cgroup)
     await in_thread(sandbox.end_orphans)
     for protection in sandbox.protections:
         if not protection.on:
@@ -127,7 +127,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
     logplex = await stack.enter_async_context(Logplex(layout, clock))
     nursery = await stack.enter_async_context(Nursery("daemon"))
     visitors = Visitors(store, layout, domain=settings.domain, pages=Pages(clock))
-    groups = Groups.below(settings.dyno_cgroup)
+    groups = Groups.below(settings.dyno_cgroup, owner=f"{owner_of(layout.data)}-run")
     router = Router(
         layout=layout,
         routes=visitors,

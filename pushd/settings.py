@@ -166,7 +166,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("disk_reserve_files", "1000", _bytes,
             "The same when the disk has room for fewer files than this (inodes).", "count"),
     Setting("dyno_cgroup", "", _folder_or_nothing,
-            "Folder of a cgroup v2 tree, left to pushd, for dynos and router; the systemd unit names its own.", "path"),
+            "Folder of a cgroup v2 tree, left to pushd, for dynos, builds and router; the systemd unit names its own.", "path"),
     Setting("sandbox", "auto", one_of("auto", "off"),
             "Confine dynos and builds with bubblewrap: auto (where it works) or off.", "auto or off"),
     Setting("log_level", "info", one_of("debug", "info", "warning", "error"),

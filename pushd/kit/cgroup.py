@@ -23,21 +23,23 @@ _END_SECONDS = 10.0
 
 
 class Groups:
-    """The groups below one folder; without a folder nothing is done and nobody is in any.
+    """The groups of one owner below one folder; without a folder nothing is done and nobody is in any.
 
+    Their folders' names begin with the owner's: those of others, who may have been left the same tree, are never touched.
     Every call is safe for a group that is not there, and may be repeated: whoever was killed half-way is followed by `sweep`.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, owner: str = "") -> None:
         self._folder = folder
+        self._begin = f"{owner}-" if owner else ""
 
     @classmethod
-    def below(cls, folder: Path | None) -> Groups:
+    def below(cls, folder: Path | None, owner: str = "") -> Groups:
         """Those of this folder if it is one of cgroup v2 that we may write; else none, and the log says so."""
         if folder is not None and not os.access(folder / "cgroup.procs", os.W_OK):
             log.warning("no groups for processes", extra={"folder": str(folder), "why": "not a cgroup v2 that we may write"})
             return cls()
-        return cls(folder)
+        return cls(folder, owner)
 
     @property
     def are_there(self) -> bool:
@@ -51,7 +53,7 @@ class Groups:
         """
         if self._folder is None:
             return ()
-        group = self._folder / name
+        group = self._group(self._folder, name)
         try:
             group.mkdir(exist_ok=True)
         except OSError as error:
@@ -68,7 +70,7 @@ class Groups:
         if self._folder is None:
             return []
         try:
-            return [int(pid) for pid in (self._folder / name / "cgroup.procs").read_text().split()]
+            return [int(pid) for pid in (self._group(self._folder, name) / "cgroup.procs").read_text().split()]
         except OSError:
             return []
 
@@ -76,7 +78,7 @@ class Groups:
         """KILL to all in it, who are just being forked too, and wait until nobody is left; blocks. False if some stay."""
         if self._folder is None:
             return True
-        group = self._folder / name
+        group = self._group(self._folder, name)
         try:
             (group / "cgroup.kill").write_text("1")
             return _await_empty(group, within)
@@ -88,21 +90,27 @@ class Groups:
 
     def remove(self, name: str) -> None:
         """Kill who is left in it, and remove it; blocks."""
-        if self._folder is None or not (self._folder / name).is_dir():
+        if self._folder is None or not self._group(self._folder, name).is_dir():
             return
         self.kill(name)
-        for folder, _, _ in os.walk(self._folder / name, topdown=False):  # a program may have made some of its own inside
+        for folder, _, _ in os.walk(
+            self._group(self._folder, name), topdown=False
+        ):  # a program may have made some of its own inside
             with contextlib.suppress(OSError):  # `sweep` will
                 os.rmdir(folder)
 
     def sweep(self, keep: Collection[str]) -> None:
-        """Remove all groups but these, with who is in them: what a daemon left that died; blocks."""
+        """Remove all groups of the owner but these, with who is in them: what a daemon left that died; blocks."""
         if self._folder is None:
             return
         with contextlib.suppress(FileNotFoundError):  # the whole folder went meanwhile
             for group in list(self._folder.iterdir()):
-                if group.is_dir() and group.name not in keep:
-                    self.remove(group.name)
+                name = group.name.removeprefix(self._begin)
+                if group.is_dir() and group.name.startswith(self._begin) and name not in keep:
+                    self.remove(name)
+
+    def _group(self, folder: Path, name: str) -> Path:
+        return folder / f"{self._begin}{name}"
 
 
 NO_GROUPS = Groups()

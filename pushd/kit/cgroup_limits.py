@@ -1,12 +1,13 @@
 """Control groups with limits: the kernel counts what is in one, and nobody leaves it, whatever it forks, ignores or empties.
 
 They work where we may make some: as root, with version 1 or version 2 of the kernel's interface. `find` tries it. Where a tree
-was left to us, dynos have groups there instead (`cgroup.py`).
+was left to us they are made in it; dynos have groups of the other kind there (`cgroup.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -19,8 +20,10 @@ log = logging.getLogger(__name__)
 
 _CONTROLLERS = ("pids", "cpu")
 _PROCESSES = "cgroup.procs"
+_SWITCHES = "cgroup.subtree_control"  # of version 2: the controllers that groups below have
 _PAUSE_SECONDS = 0.01
 _KILL_WITHIN_SECONDS = 10.0
+_SWITCHED_ON_TRIES = 200
 _AT_ONCE = 256  # descriptors
 _NORMAL_SHARES, _NORMAL_WEIGHT = 1024, 100  # of version 1 and 2
 
@@ -114,10 +117,15 @@ class LimitedGroups:
     parents: Mapping[str, Path]  # controller -> the folder in which its groups are made
     owner: str
 
+    @property
+    def share_processors(self) -> bool:
+        """Whether `share` counts."""
+        return "cpu" in self.parents
+
     @classmethod
-    def find(cls, owner: str) -> LimitedGroups | None:
-        """None where we may make none: it is tried."""
-        groups = cls(dict(_parents()), owner)
+    def find(cls, owner: str, tree: Path | None = None) -> LimitedGroups | None:
+        """None where we may make none: it is tried. `tree`: of version 2, left to us; its own limits hold them too."""
+        groups = cls(dict(_parents(tree)), owner)
         if "pids" not in groups.parents:
             return None
         try:
@@ -145,12 +153,20 @@ class LimitedGroups:
         return LimitedGroup({controller: parent / name for controller, parent in self.parents.items()})
 
 
-def _parents() -> Iterator[tuple[str, Path]]:
+def _parents(tree: Path | None) -> Iterator[tuple[str, Path]]:
     """Controller and the folder in which its groups may be made.
 
-    Version 1: the group that we are in. Version 2: the top, for a group that holds processes cannot have groups below it.
+    Version 1: the group that we are in. Version 2: the tree that was left to us and nothing outside of it, else the top, for a
+    group that holds processes cannot have groups below it.
     Source: cgroups(7), proc(5), /proc/self/mountinfo and /proc/self/cgroup.
     """
+    confined = tree is not None and (tree / _SWITCHES).exists()
+    if tree is not None and confined:
+        if "pids" not in _enabled(tree):
+            _switch_on(tree)
+        if "pids" in (enabled := _enabled(tree)):
+            yield from ((controller, tree) for controller in enabled)
+            return
     own: dict[str, str] = {}
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
@@ -161,7 +177,29 @@ def _parents() -> Iterator[tuple[str, Path]]:
         if kind == "cgroup":
             for controller in set(_CONTROLLERS).intersection(options.split(",")):
                 yield controller, place / own.get(controller, "/").lstrip("/")
-        elif kind == "cgroup2":
-            with contextlib.suppress(OSError):
-                enabled = (place / "cgroup.subtree_control").read_text().split()
-                yield from ((controller, place) for controller in _CONTROLLERS if controller in enabled)
+        elif kind == "cgroup2" and not confined:
+            yield from ((controller, place) for controller in _enabled(place))
+
+
+def _switch_on(tree: Path) -> None:
+    """Let groups below it have the pids controller: not cpu, for the low priority of builds counts between autogroups.
+
+    While a process is in the tree itself it is busy; the one of systemd's unit steps aside as soon as it has started.
+    """
+    for _ in range(_SWITCHED_ON_TRIES):
+        try:
+            (tree / _SWITCHES).write_text("+pids")
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                return
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _enabled(folder: Path) -> list[str]:
+    """The controllers, of those that we use, that groups below this one of version 2 have."""
+    try:
+        words = (folder / _SWITCHES).read_text().split()
+    except OSError:
+        return []
+    return [controller for controller in _CONTROLLERS if controller in words]

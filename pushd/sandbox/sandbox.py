@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import logging
@@ -15,7 +16,7 @@ from types import TracebackType
 from uuid import uuid4
 
 from pushd.kit import proc, procfs
-from pushd.kit.aio import in_thread
+from pushd.kit.aio import finish, in_thread
 from pushd.kit.bounds import Bounds
 from pushd.kit.cgroup_limits import LimitedGroup, LimitedGroups
 from pushd.model.secret import Environ
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where the chain finds mount, cp and so on
 _TRIAL_SECONDS = 20.0
 _TRIAL_BYTES = 1 << 20
+_GROUP_SECONDS = 30.0
 _BUILD = "build-"
 _LOW_SHARE = 0.1  # of the processor against one app; why not less: see argv.py
 
@@ -79,13 +81,20 @@ class Sandbox:
 
     @classmethod
     async def probe(
-        cls, folder: Path, mode: str = "auto", *, data: Path | None = None, search_path: str = SYSTEM_PATH
+        cls,
+        folder: Path,
+        mode: str = "auto",
+        *,
+        data: Path | None = None,
+        tree: Path | None = None,
+        search_path: str = SYSTEM_PATH,
     ) -> Sandbox:
         """Try the ways, best first, by really starting programs, and take the first that holds.
 
         `folder` must exist and lie on the disk of the slugs; nothing stays in it. `mode` "off" runs programs plainly.
+        `tree`: a cgroup v2 tree that was left to us; control groups are made there if it has the controller for it.
         """
-        groups = None if data is None else await in_thread(LimitedGroups.find, owner_of(data))
+        groups = None if data is None else await in_thread(LimitedGroups.find, owner_of(data), tree)
 
         def found(way: Way, why_not: str) -> Sandbox:
             return cls(way, _protections(way, why_not, groups), hidden=data, groups=groups)
@@ -154,7 +163,7 @@ class Sandbox:
 
         Raises: RanTooLong; TookTooMuch when all that it started takes more than the view's limits; OSError.
         """
-        group = await in_thread(self.limited_group, f"{_BUILD}{uuid4()}", view.limits)
+        group = await self._group_of_build(view.limits)
         bounds = Bounds(tasks=view.limits.processes, memory_bytes=view.limits.memory_bytes, group=group)
         try:
             with self.confine(view, group=group) as confined:
@@ -171,6 +180,16 @@ class Sandbox:
         except OSError:  # it was never started
             if group is not None:
                 await in_thread(group.kill)
+            raise
+
+    async def _group_of_build(self, limits: Limits) -> LimitedGroup | None:
+        """One more group, which is not left there when we are cancelled while it is made."""
+        name = f"{_BUILD}{uuid4()}"
+        try:
+            return await finish(in_thread(self.limited_group, name, limits), within=_GROUP_SECONDS)
+        except asyncio.CancelledError:
+            for group in self.left_groups(name).values():
+                group.kill()  # empty: at once
             raise
 
     def end_orphans(self) -> None:
@@ -256,14 +275,15 @@ def _protections(way: Way, why_not: str, groups: LimitedGroups | None) -> list[P
         privileges = "programs have no capability" if on else why_not
         processes = "by control groups" if groups is not None else "the kernel exempts root from it" if on else why_not
     autogroups = Path("/proc/self/autogroup").exists()
-    by = "by control groups" if groups is not None else "by the kernel's autogroups"
+    shares = groups is not None and groups.share_processors
+    by = "by control groups" if shares else "by the kernel's autogroups"
     return [
         Protection("sandbox", on, confined),
         Protection("private /app", True, layer),
         Protection("no privileges", on, privileges),
         Protection("process limit", way.user_namespace or groups is not None, processes),
         Protection("build limits", True, "by control groups" if groups is not None else "counted four times a second"),
-        Protection("build priority", groups is not None or autogroups, by),
+        Protection("build priority", shares or autogroups, by),
     ]
 
 

@@ -73,6 +73,26 @@ def test_the_sweep_takes_what_nobody_keeps(groups: Groups, escaped: subprocess.P
     assert escaped.wait(30) == -9
 
 
+def test_who_was_left_the_same_tree_is_left_alone(escaped: subprocess.Popen[str], cgroup: Path) -> None:
+    ours, theirs = Groups.below(cgroup, owner="ours"), Groups.below(cgroup, owner="theirs")
+    with subprocess.Popen(
+        [*theirs.enter("web"), "/bin/sh", "-c", "echo in; exec sleep 1000"], stdout=subprocess.PIPE
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"in\n"
+        ours.enter("web")
+        ours.enter("router")
+
+        ours.sweep({"router"})
+
+        assert sorted(entry.name for entry in cgroup.iterdir() if entry.is_dir()) == ["ours-router", "theirs-web", "web"]
+        assert theirs.pids("web") == [program.pid]
+        assert ours.pids("web") == []
+        assert escaped.poll() is None
+        theirs.sweep(set())
+        assert program.wait(30) == -9
+
+
 def test_a_group_that_went_meanwhile_keeps_nobody_from_running(groups: Groups, cgroup: Path) -> None:
     entry = groups.enter("web")
     (cgroup / "web").rmdir()

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from pushd.kit import proc, procfs
-from pushd.kit.cgroup_limits import LimitedGroup, LimitedGroups
+from pushd.kit.cgroup_limits import LimitedGroup, LimitedGroups, _parents
 
 ENV = {"PATH": "/usr/bin:/bin"}
 
@@ -93,6 +93,18 @@ def test_each_of_them_is_killed(groups: LimitedGroups) -> None:
             member.kill()
             member.communicate()
         assert group.kill()
+
+
+def test_a_tree_that_was_left_to_us_takes_the_groups(tmp_path: Path) -> None:
+    """As files: where version 1 has the controllers, no tree of version 2 can have them."""
+    (tmp_path / "cgroup.subtree_control").write_text("memory pids\n")
+    assert dict(_parents(tmp_path)) == {"pids": tmp_path}
+
+
+def test_nothing_is_made_at_the_top_by_who_was_left_a_tree(cgroup: Path) -> None:
+    """This one has no controller, unless the machine has version 2 alone."""
+    found = set(dict(_parents(cgroup)).values())
+    assert cgroup in found or not [folder for folder in found if (folder / "cgroup.subtree_control").exists()]
 
 
 def test_groups_of_others_are_left_alone(groups: LimitedGroups) -> None:

@@ -7,16 +7,18 @@ import json
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from pushd.kit import procfs
+from pushd.kit.aio import Nursery
 from pushd.kit.bounds import TookTooMuch
-from pushd.kit.cgroup_limits import LimitedGroups
+from pushd.kit.cgroup_limits import LimitedGroup, LimitedGroups
 from pushd.kit.proc import OWNER, RanTooLong, spawn
 from pushd.model.secret import Environ
 from pushd.sandbox.sandbox import SYSTEM_PATH, Sandbox, owner_of
@@ -122,6 +124,36 @@ def bounding(request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path) -
         if groups is None:
             pytest.skip("no control groups here")
     return Sandbox(sandbox.way, sandbox.protections, hidden=tmp_path, groups=groups)
+
+
+@dataclass(frozen=True)
+class Slow(LimitedGroups):
+    """Making a group takes until somebody says so."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def make(self, name: str) -> LimitedGroup:
+        self.begun.set()
+        assert self.go_on.wait(30)
+        return LimitedGroups.make(self, name)
+
+
+async def test_a_build_that_is_cancelled_while_its_group_is_made_leaves_none(sandbox: Sandbox, tmp_path: Path) -> None:
+    found = LimitedGroups.find(f"pushd-test-{os.getpid()}-slow")
+    if found is None:
+        pytest.skip("no control groups here")
+    groups = Slow(found.parents, found.owner)
+    bounded = Sandbox(sandbox.way, sandbox.protections, hidden=tmp_path, groups=groups)
+    async with Nursery("builds") as nursery:
+        building = nursery.start(sh(bounded, build(tmp_path), "true", within=60), name="build")
+        await asyncio.to_thread(groups.begun.wait, 30)
+        building.cancel()
+        await asyncio.sleep(0)
+        groups.go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await building
+    assert found.left() == {}
 
 
 async def test_a_build_that_forks_without_end_is_ended(bounding: Sandbox, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_from_install_to_uninstall(machine: Machine, server: Server, tmp_path: P
     log = (machine.srv / "daemon.log").read_text()
     assert [line for line in log.splitlines() if "protection off" in line and "process limit" not in line] == []
 
-    keeper, router_pid = _pids(machine, "pushd-dynos.service/keeper"), _pids(machine, "pushd-dynos.service/router")
+    keeper, router_pid = _pids(machine, "pushd-dynos.service/keeper"), _pids(machine, "pushd-dynos.service/*-run-router")
     with (
         Visitors(("127.0.0.1", router), "/", host="steady.localhost") as visits,
         Visitors(("127.0.0.1", api), "/-/health", host="localhost", threads=1) as calls,
@@ -94,7 +94,7 @@ def test_from_install_to_uninstall(machine: Machine, server: Server, tmp_path: P
     assert project.get().body == page
     assert server.api == f"http://127.0.0.1:{moved}"
     assert _pids(machine, "pushd-dynos.service/keeper") == keeper
-    assert _pids(machine, "pushd-dynos.service/router") == router_pid
+    assert _pids(machine, "pushd-dynos.service/*-run-router") == router_pid
 
     machine.ok(PUSHD, "uninstall-service", "--delete-data", "--confirm", "/srv/pushd")
     assert not (machine.cgroup / "pushd.slice" / "pushd-dynos.service").exists()
@@ -176,5 +176,5 @@ def _is_active(machine: Machine) -> bool:
 
 
 def _pids(machine: Machine, group: str) -> list[int]:
-    text = (machine.cgroup / "pushd.slice" / group / "cgroup.procs").read_text()
-    return [int(pid) for pid in text.split()]
+    files = (machine.cgroup / "pushd.slice").glob(f"{group}/cgroup.procs")
+    return [int(pid) for file in files for pid in file.read_text().split()]

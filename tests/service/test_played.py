@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pushd.sandbox.sandbox import owner_of
 from tests.e2e.harness import Server, eventually
 from tests.service.played import PlayedSystemd, played
 from tests.service.visitors import Visitors, answered_anew
@@ -41,7 +42,8 @@ def test_nobody_is_refused_while_the_daemon_is_restarted_killed_or_hangs(
     project.deploy()
     page = project.get().body  # tells when its dyno has started
     keeper = systemd.pids("pushd-dynos.service/keeper")
-    router = systemd.pids("pushd-dynos.service/router")
+    router = systemd.pids(f"pushd-dynos.service/{_group(server, 'router')}")
+    assert len(router) == 1
     with (
         Visitors(systemd.address("router"), "/", host="steady.localhost") as visits,
         Visitors(systemd.address("api"), "/-/health", host="localhost", threads=1) as calls,
@@ -58,7 +60,7 @@ def test_nobody_is_refused_while_the_daemon_is_restarted_killed_or_hangs(
     assert (visits.refused, visits.failed, calls.refused) == ([], [], [])
     assert systemd.left_behind == [[], [], []]  # each time nothing but the daemon had been in its group
     assert systemd.pids("pushd-dynos.service/keeper") == keeper
-    assert systemd.pids("pushd-dynos.service/router") == router
+    assert systemd.pids(f"pushd-dynos.service/{_group(server, 'router')}") == router
     assert project.get().body == page
     assert "Fatal Python error: Aborted" in (tmp_path / "data.log").read_text()  # the log tells where it hung
     assert systemd.states.count("STOPPING=1") == 1
@@ -74,7 +76,7 @@ def test_each_dyno_has_a_group_and_none_outlives_its_dyno(
 
     groups = cgroup / "pushd.slice" / "pushd-dynos.service"
     eventually(lambda: [bool(_pids(groups / name)) for name in _dynos(groups)] == [True, True], what="two groups with dynos")
-    assert len(_pids(groups / "shims")) == 2
+    assert len(_pids(groups / _group(server, "shims"))) == 2
 
     project.ok("ps:scale", "worker=0")
     eventually(lambda: len(_dynos(groups)) == 1, what="the group of the worker to go")
@@ -96,7 +98,7 @@ def test_settings_that_cannot_be_used_are_not_tried_again(systemd: PlayedSystemd
 
 
 def test_a_listener_that_fails_ends_the_daemon_and_the_next_one_listens(systemd: PlayedSystemd, server: Server) -> None:
-    router = systemd.pids("pushd-dynos.service/router")
+    router = systemd.pids(f"pushd-dynos.service/{_group(server, 'router')}")
 
     systemd.break_socket("api")
 
@@ -105,7 +107,7 @@ def test_a_listener_that_fails_ends_the_daemon_and_the_next_one_listens(systemd:
     eventually(lambda: systemd.ready == 2, what="the next daemon to be ready")
     assert set(systemd.ends) == {1}
     assert server.call("GET", "/apps") == (200, [])
-    assert systemd.pids("pushd-dynos.service/router") == router
+    assert systemd.pids(f"pushd-dynos.service/{_group(server, 'router')}") == router
 
 
 def _starts_again(systemd: PlayedSystemd, way: Callable[[PlayedSystemd], None]) -> None:
@@ -115,7 +117,12 @@ def _starts_again(systemd: PlayedSystemd, way: Callable[[PlayedSystemd], None]) 
 
 
 def _dynos(groups: Path) -> list[str]:
-    return sorted(each.name for each in groups.iterdir() if each.is_dir() and each.name not in ("keeper", "router", "shims"))
+    ours = (each.name for each in groups.iterdir() if each.is_dir() and each.name != "keeper")
+    return sorted(name for name in ours if not name.endswith(("-run-router", "-run-shims")))
+
+
+def _group(server: Server, name: str) -> str:
+    return f"{owner_of(server.data)}-run-{name}"
 
 
 def _pids(group: Path) -> list[int]:

@@ -31,7 +31,7 @@ from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
 log = logging.getLogger(__name__)
 
 SHIMS = "shims"  # they must outlive what is ended with its dyno's group
-OUR_GROUPS = frozenset({SHIMS, "router", "keeper"})  # beside those of dynos; the keeper is systemd's
+OUR_GROUPS = frozenset({SHIMS, "router"})  # beside those of dynos
 
 DYNO_PROCESSES = 4096  # threads count; as an ordinary user has them in a user namespace
 _DYNO = "dyno-"
