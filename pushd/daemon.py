@@ -36,6 +36,7 @@ from pushd.kit import crash, procfs, sdnotify
 from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.cgroup import Groups
 from pushd.kit.clock import Clock, SystemClock
+from pushd.kit.disk import is_full
 from pushd.kit.door import Door, door_of, open_door
 from pushd.kit.ending import Ending
 from pushd.kit.fetch import Pages
@@ -279,9 +280,14 @@ async def _start(
     await doors.hooks.start()
     endpoints = Endpoints(api=api.url, router=rooms.router.url, ssh=None, domain=settings.domain, pid=os.getpid())
     for name, port in (("api_port", api.port), ("router_port", rooms.router.port)):
-        if port:
+        if port and port != await meta.get(name):
             await meta.set(name, port)
-    endpoints.write(rooms.layout.endpoints)
+    try:
+        endpoints.write(rooms.layout.endpoints)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        log.warning("endpoints.json is of the last daemon: the disk is full")  # which had the same addresses, as a rule
     log.info("ready", extra=endpoints.as_json())
     return endpoints
 

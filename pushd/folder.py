@@ -49,7 +49,7 @@ def locked(layout: Layout) -> Iterator[None]:
         with _explained(layout):
             os.fchmod(lock, 0o600)  # who may read it may lock it
             if not is_marked:
-                write_atomically(layout.format, b"%d\n" % FORMAT)
+                write_atomically(layout.format, b"%d\n" % FORMAT, mode=0o600)
         yield
     finally:
         os.close(lock)

@@ -33,7 +33,7 @@ class Tools:
         pyenv = Path(environ.get("PYENV_ROOT") or home / ".pyenv") / "versions"
         data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
         managed = Path(environ.get("UV_PYTHON_INSTALL_DIR") or data / "uv" / "python")
-        collections = tuple(folder for folder in (pyenv, managed) if folder.is_dir())
+        collections = tuple(folder for folder in (pyenv, managed) if os.access(folder, os.R_OK | os.X_OK))
         python = Path(os.path.realpath(sys.executable))
         return cls(
             python=python,

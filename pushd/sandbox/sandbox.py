@@ -19,6 +19,7 @@ from pushd.kit import proc, procfs
 from pushd.kit.aio import finish, in_thread
 from pushd.kit.bounds import Bounds
 from pushd.kit.cgroup_limits import LimitedGroup, LimitedGroups
+from pushd.kit.disk import is_full
 from pushd.model.secret import Environ
 from pushd.sandbox import argv as argvs
 from pushd.sandbox import enter as enters
@@ -107,7 +108,12 @@ class Sandbox:
         failures: list[str] = []
         for way in _ways(Path(program)):
             sandbox = cls(way, hidden=data)
-            failure = await sandbox._try(folder)
+            try:
+                failure = await sandbox._try(folder)
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                failure = await sandbox._try(Path(tempfile.gettempdir()))  # another disk says as much, as a rule
             if failure is None:
                 return found(way, "; ".join(failures))
             failures.append(failure)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,11 @@ def test_a_disk_that_is_really_full(small_disk: Path, tmp_path: Path) -> None:
             assert project.get("/log/" + "x" * 1000).body == "logged"  # no app waits for the log's disk
         _fill(filler, left_bytes=100_000)
         _assert_push_refused(project)  # the pack fits, the build does not
+        _fill(filler, left_bytes=0)
+        server.stop(signal.SIGKILL)
+        server.start("--disk-reserve-bytes", "0")  # just then it must be there to be asked
+        assert "web.1" in project.ok("ps")
+        _assert_full(project)
 
         filler.unlink()
         project.deploy()

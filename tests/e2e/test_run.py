@@ -87,8 +87,8 @@ def test_a_terminal_with_its_size_and_its_keys(deployed: Project) -> None:
         window.wait_for(b"40 100\r\nxterm\r\n")
         assert [dyno["command"] for dyno in one_off_dynos(deployed)] == ["sh"]
         window.resize(132, 50)
-        window.type(b"stty size\n")
-        window.wait_for(b"50 132\r\n")
+        window.type(b"until [ \"$(stty size)\" = '50 132' ]; do :; done; echo re''sized\n")  # the size comes by another way
+        window.wait_for(b"resized\r\n")
         window.type(b"sh -c 'echo sleep\"\"ing; exec sleep 1000'; echo woke''n\n")  # says so once it is there to be interrupted
         window.wait_for(b"sleeping\r\n")
         window.type(b"\x03echo still''here\n")
