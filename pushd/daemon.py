@@ -261,7 +261,7 @@ async def _start(
     await rooms.router.start(
         settings.router_listen, last_port=await meta.get("router_port"), inherited=handed_over.get("router")
     )
-    stack.push_async_callback(_end_apps, rooms, ending)
+    stack.push_async_callback(_end_apps, rooms, story, ending)
     await story.apps.limit_logs()
     await story.resume.settle()
     await story.promotions.settle()
@@ -292,7 +292,7 @@ async def _start(
     return endpoints
 
 
-async def _end_apps(rooms: Rooms, ending: Ending) -> None:
+async def _end_apps(rooms: Rooms, story: Story, ending: Ending) -> None:
     """SIGINT ends dynos and router; SIGTERM, or a part that failed, leaves them to the next daemon.
 
     A start that failed ends the router it began.
@@ -300,6 +300,7 @@ async def _end_apps(rooms: Rooms, ending: Ending) -> None:
     await rooms.nursery.close()  # first: to a deploy under way the end of its dynos would be a failed boot
     if ending.asked is signal.SIGINT:
         await rooms.runner.stop_all()
+        await story.apps.sweep()  # of what was destroyed just now; there may be no next daemon
     if ending.asked is signal.SIGINT or not (ending.is_decided or rooms.router.was_running):
         await rooms.router.stop()
     else:

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 _SUCCESSOR = "router-next.sock"  # beside the socket of a router that is being replaced
 ROUTER_UID = 64_918  # of nobody else: between the system's and the users' range on Debian and Ubuntu
 _ACK_SECONDS = 10.0
+_QUIET_SECONDS = 10.0  # without news we ask whether it still answers
 _OLD_ROUTER_SECONDS = 30.0  # for the requests of a router that is replaced
 _OLD_IDLE_SECONDS = 5.0  # for one more request on each of its clients' connections
 _STOP_SECONDS = 5.0
@@ -301,11 +302,13 @@ class Router:
                 link.send(self._table())
             await self._tell_settled()
             try:
-                async with asyncio.timeout(_ACK_SECONDS if in_flight else None):
+                async with asyncio.timeout(_ACK_SECONDS if in_flight else _QUIET_SECONDS):
                     await self._news.wait()
             except TimeoutError:
-                log.error("router does not answer")
-                return
+                if in_flight:
+                    log.error("router does not answer")
+                    return
+                self._version += 1  # the same table once more: one that hangs is known by its silence
         await self._tell_settled()
 
     def _table(self) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pushd.builder.tools import Tools
@@ -22,6 +23,19 @@ def test_pythons_of_pyenv_and_uv_are_found_once_each(tmp_path: Path) -> None:
     names = [path.name for path in tools.pythons if path.is_relative_to(tmp_path)]
     assert sorted(names) == ["python3.97", "python3.98"]
     assert tools.collections == (pyenv.parent, managed)
+
+
+def test_a_folder_of_pythons_that_is_not_ours_to_read_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "versions").mkdir()
+    tmp_path.chmod(0)
+    left = os.fork()
+    if left == 0:  # root may read everything, another user may not
+        os.geteuid() or os.setresuid(64_999, 64_999, 64_999)
+        found = Tools.find({"HOME": "/nowhere", "PYENV_ROOT": str(tmp_path)})
+        os._exit(len(found.collections))
+    _, status = os.waitpid(left, 0)
+    tmp_path.chmod(0o700)
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_a_home_without_anything_still_has_the_daemons_own(tmp_path: Path) -> None:

@@ -113,6 +113,17 @@ def test_ctrl_c_leaves_no_process(own_server: Server, tmp_path: Path) -> None:
     assert own_server.processes() == []
 
 
+def test_ctrl_c_right_after_a_destroy_leaves_nothing_of_the_app(own_server: Server, tmp_path: Path) -> None:
+    project = own_server.project(tmp_path / "app", "short")
+    project.deploy()
+    project.ok("destroy", "--confirm", "short")
+
+    own_server.stop(signal.SIGINT)
+
+    for folder in ("repos", "environments", "cache", "logs"):
+        assert [path.name for path in (own_server.data / folder).iterdir() if not path.name.startswith(".")] == []
+
+
 def test_term_leaves_app_and_router_running_and_the_next_daemon_goes_on_with_them(own_server: Server, tmp_path: Path) -> None:
     project = own_server.project(tmp_path / "app", "stays")
     project.ok("config:set", "KEPT=yes")

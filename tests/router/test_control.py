@@ -279,6 +279,16 @@ async def test_a_router_that_hangs_is_replaced(world: World, monkeypatch: pytest
         assert (await get(router.url, "shop.localhost")).status == 200
 
 
+async def test_a_router_that_hangs_while_nothing_changes_is_replaced_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pushd.router.control._ACK_SECONDS", 0.3)
+    monkeypatch.setattr("pushd.router.control._QUIET_SECONDS", 0.1)
+    app_id = world.routes.add("shop")
+    async with App() as app, started(world.router()) as router:
+        await router.route(app_id, [target(app)], WebState.SERVING)
+        os.kill(pid_of(router), signal.SIGSTOP)
+        assert (await get(router.url, "shop.localhost")).status == 200
+
+
 async def test_a_killed_router_counts_its_targets_as_drained(world: World) -> None:
     app_id = world.routes.add("shop", drain_seconds=600.0)
     async with App() as app, started(world.router()) as router:
