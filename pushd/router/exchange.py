@@ -197,6 +197,8 @@ class Exchange:
     def on_connected(self, upstream: UpstreamConnection) -> None:
         """Send the request's head; its body follows as it comes."""
         self.step, self._upstream = _ASKED, upstream
+        if self._target is not None:
+            self._target.on_taken()
         self._connected_at = self._proxy.loop.time()
         upstream.begin(self, head_only=self.head.method == b"HEAD")
         upstream.transport.write(

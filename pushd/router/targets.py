@@ -41,9 +41,12 @@ class LiveTarget:
                 return connection
         return None
 
+    def on_taken(self) -> None:
+        """It took a connection: what it refused before counts no more."""
+        self._refusals = 0
+
     def put_idle(self, connection: UpstreamConnection, now: float) -> None:
         """Keep a connection for the next request, unless there will be none or there are enough."""
-        self._refusals = 0
         if self.leaves_at is not None or len(self.idle) >= _IDLE_LIMIT:
             connection.close()
             return

@@ -10,6 +10,7 @@ import pytest
 
 from pushd.model.routing import Table, Target, WebState
 from pushd.router.codes import CODES
+from pushd.router.limits import Limits
 from pushd.router.pages import page
 from tests.router.conftest import Front, ScriptedTarget, Serving, Wire, quick
 
@@ -259,6 +260,17 @@ async def test_a_target_that_refuses_is_h21_after_ten_tries(serving: Serving) ->
         front.apply(targets=(await _refusing(),))
         await check(front, await front.ask(), "H21", 503, dyno="web.9")
         assert front.refused == ["refuses"] * 10
+
+
+async def test_a_target_that_took_a_connection_since_is_left_alone_as_briefly_as_at_first(front: Front) -> None:
+    live = front.proxy.targets[front.target.target.dyno_id]
+    for _ in range(3):  # as with an app that listens anew now and then, and keeps no connection
+        live.set_aside(0.0, Limits())
+        assert live.aside_until == pytest.approx(0.1)
+        live.aside_until = 0.0
+        client = await front.ask()
+        await front.target.answer(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        assert (await client.answer()).status == 200
 
 
 async def test_all_targets_set_aside_for_too_long_is_h34(serving: Serving) -> None:
