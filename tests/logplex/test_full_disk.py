@@ -164,8 +164,9 @@ async def test_a_flood_on_a_full_disk_is_dropped_in_turns(
         await asyncio.to_thread(writer.communicate)
     mover.turn()
     mover.close(ended=True)
-    ((segment, last),) = log.visible()
-    assert set(segment.read(0, last.end).splitlines()) <= {b"y" * 99}
+    visible = log.visible()  # one segment, or more: it depends on how much the pipe held at the end
+    assert visible
+    assert set(b"".join(segment.read(0, last.end) for segment, last in visible).splitlines()) <= {b"y" * 99}
 
 
 @contextlib.contextmanager
