@@ -93,9 +93,10 @@ class Adoption:
     async def _adopt_app(self, found: Sequence[Found], running: Launch | None, launch_of: LaunchOf) -> int:
         """Gives how many go on."""
         fates = plan_adoption([(each.row, each.is_up) for each in found], running.release.id if running else None)
+        # All of them before any is heard: if one cannot be told, all are ended, and no pipe may be open then.
+        launches = [await launch_of(each.row.app_id, each.row.release_id) or running for each in found]
         owned: list[tuple[Found, Launch, Adopted]] = []
-        for each in found:
-            launch = await launch_of(each.row.app_id, each.row.release_id) or running
+        for each, launch in zip(found, launches, strict=True):
             if launch is None or (adopted := self._maybe_adopted(each)) is None:
                 await self._end_unowned(each)
             else:
