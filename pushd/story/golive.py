@@ -71,11 +71,13 @@ class GoLive:
             self._tell(app, f"Release {release.name} failed: {reason}")
             await self._keep_stand_in(app)
             raise
-        try:  # the old dynos go once it is stored that they are not needed: a daemon killed before that has them still
+        try:  # the old dynos go once it is stored that they are not needed: a daemon that ends before that leaves them
             live = await self._settle(app, release, ReleaseEvent.WENT_LIVE)
-            crash_point("release.settled")
-        finally:
-            self._retire(launch, old)
+        except Exception:
+            self._retire(launch, old)  # visitors get the new ones all the same
+            raise
+        crash_point("release.settled")
+        self._retire(launch, old)
         crash_point("release.retiring")
         await self.show_pages(app)
         return live
