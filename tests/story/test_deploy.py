@@ -15,6 +15,7 @@ from pushd.model.app import App
 from pushd.model.change import Change, ChangeState
 from pushd.model.dyno import Dyno
 from pushd.model.formation import parse_quantity
+from pushd.model.release import Release, ReleaseEvent
 from tests.story.conftest import Story
 
 
@@ -511,6 +512,25 @@ async def test_old_dynos_are_there_until_it_is_stored_that_they_are_not_needed(s
 
     assert release.number == 2
     assert statuses == ["succeeded", "succeeded", "succeeded"]
+
+
+async def test_a_daemon_that_stops_before_that_is_stored_leaves_the_old_dynos(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    story.runner.events.clear()
+    storing = asyncio.Event()
+
+    async def move(release: Release, event: ReleaseEvent) -> Release:
+        storing.set()
+        await asyncio.Event().wait()  # the disk is slow
+        raise AssertionError("cancelled before")
+
+    story.store.releases.move = move  # type: ignore[method-assign]
+    push = story.nursery.start(story.push(app, "bbbb"), name="push")
+    await storing.wait()
+    push.cancel()
+    await asyncio.wait([push])
+
+    assert story.runner.events == ["boot v3", "switch v3"]
 
 
 async def test_a_slug_released_by_name_is_resumed_whatever_its_description_says(story: Story, app: App) -> None:
