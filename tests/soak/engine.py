@@ -59,7 +59,7 @@ class Soak:
 
     def __init__(self, folder: Path, *, seconds: float, apps: int, seed: int) -> None:
         self.folder, self.seconds, self.seed = folder, seconds, seed
-        self.server = Server(folder / "data", folder / "home", recorded=False, environ={"PYTHONPATH": "/tmp/soakwork/copy"})
+        self.server = Server(folder / "data", folder / "home", recorded=False)
         self.wanted_apps = apps
         self.events: list[Event] = []
         self.findings = Findings(seconds=seconds)
