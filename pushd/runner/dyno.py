@@ -21,6 +21,7 @@ from pushd.runner.process import Adopted, Part, Process, Processes
 log = logging.getLogger(__name__)
 S, E = DynoState, DynoEvent
 _EVIDENCE_LINES = 50
+_TRY_AGAIN_SECONDS = 1.0
 
 
 def moved(state: DynoState, event: DynoEvent) -> DynoState:
@@ -226,9 +227,19 @@ class Life:
         else:
             log.error("cannot watch a dyno", extra=self._extra, exc_info=error)
         self.tell("Stopping process with SIGKILL")
-        process.handle.kill()
-        await process.handle.wait()
+        await self._end_for_sure(process)
         return error if isinstance(error, PushdError) else _internal(self.part.name, "had to be ended")
+
+    async def _end_for_sure(self, process: Process) -> None:
+        """Return once it has ended, however long the machine refuses us what that takes: no other may run beside it."""
+        while True:
+            try:
+                process.handle.kill()
+                await process.handle.wait()
+                return
+            except Exception as error:
+                log.error("cannot end a dyno yet", extra=self._extra, exc_info=error)
+                await self._clock.sleep(_TRY_AGAIN_SECONDS)
 
     async def _after_exit(self, process: Process, failure: PushdError | None) -> None:
         """Out of traffic first, then the last output, then what is to be said about it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import time
@@ -214,6 +215,7 @@ class FakeHandle:
         self.fifo = folder / str(start.dyno_id)
         self.taken = Memory(0, 0)
         self.released = False
+        self.unwatchable = 0  # how often the machine refuses what a wait takes
         self._process: asyncio.subprocess.Process
         self._held = -1
 
@@ -229,6 +231,9 @@ class FakeHandle:
         )  # fmt: skip
 
     async def wait(self) -> int:
+        if self.unwatchable:
+            self.unwatchable -= 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         status = await self._process.wait()
         return 128 - status if status < 0 else status
 
@@ -277,12 +282,14 @@ class FakeScheduler:
 
     folder: Path
     handles: list[FakeHandle] = field(default_factory=list)
+    unwatchable: int = 0  # for the next one that starts
     refuses: list[CannotStart] = field(default_factory=list)  # one per start that is to fail
 
     async def start(self, start: Start) -> FakeHandle:
         if self.refuses:
             raise self.refuses.pop()
         handle = FakeHandle(start, self.folder)
+        handle.unwatchable, self.unwatchable = self.unwatchable, 0
         await handle.begin()
         self.handles.append(handle)
         return handle

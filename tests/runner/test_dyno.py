@@ -95,6 +95,20 @@ async def test_a_start_that_the_machine_refuses_is_tried_again(room: Room) -> No
     assert "heroku[clock.1]: no memory for a process" in room.log
 
 
+async def test_a_dyno_that_cannot_be_watched_is_ended_before_another_takes_its_place(room: Room) -> None:
+    room.scheduler.unwatchable = 2  # the machine is out of descriptors
+    launch = room.launch({"worker": 1}, worker="exec sleep 600")
+    room.runner.replace_rest_soon(launch)
+
+    await room.clock.skip(1)
+    await room.happened.has("heroku[worker.1]: State changed from starting to up")
+
+    first, second = room.scheduler.handles
+    assert not first.alive
+    assert second.alive
+    assert "heroku[worker.1]: Process exited with status 137" in room.log
+
+
 async def test_a_crash_during_the_drain_is_the_end(room: Room) -> None:
     room.traffic.holds_drains = True
     await room.deploy(room.launch())
