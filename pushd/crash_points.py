@@ -91,6 +91,7 @@ CRASH_POINTS: Mapping[str, str] = {
     "dyno.spawned": "the program runs, no record names it",
     "dyno.recorded": "the program runs and is recorded, it is not up",
     "dyno.up": "the program answers, nothing says so",
+    "dyno.leaving": "it is recorded that a one-off dyno is to end, it has not been told",
     "dyno.exited": "the program has ended, its record says that it runs",
     "dyno.read": "its output is read to the end, its folder and its record are there",
     "dyno.released": "its folder is gone, its record is there",

@@ -14,6 +14,7 @@ from uuid import UUID
 from pushd.errors import Conflict, NotFound, Unavailable
 from pushd.kit.aio import Nursery, finish
 from pushd.kit.clock import Clock
+from pushd.kit.crash import crash_point
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.model.dyno import Dyno, DynoState
@@ -272,11 +273,13 @@ class Runner:
         return None if attachment is None or attachment.is_over else attachment
 
     async def stop_dynos(self, app_id: UUID, names: Sequence[str]) -> None:
-        """Tell one-off dynos to end; TERM, grace and KILL go on in the background."""
+        """Tell one-off dynos to end; TERM, grace and KILL go on in the background, if need be in that of the next daemon."""
         if fleet := self._fleets.get(app_id):
-            for life in fleet.staying:
-                if life.part.one_off and life.part.name in names:
-                    life.stop()
+            for life in [each for each in fleet.staying if each.part.one_off and each.part.name in names]:
+                if life.process is not None:
+                    await self._processes.note_leaving(life.process)
+                    crash_point("dyno.leaving")
+                life.stop()
 
     # --- everything ---------------------------------------------------------------------------------------------------
 

@@ -169,3 +169,23 @@ class DynoCrash(Restart):
 
     def look(self, done: bool) -> None:
         eventually(lambda: self.scene.shown("started") not in ("", self.started), "a page of another dyno")
+
+
+class StopOneOff(Act):
+    """A one-off dyno is told to end."""
+
+    name = "stop of a one-off dyno"
+    points = ("dyno.leaving",)
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._name = ""
+
+    def prepare(self) -> None:
+        self._name = self.client.run_dyno(APP, {"command": "exec sleep 600", "attach": False})["name"]
+
+    def begin(self) -> Doing:
+        return self.stage.begin("ps:stop", self._name, "--app", APP)
+
+    def look(self, done: bool) -> None:
+        eventually(lambda: self._name not in {each["name"] for each in self.client.dynos(APP)}, "an end of the one-off dyno")
