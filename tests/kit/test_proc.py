@@ -158,8 +158,12 @@ async def test_what_outlives_the_program_is_ended_after_a_normal_end(tmp_path: P
     assert gone(tmp_path / "pid")
 
 
-async def test_last_words_of_background_children_are_heard() -> None:
-    assert await run("(read -r _ </dev/null; seq 3) & echo first", grace=10) == (0, "first\n1\n2\n3\n")
+async def test_last_words_of_background_children_are_heard(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ended")  # the child reads its end once the shell has ended
+
+    status, heard = await run("(read -r _ <ended; seq 3) & exec 9>ended; echo first", grace=10, cwd=tmp_path)
+
+    assert (status, heard) == (0, "first\n1\n2\n3\n")
 
 
 async def test_cancelling_ends_the_tree(tmp_path: Path) -> None:
