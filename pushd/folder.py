@@ -84,10 +84,11 @@ def _lock(lock: int, layout: Layout) -> None:
 
 
 def _check_format(layout: Layout) -> bool:
-    """Whether the folder says how it is laid out; false for one that is new. Raises: FolderTooNew, CannotUseFolder, OSError."""
+    """Whether the folder says how it is laid out; false for a new or an old one. Raises: FolderTooNew, CannotUseFolder, OSError."""
     try:
         text = layout.format.read_text("ascii", "replace").strip()
     except FileNotFoundError:
+        _check_new(layout)
         return False
     if not text.isdecimal():
         raise CannotUseFolder(
@@ -100,6 +101,16 @@ def _check_format(layout: Layout) -> bool:
             remedy="Install that newer version again, or give another --data-dir.",
         )
     return True
+
+
+def _check_new(layout: Layout) -> None:
+    """Raises: CannotUseFolder for a folder of somebody else's; an old one of ours, which says no format, has a store."""
+    if not layout.store.exists() and (strangers := layout.strangers()):
+        shown = ", ".join(strangers[:3]) + (", ..." if len(strangers) > 3 else "")
+        raise CannotUseFolder(
+            f"{layout.data} is no data folder of pushd, and it is not empty (it holds {shown}); nothing was changed",
+            remedy="Give an empty folder, or one that is not there yet, as --data-dir or PUSHD_DATA_DIR.",
+        )
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from uuid import UUID
 from pushd.surroundings import ADMIN_TOKEN, ENDPOINTS
 
 _PER_APP = ("repos", "environments", "cache", "buildpacks", "outputs", "logs", "storage")
+_FOLDERS = ("tls", "slugs", "uploads", "run")
+_OF_THE_DISK = "lost+found"  # where the data folder is a disk of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +20,19 @@ class Layout:
 
     data: Path
 
+    def strangers(self) -> list[str]:
+        """What lies in the data folder and was never ours; leftovers of a start that was cut short are ours."""
+        ours = {*_PER_APP, *_FOLDERS, *(file.name for file in (self.store, self.format, self.secret_key, self.admin_token))}
+        found = sorted(path.name for path in self.data.iterdir()) if self.data.exists() else []
+        return [name for name in found if name not in ours and not name.endswith(".tmp") and name != _OF_THE_DISK]
+
     def make(self) -> None:
         """Create the folders that must be there, for their owner only.
 
         Through the data folder and `run` others may pass, to `run/hook.sock`: each file there must be closed by itself.
         """
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in (*_PER_APP, "tls", "slugs", "uploads", "run", "run/dynos"):
+        for name in (*_PER_APP, *_FOLDERS, "run/dynos"):
             (self.data / name).mkdir(exist_ok=True, mode=0o700)
         for folder in (self.data, self.run):
             folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o011)

@@ -297,6 +297,27 @@ def test_a_data_folder_that_cannot_be_used_is_said_clearly(tmp_path: Path) -> No
         assert f"cannot use the data folder {data}" in _start_in_vain(data, tmp_path / "home")
 
 
+def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    theirs = tmp_path / "shop"
+    (theirs / "run").mkdir(parents=True)
+    (theirs / "app.py").write_text("print()")
+
+    assert f"{theirs} is no data folder of pushd, and it is not empty (it holds app.py)" in _start_in_vain(
+        theirs, tmp_path / "home"
+    )
+    assert sorted(path.name for path in theirs.iterdir()) == ["app.py", "run"]
+
+
+def test_what_a_start_that_was_cut_short_left_is_no_hindrance(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for name in ("run", "slugs", "lost+found"):
+        (data / name).mkdir(parents=True)
+    (data / ".format.4711.tmp").touch()
+
+    with running(Server(data, tmp_path / "home")) as server:
+        assert server.call("GET", "/-/health")[0] == 200
+
+
 def test_a_token_file_without_a_token_opens_no_door(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     for content in (b"", b"\n", b"\xff\xfe" * 20):
