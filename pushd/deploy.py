@@ -300,10 +300,15 @@ class Deploys:
     # --- changes that boot the release that runs --------------------------------------------------------------------
 
     async def scale(self, app: App, scales: Sequence[Scale], user: User) -> tuple[list[ProcessFormation], Change | None]:
-        """Store the wanted quantities and follow them. Raises: NotFound for an unknown type, InvalidParams."""
-        self._disk.check()
+        """Store the wanted quantities and follow them. Raises: NotFound for an unknown type, InvalidParams, DiskFull.
+
+        Less is always allowed: it may be this very app that fills the disk.
+        """
         async with self._scaling:
-            wanted = await self._scaled(app, scales)
+            current = await self._store.formation.quantities(app)
+            wanted = await self._scaled(app, scales, current)
+            if any(quantity > current.get(kind, 0) for kind, quantity in wanted.items()):
+                self._disk.check()
             await self._store.formation.set(app, wanted)
         crash_point("scale.stored")
         rows = await self._store.formation.of(app)
@@ -370,10 +375,9 @@ class Deploys:
         for change_id in change_ids:
             await self._changes.settle(change_id, reason, release_number=number)
 
-    async def _scaled(self, app: App, scales: Sequence[Scale]) -> dict[str, int]:
+    async def _scaled(self, app: App, scales: Sequence[Scale], current: Mapping[str, int]) -> dict[str, int]:
         releases = await self._store.releases.list(app)
         types = next((each.process_types for each in releases if each.slug_id), {})
-        current = await self._store.formation.quantities(app)
         wanted: dict[str, int] = {}
         for scale in scales:
             check_known(scale.type, types)

@@ -162,7 +162,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("caches_kept_bytes", "2000000000", _bytes,
             "The caches of an app's builds are emptied when they hold more than this.", "bytes"),
     Setting("disk_reserve_bytes", "50000000", _bytes,
-            "Pushes and changes are refused, and builds are stopped, when the disk has less room than this.", "bytes"),
+            "Pushes and changes that need room are refused, and builds are stopped, when the disk has less room than this.", "bytes"),
     Setting("disk_reserve_files", "1000", _bytes,
             "The same when the disk has room for fewer files than this (inodes).", "count"),
     Setting("dyno_cgroup", "", _folder_or_nothing,

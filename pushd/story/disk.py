@@ -35,8 +35,9 @@ class DiskReserve:
         if lack := self._lack(self.room()):
             raise DiskFull(
                 f"The disk of {self._folder} is full: {lack}.",
-                remedy="Make room, then try again; nothing was changed. `pushd df` shows what each app takes, and the "
-                "server's settings and each app's log-limit-mb bound what is kept.",
+                remedy="Make room, then try again; nothing was changed. `pushd df` shows what each app takes; scaling down, "
+                "a lower log-limit-mb and apps:destroy work all the same. The server's disk_reserve_bytes and "
+                "disk_reserve_files say what must be free.",
             )
 
     @asynccontextmanager

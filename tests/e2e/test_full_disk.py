@@ -51,9 +51,13 @@ def test_a_disk_below_its_reserve(tmp_path: Path) -> None:
         server.start("--disk-reserve-bytes", str(10**15))  # no machine has that much
 
         _assert_full(project)
+        project.ok("ps:scale", "web=0")  # it may be this very app that fills the disk
+        assert project.get().status == 503
+        assert_told(project.pushd("ps:scale", "web=1").stderr, ("disk", "full", "scaling down", "disk_reserve_bytes"), server)
 
         server.stop()
         server.start()
+        project.ok("ps:scale", "web=1")
         project.deploy()
         assert "version two" in project.get().body
 

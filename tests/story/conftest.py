@@ -220,7 +220,7 @@ class Story:
         self.nursery = nursery
         releaser = Releaser(store, domain="localhost")
         phase = ReleasePhase(store, self.runner, self.outputs, timeout_seconds=60)
-        disk = DiskReserve(layout.data, 0)
+        disk = self.disk = DiskReserve(layout.data, 0)
         self.live = GoLive(
             store=store, releaser=releaser, phase=phase, runner=self.runner, router=self.router, app_log=self.log,
             turns=turns, verdicts=verdicts,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pushd.errors import BootFailed, BuildFailed, Conflict, InvalidParams, NotFound, PushdError, ReleasePhaseFailed, Superseded
+from pushd.errors import BootFailed, BuildFailed, Conflict, DiskFull, InvalidParams, NotFound, PushdError, ReleasePhaseFailed, Superseded
 from pushd.model.app import App
 from pushd.model.change import Change, ChangeState
 from pushd.model.dyno import Dyno
@@ -279,6 +279,19 @@ async def test_scaling_counts_steps_from_what_is_stored(story: Story, app: App) 
     await asyncio.gather(*(story.deploys.scale(app, [parse_quantity("web", "+1")], story.user) for _ in range(3)))
 
     assert await story.store.formation.quantities(app) == {"web": 4}
+
+
+async def test_without_room_an_app_is_scaled_down_and_not_up(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    await story.deploys.scale(app, [parse_quantity("web", "3")], story.user)
+    story.disk.reserve_bytes = 10**18
+
+    for more in ("4", "+1"):
+        with pytest.raises(DiskFull):
+            await story.deploys.scale(app, [parse_quantity("web", more)], story.user)
+    for less, left in (("-1", 2), ("2", 2), ("0", 0)):
+        await story.deploys.scale(app, [parse_quantity("web", less)], story.user)
+        assert await story.store.formation.quantities(app) == {"web": left}
 
 
 async def test_scaling_an_unknown_type_changes_nothing(story: Story, app: App) -> None:
