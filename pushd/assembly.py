@@ -18,6 +18,7 @@ from pushd.releaser.releaser import Releaser
 from pushd.resume import Resume
 from pushd.router.control import Router
 from pushd.runner.runner import Runner
+from pushd.sandbox.sandbox import Sandbox
 from pushd.settings import Settings
 from pushd.store.store import Store
 from pushd.story.apps import Apps
@@ -49,6 +50,7 @@ class Rooms:
     store: Store
     logplex: Logplex
     nursery: Nursery
+    sandbox: Sandbox
     router: Router
     runner: Runner
     builder: Builder

@@ -67,7 +67,7 @@ log = logging.getLogger(__name__)
 
 
 def serve(effective: Effective, *, environ: Mapping[str, str]) -> int:
-    """Run the daemon until SIGINT (dynos, router and daemon end) or SIGTERM (the daemon alone ends). Gives the exit code.
+    """Run the daemon until SIGINT (dynos, router and daemon end), or SIGTERM or SIGHUP (the daemon alone). Gives the exit code.
 
     1: the store or a listener failed; dynos and router are left to the next daemon, as after SIGTERM.
     """
@@ -94,6 +94,11 @@ async def _serve(settings: Settings, layout: Layout, environ: Mapping[str, str])
         rooms.store.database.on_failure(lambda error: ending.fail("store", error))
         endpoints = await _start(stack, ending, rooms, story, doors, environ)
         print(endpoints.ready_line(), flush=True)
+        if not rooms.sandbox.confines:
+            log.warning(
+                "apps are not confined: each can read what this daemon can, its secrets and the other apps included",
+                extra={"why": next(each.why for each in rooms.sandbox.protections if each.name == "sandbox")},
+            )
         sdnotify.notify(notify, f"READY=1\nSTATUS=API at {endpoints.api}, visitors at {endpoints.router}")
         if (silence := sdnotify.watchdog_seconds(environ, pid=os.getpid())) is not None:
             alive = sdnotify.keep_telling(notify, silence, rooms.store.database.answer, rooms.clock)
@@ -180,6 +185,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
         store=store,
         logplex=logplex,
         nursery=nursery,
+        sandbox=sandbox,
         router=router,
         runner=runner,
         builder=builder,
@@ -293,7 +299,7 @@ async def _start(
 
 
 async def _end_apps(rooms: Rooms, story: Story, ending: Ending) -> None:
-    """SIGINT ends dynos and router; SIGTERM, or a part that failed, leaves them to the next daemon.
+    """SIGINT ends dynos and router; SIGTERM or SIGHUP, or a part that failed, leaves them to the next daemon.
 
     A start that failed ends the router it began.
     """

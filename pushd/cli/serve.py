@@ -36,8 +36,8 @@ def serve(config: Path | None, check: bool, as_json: bool, **flags: str | None) 
     """Run the daemon.
 
     Git pushes and API calls come in, apps and their pages go out. When it is ready it prints one line: ready api=URL
-    router=URL ... SIGINT (Ctrl-C) stops the apps too, SIGTERM leaves them running for the next daemon. A setting comes from
-    a flag, else its PUSHD_* variable, else the settings file.
+    router=URL ... SIGINT (Ctrl-C) stops the apps too, SIGTERM and SIGHUP leave them running for the next daemon. A setting
+    comes from a flag, else its PUSHD_* variable, else the settings file.
 
     \b
     Examples:

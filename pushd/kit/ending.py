@@ -23,8 +23,10 @@ class Ending:
         return self._decided.is_set()
 
     def listen(self) -> None:
-        """Take SIGINT and SIGTERM from now on."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Take SIGINT, SIGTERM and SIGHUP from now on; a SIGHUP that `nohup` has us ignore stays ignored."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue
             asyncio.get_running_loop().add_signal_handler(number, self.ask, number)
 
     def ask(self, number: signal.Signals) -> None:

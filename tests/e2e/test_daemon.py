@@ -124,6 +124,14 @@ def test_ctrl_c_right_after_a_destroy_leaves_nothing_of_the_app(own_server: Serv
         assert [path.name for path in (own_server.data / folder).iterdir() if not path.name.startswith(".")] == []
 
 
+def test_a_terminal_that_goes_away_ends_the_daemon_as_term_does(own_server: Server) -> None:
+    assert own_server.stop(signal.SIGHUP) == 0
+
+    assert "stopping" in own_server.daemon_log()
+    assert [pid for pid in own_server.processes() if b"pushd.router" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    own_server.start()  # so that the router ends with it
+
+
 def test_term_leaves_app_and_router_running_and_the_next_daemon_goes_on_with_them(own_server: Server, tmp_path: Path) -> None:
     project = own_server.project(tmp_path / "app", "stays")
     project.ok("config:set", "KEPT=yes")
@@ -191,10 +199,10 @@ def test_kill_9_of_the_router_is_mended_on_the_same_port(own_server: Server, tmp
 @pytest.mark.parametrize("sandbox", ["auto", "off"])
 def test_a_build_that_dies_with_the_daemon_is_settled(tmp_path: Path, sandbox: str) -> None:
     with running(Server(tmp_path / "data", tmp_path / "home", flags=("--sandbox", sandbox))) as own_server:
-        _check_a_half_done_build(own_server, tmp_path)
+        _check_a_half_done_build(own_server, tmp_path, sandbox)
 
 
-def _check_a_half_done_build(own_server: Server, tmp_path: Path) -> None:
+def _check_a_half_done_build(own_server: Server, tmp_path: Path, sandbox: str) -> None:
     project = own_server.project(tmp_path / "app", "half-done")
     hook = "#!/bin/sh\nsetsid sleep 86424 >/dev/null 2>&1 &\necho the hook is here\nsleep 86424\n"
     project.write("bin/post_compile", hook)
@@ -210,6 +218,8 @@ def _check_a_half_done_build(own_server: Server, tmp_path: Path) -> None:
 
     own_server.start()
 
+    if sandbox == "off":
+        assert 'msg="apps are not confined' in own_server.daemon_log()
     build = json.loads(project.ok("builds", "--json"))[0]
     assert build["status"] == "failed"
     eventually(lambda: not [pid for pid in own_server.processes() if _is_hook(pid)], what="the build's processes to end")

@@ -10,7 +10,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from pushd.errors import BootFailed, BuildFailed, Conflict, DiskFull, InvalidParams, NotFound, PushdError, ReleasePhaseFailed, Superseded
+from pushd.errors import (
+    BootFailed,
+    BuildFailed,
+    Conflict,
+    DiskFull,
+    InvalidParams,
+    NotFound,
+    PushdError,
+    ReleasePhaseFailed,
+    Superseded,
+)
 from pushd.model.app import App
 from pushd.model.change import Change, ChangeState
 from pushd.model.dyno import Dyno
