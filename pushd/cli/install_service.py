@@ -81,7 +81,9 @@ def install_service(data_dir: str, api_listen: str, router_listen: str, root: Pa
         return
     check_may_change(root)
     systemd = Systemd(root, place().environ)
-    changed = _without_edited(files, root)
+    changed = _without_edited(
+        files, root, remedy="Put what you need of it into a drop-in (systemctl edit NAME), remove the file, and run this again."
+    )
     with render.doing(f"Writing {len(changed)} of {len(files)} files") as step:
         for file in changed:
             path = _in(root, file)
@@ -89,9 +91,10 @@ def install_service(data_dir: str, api_listen: str, router_listen: str, root: Pa
             write_atomically(path, file.text.encode())
         step.note = f"for {installation.program}"
     _warn_of_others_programs(installation.program)
-    with render.doing("Making user and folders"):
-        systemd.call("systemd-sysusers", "/etc/sysusers.d/pushd.conf")
-        systemd.call("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/pushd.conf")
+    if root is None:
+        with render.doing("Making user and folders"):
+            systemd.call("systemd-sysusers", "/etc/sysusers.d/pushd.conf")
+            systemd.call("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/pushd.conf")
     with render.doing("Enabling the service"):
         systemd.call("systemctl", "daemon-reload")
         systemd.enable(*ENABLED)
@@ -120,14 +123,17 @@ def uninstall_service(delete_data: bool, confirm: str | None, root: Path | None)
     check_may_change(root)
     systemd = Systemd(root, place().environ)
     files = plan_files(shipped("systemd"), Installation(program=_this_program()))
-    _without_edited(files, root)
+    _without_edited(files, root, remedy="Remove the file yourself, or restore it, then run this again.")
     there = [file for file in files if _in(root, file).exists()]
     units = [file.path.name for file in there if file.path.name in ENABLED]
     data_dir = maybe_data_folder(_maybe_text(_in(root, UNITS / SERVICE)) or "") or Path(SERVICE_DATA_FOLDER)
     if delete_data:
         _confirm_deletion(data_dir, confirm)
-    with render.doing("Stopping the service and all apps"):
-        _stop(systemd, units)
+    if root is None:
+        with render.doing("Stopping the service and all apps"):
+            _stop(systemd, units)
+    elif not there:
+        return render.hint(f"Nothing of pushd is installed below {root}.")
     if delete_data and data_dir.exists():
         with render.doing(f"Deleting {data_dir}"):
             shutil.rmtree(data_dir)
@@ -163,7 +169,7 @@ def _stop(systemd: Systemd, units: Sequence[str]) -> None:
         systemd.call("systemctl", "stop", unit)
 
 
-def _without_edited(files: Sequence[ServiceFile], root: Path | None) -> list[ServiceFile]:
+def _without_edited(files: Sequence[ServiceFile], root: Path | None, *, remedy: str) -> list[ServiceFile]:
     """Those that are not there as they should be. Raises: PushdError for one that is not ours to touch."""
     states = [(file, state_of(_maybe_text(_in(root, file)), file.text)) for file in files]
     edited = [str(_in(root, file)) for file, state in states if state is FileState.EDITED]
@@ -171,7 +177,7 @@ def _without_edited(files: Sequence[ServiceFile], root: Path | None) -> list[Ser
         raise PushdError(
             f"{' and '.join(edited)} {'was' if len(edited) == 1 else 'were'} not written by this command, or edited since; "
             "nothing was changed.",
-            remedy="Put what you need of it into a drop-in (systemctl edit NAME), remove the file, and run this again.",
+            remedy=remedy,
         )
     return [file for file, state in states if state is not FileState.SAME]
 

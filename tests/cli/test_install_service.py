@@ -107,7 +107,16 @@ def test_an_edited_unit_is_in_the_way(cli: Cli, tmp_path: Path, command: str, ed
 
     assert (refused.code, written(tmp_path)) == (1, before)
     assert f"{path} was not written by this command, or edited since; nothing was changed." in refused.err
-    assert "drop-in" in refused.err
+    assert ("drop-in" if command == "install-service" else "or restore it") in refused.err
+
+
+def test_of_a_folder_nothing_is_told_that_was_not_done(cli: Cli, tmp_path: Path) -> None:
+    assert cli("uninstall-service", "--root", str(tmp_path)).err == f"Nothing of pushd is installed below {tmp_path}.\n"
+
+    told = cli("install-service", "--root", str(tmp_path)).err + cli("uninstall-service", "--root", str(tmp_path)).err
+    assert "Making user" not in told
+    assert "Stopping" not in told
+    assert "Removing 7 files... done" in told
 
 
 def test_drop_ins_are_the_operators(cli: Cli, tmp_path: Path) -> None:
