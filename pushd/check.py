@@ -27,9 +27,16 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
         print(json.dumps({"settings": settings, "protections": protections, "git": git}, indent=2, default=str))
         return 0
     for name, value in values.items():
-        print(f"{name} = {value}  ({effective.origins[name]})")
+        print(f"{name} = {_shown(value)}  ({effective.origins[name]})")
     print()
     for protection in sandbox.protections:
         print(f"{protection.name}: {'on' if protection.on else 'OFF: ' + protection.why}")
     print(f"git program: {git or 'not found: large packs are indexed more slowly'}")
     return 0
+
+
+def _shown(value: object) -> str:
+    """A value as one may write it into the settings file."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "(empty)" if value is None or str(value) == "" else str(value)

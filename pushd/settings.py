@@ -115,6 +115,11 @@ _bytes = count(0, 10**18)
 _limit_seconds = seconds(0.1, 31_536_000)
 _kept = count(1, 1_000_000)
 _WHERE = "host:port or unix:/path"
+_ASKED_FOR = {  # units that are no answer to "Give ..."
+    "count": "a number", "bytes": "a number of bytes", "seconds": "a number of seconds", "count or auto": "a number or auto",
+    "path": "a path", "host name": "a host name", "app name": "an app's name", "group name": "a group's name",
+    "level": "a level",
+}  # fmt: skip
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("data_dir", None, _folder, "Folder that holds everything: store, repositories, slugs, logs, sockets.", "path"),
@@ -288,5 +293,6 @@ def _parsed(setting: Setting, text: str, origin: str) -> Any:
     except ValueError as error:
         example = f", for example {setting.default}" if setting.default else ""
         raise SettingsError(
-            f"cannot use {setting.name} = {text[:200]!r} (from {origin}): {error}", remedy=f"Give {setting.unit}{example}."
+            f"cannot use {setting.name} = {text[:200]!r} (from {origin}): {error}",
+            remedy=f"Give {_ASKED_FOR.get(setting.unit, setting.unit)}{example}.",
         ) from None

@@ -81,6 +81,12 @@ def test_a_value_that_does_not_fit_is_refused_with_its_rule(config: Path, name: 
     assert caught.value.remedy
 
 
+def test_a_number_is_asked_for_in_words() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({"slugs_kept": "many"}, environ=HOME)
+    assert caught.value.remedy == "Give a number, for example 10."
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -9,6 +9,7 @@ from typing import Any
 
 from pushd.errors import InvalidParams, NotFound
 from pushd.kit.parse import count, one_of, seconds
+from pushd.settings import SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,12 @@ def check_setting(name: str, text: str | None) -> None:
     """Raises: NotFound for a name we do not have, InvalidParams for a value that does not fit; None (unset) always fits."""
     setting = _BY_NAME.get(name)
     if setting is None:
+        if of_server := next((each for each in SETTINGS if each.name == name.replace("-", "_")), None):
+            raise NotFound(
+                f"{of_server.name} is a setting of the server, not of an app.",
+                resource="setting",
+                remedy=f"The operator sets it, with {of_server.flag}, {of_server.variable} or in the settings file.",
+            )
         raise NotFound(f"There is no setting called {name[:64]!r}.", resource="setting",
                        remedy=f"Settings: {', '.join(_BY_NAME)}.")  # fmt: skip
     if text is None:

@@ -159,9 +159,16 @@ class Releaser:
         target = await self._store.releases.find(app, to)
         if not eligible(target):
             why = _why_not_eligible(target)
-            raise InvalidParams(f"Cannot roll back to {target.name}: {why}.",
-                                remedy="Pick one that succeeded: `pushd releases` lists them.")  # fmt: skip
+            raise InvalidParams(f"Cannot roll back to {target.name}: {why}.", remedy=_those_that_are_eligible(releases))
         return target
+
+
+def _those_that_are_eligible(releases: Sequence[Release]) -> str:
+    running = current_release(releases)
+    names = [each.name for each in releases if eligible(each) and each != running]
+    if not names:
+        return "There is none that one can roll back to."
+    return f"One can roll back to {', '.join(names[:10])}{' and older ones' if len(names) > 10 else ''}."
 
 
 def _why_not_eligible(release: Release) -> str:

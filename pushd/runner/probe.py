@@ -80,6 +80,7 @@ class Probe:
         limit = f"{self.within_seconds:g} seconds"
         longer = "If it needs longer: pushd settings:set boot-timeout-seconds=120"
         if _is_reached(listeners, port, refused=refused):
+            look = "Look for what that request waits for, or for a worker that keeps ending: its last lines say why."
             other = "Other checks: pushd settings:set probe-path=/health, or probe=port"
             if heard:
                 return BootFailed(
@@ -88,7 +89,7 @@ class Probe:
                 )
             return BootFailed(
                 f"{name} listens on its PORT {port}, but did not answer GET {self.path} within {limit}",
-                remedy=f"Look for what that request waits for. {other}\n{longer}",
+                remedy=f"{look} {other}\n{longer}",
             )
         if listeners:
             return BootFailed(_where_instead(name, listeners, port), remedy=_ADVICE)

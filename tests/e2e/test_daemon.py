@@ -273,6 +273,8 @@ def test_check_prints_settings_with_origins(tmp_path: Path) -> None:
     assert re.search(r"domain = example.org +\(flag\)", done.stdout)
     assert re.search(r"api_listen = 127.0.0.1:1234 +\(PUSHD_API_LISTEN\)", done.stdout)
     assert re.search(r"router_listen = 127.0.0.1:8080 +\(default\)", done.stdout)
+    assert "\nsource_timeout_seconds = 600  (default)\n" in done.stdout
+    assert "\ndyno_cgroup = (empty)  (default)\n" in done.stdout
     assert not (tmp_path / "data").exists()
 
 

@@ -80,3 +80,10 @@ def test_an_unknown_setting_is_told_with_those_there_are() -> None:
     with pytest.raises(NotFound, match="no setting called 'colour'") as caught:
         check_setting("colour", "red")
     assert "probe-path" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["slugs_kept", "slugs-kept"])
+def test_a_setting_of_the_server_is_said_to_be_one(name: str) -> None:
+    with pytest.raises(NotFound, match="slugs_kept is a setting of the server") as caught:
+        check_setting(name, "3")
+    assert "--slugs-kept, PUSHD_SLUGS_KEPT" in caught.value.remedy

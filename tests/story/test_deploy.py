@@ -284,6 +284,19 @@ async def test_what_cannot_be_rolled_back_to(story: Story, app: App, to: str | N
     assert list(await story.statuses(app)) == ["v1", "v2"]
 
 
+async def test_a_rollback_that_cannot_be_names_those_that_can(story: Story, app: App) -> None:
+    await story.push(app, "aaaa")
+    with pytest.raises(InvalidParams) as caught:
+        await story.deploys.rollback(app, "v1", story.user)
+    assert "There is none" in caught.value.remedy
+
+    await story.push(app, "bbbb")
+    await story.push(app, "cccc")
+    with pytest.raises(InvalidParams) as caught:
+        await story.deploys.rollback(app, "v1", story.user)
+    assert caught.value.remedy == "One can roll back to v3, v2."
+
+
 async def test_scaling_counts_steps_from_what_is_stored(story: Story, app: App) -> None:
     await story.push(app, "aaaa")
     await asyncio.gather(*(story.deploys.scale(app, [parse_quantity("web", "+1")], story.user) for _ in range(3)))
