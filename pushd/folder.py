@@ -84,7 +84,7 @@ def _lock(lock: int, layout: Layout) -> None:
 
 
 def _check_format(layout: Layout) -> bool:
-    """Whether the folder says how it is laid out; a new or an old one does not. Raises: FolderTooNew, CannotUseFolder, OSError."""
+    """Whether the folder says how it is laid out: no new or old one does. Raises: FolderTooNew, CannotUseFolder, OSError."""
     try:
         text = layout.format.read_text("ascii", "replace").strip()
     except FileNotFoundError:

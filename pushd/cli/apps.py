@@ -207,4 +207,6 @@ def _add_remote(where: Discovery, remote: str, app: str) -> None:
         render.hint(f"To make one: pushd git:remote --app {app} --remote ANOTHER_NAME")
         return
     git.point_remote(remote, where.server, app)
-    render.hint(f"Git remote {remote} added. To deploy: git push {remote} master")
+    branch = git.maybe_branch()
+    deploys = branch if branch in ("main", "master") else "master"
+    render.hint(f"Git remote {remote} added. To deploy: git push {remote} {deploys}")

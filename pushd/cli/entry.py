@@ -24,10 +24,14 @@ def _answer_git(*, get: bool) -> None:
     """`git:credentials` as git calls it; `cli/git.py` has its help, and what to say of a mistyped one."""
     question = sys.stdin.buffer.read()  # also when it is not needed: git must not write to nobody
     if get:
-        from pushd.client.tokens import answer_git
+        from pushd.client.tokens import answer_git, why_no_answer
         from pushd.surroundings import process_environ
 
-        sys.stdout.buffer.write(answer_git(question, process_environ()))
+        environ = process_environ()
+        if answer := answer_git(question, environ):
+            sys.stdout.buffer.write(answer)
+        elif why := why_no_answer(question, environ):
+            print(why, file=sys.stderr)  # git goes on by itself: it asks at the terminal, or fails
 
 
 def _end(code: int) -> int:

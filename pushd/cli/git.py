@@ -10,7 +10,7 @@ from pushd.cli import render
 from pushd.cli.options import discover, host_option, json_option, place
 from pushd.client.gitconfig import GitTrouble
 from pushd.client.server import app_url
-from pushd.client.tokens import answer_git
+from pushd.client.tokens import answer_git, why_no_answer
 
 
 @click.command("git:remote")
@@ -68,7 +68,8 @@ def clone(directory: str | None, app: str | None, remote: str, host: str | None)
 def credentials(action: str) -> None:
     """Tell git the token of a pushd server.
 
-    This is a credential helper: git calls it. It is silent for every host that is not a pushd server of yours.
+    This is a credential helper: git calls it. It is silent for every host that is not a pushd server of yours; for one whose
+    token it does not know it says how to log in.
 
     \b
     Example, as `pushd create` writes it:
@@ -77,7 +78,10 @@ def credentials(action: str) -> None:
     question = sys.stdin.buffer.read()
     if action == "get":  # we keep no copy of what git tells us
         here = place()
-        sys.stdout.buffer.write(answer_git(question, here.environ, here.folder))
+        if answer := answer_git(question, here.environ, here.folder):
+            sys.stdout.buffer.write(answer)
+        elif why := why_no_answer(question, here.environ, here.folder):
+            render.hint(why)
 
 
 @click.command("hook", hidden=True)

@@ -23,8 +23,8 @@ from pushd.client.shapes import (
     ReleaseShape,
     SettingShape,
 )
-from pushd.client.transport import Unreachable
-from pushd.errors import NotFound, Unavailable
+from pushd.client.transport import CONNECT_SECONDS, Unreachable
+from pushd.errors import NotFound, PushdError, Unavailable
 
 CHANGE_WAIT_SECONDS = 50  # what one `?wait=` asks for at most
 RECONNECT_SECONDS = 0.3
@@ -36,6 +36,15 @@ class Client(AccountCalls, BelongingCalls, BuildCalls, DynoCalls, PipelineCalls)
 
     Made of one class for each topic that has a module of its own.
     """
+
+    def check_reachable(self) -> None:
+        """Raises: Unreachable. Whatever answers is good enough."""
+        try:
+            self._transport.call("GET", "/-/health", within=CONNECT_SECONDS)
+        except Unreachable:
+            raise
+        except PushdError:
+            pass
 
     # Apps
 

@@ -83,7 +83,8 @@ class Discovery:
             return self.local_daemons[0].api
         raise NotNamed(
             "No pushd server: none is named, and none runs from this user's data folder.",
-            remedy="Start one with `git pushd serve`, or name one with --host URL or PUSHD_HOST=URL.",
+            remedy="Start one with `git pushd serve`, or name one with --host URL or PUSHD_HOST=URL, or one of this machine by "
+            "its data folder with PUSHD_DATA_DIR=FOLDER.",
         )
 
     @cached_property
@@ -99,10 +100,16 @@ class Discovery:
         return local_daemons(self.environ)
 
     def find_token(self, server: str) -> str:
-        """The token for one server. Raises: NotNamed with what to do, PushdError for one that cannot be a token."""
+        """The token for one server. Raises: NotNamed with what to do, PushdError for one that cannot be a token.
+
+        Raises: Unreachable when there is none and the server cannot be reached either: a token would not help.
+        """
         if token := maybe_token(server, self.environ):
             return token
-        raise NotNamed(f"Not logged in to {server}.", remedy="Run `pushd login`, or set PUSHD_API_KEY to a token.")
+        self.client_with(None).check_reachable()
+        raise NotNamed(
+            f"Not logged in to {server}.", remedy=f"Run `pushd login --host {server}`, or set PUSHD_API_KEY to a token."
+        )
 
     @cached_property
     def netrc(self) -> Netrc:

@@ -38,6 +38,10 @@ class Git:
     def in_repository(self) -> bool:
         return self._maybe("rev-parse", "--git-dir") is not None
 
+    def maybe_branch(self) -> str | None:
+        """The branch that is checked out, also one without a commit yet; None without one."""
+        return (self._maybe("symbolic-ref", "--short", "--quiet", "HEAD") or "").strip() or None
+
     def remotes(self, known_servers: Sequence[str] = ()) -> list[Remote]:
         """All remotes, in the config's order; without a repository or without git none.
 

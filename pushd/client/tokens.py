@@ -81,9 +81,8 @@ def answer_git(question: bytes, environ: Mapping[str, str], folder: Path | str =
     git asks on by itself when there is no answer, so trouble with a token is no reason to fail.
     Source: git-credential(1), "INPUT/OUTPUT FORMAT".
     """
-    lines = question.decode("utf-8", "surrogateescape").split("\n")
-    asked = dict(line.rstrip("\r").partition("=")[::2] for line in lines if "=" in line)
-    server = maybe_server(f"{asked.get('protocol', '')}://{asked.get('host', '')}")
+    asked = _parsed(question)
+    server = _server_of(asked)
     try:
         token = maybe_token(server, environ) if server else None
     except PushdError:
@@ -92,6 +91,26 @@ def answer_git(question: bytes, environ: Mapping[str, str], folder: Path | str =
         return b""
     answer = f"username={asked.get('username') or 'pushd'}\npassword={token}\n"
     return answer.encode("utf-8", "surrogateescape")
+
+
+def why_no_answer(question: bytes, environ: Mapping[str, str], folder: Path | str = ".") -> str:
+    """What to tell whoever runs git when a server that is ours got no answer; "" for others, which are no business of ours."""
+    server = _server_of(_parsed(question))
+    if not server or not is_ours(server, environ, folder):
+        return ""
+    try:
+        return "" if maybe_token(server, environ) else f"No token of {server} is known here.\nRun: pushd login --host {server}"
+    except PushdError as error:
+        return error.text
+
+
+def _parsed(question: bytes) -> dict[str, str]:
+    lines = question.decode("utf-8", "surrogateescape").split("\n")
+    return dict(line.rstrip("\r").partition("=")[::2] for line in lines if "=" in line)
+
+
+def _server_of(asked: Mapping[str, str]) -> str | None:
+    return maybe_server(f"{asked.get('protocol', '')}://{asked.get('host', '')}")
 
 
 def netrc_path(environ: Mapping[str, str]) -> str:

@@ -19,7 +19,10 @@ from pushd.errors import DiskFull, Forbidden, InvalidParams, NotFound, PushdErro
 
 ANSWER_SECONDS = 90.0  # the API answers everything but streams well within 60 s
 CONNECT_SECONDS = 10.0
-SERVE_HINT = "Is `git pushd serve` running? Another server: --host URL, or PUSHD_HOST=URL."
+SERVE_HINT = (
+    "Is `git pushd serve` running? Another server: --host URL or PUSHD_HOST=URL; one of this machine that keeps its data in "
+    "another folder: PUSHD_DATA_DIR=FOLDER."
+)
 _KINDS: Mapping[int, type[PushdError]] = {
     401: Unauthorized, 403: Forbidden, 413: TooLarge, 422: InvalidParams, 503: Unavailable, 507: DiskFull,
 }  # fmt: skip

@@ -30,6 +30,14 @@ def test_create_without_names(api: FakeApi, cli: Cli) -> None:
     assert api.last("POST").body == {}
 
 
+@pytest.mark.parametrize(("branch", "deploys"), [("main", "main"), ("master", "master"), ("feature", "master")])
+def test_create_tells_what_to_push(cli: Cli, branch: str, deploys: str) -> None:
+    cli.repository()
+    cli.git("symbolic-ref", "HEAD", f"refs/heads/{branch}")
+
+    assert f"To deploy: git push pushd {deploys}\n" in cli("create", "shop").err
+
+
 @pytest.mark.parametrize("flag", ["-n", "--no-remote"])
 def test_create_without_a_remote(cli: Cli, flag: str) -> None:
     cli.repository()

@@ -97,7 +97,8 @@ def test_store_and_erase_are_silent(cli: Cli, action: str) -> None:
 
 def test_without_a_token_git_asks_by_itself(cli: Cli) -> None:
     ended = cli("git:credentials", "get", stdin=ask(cli.api), PUSHD_API_KEY="")
-    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert (ended.code, ended.out) == (0, "")
+    assert f"pushd login --host {cli.api.url}" in ended.err
 
 
 def test_the_real_git_gets_the_token_of_a_marked_remote(api: FakeApi, shop: Cli) -> None:

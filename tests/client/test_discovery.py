@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 
 from pushd.client.discovery import Discovery, NotNamed
 from pushd.client.server import BadServer
+from pushd.client.transport import Unreachable
 from pushd.errors import NotFound
+from tests.client.fake_api import FakeApi
 from tests.client.folders import data_folder, git, git_environ
 
 HERE, THERE, ELSEWHERE = "http://127.0.0.1:5000", "http://there.example:5000", "https://elsewhere.example"
@@ -154,8 +157,13 @@ def test_a_host_that_is_none(desk: Desk) -> None:
         _ = desk.look(PUSHD_HOST="http://").server
 
 
-def test_no_token(desk: Desk) -> None:
-    with pytest.raises(NotNamed) as caught:
-        desk.look().find_token(THERE)
-    assert THERE in caught.value.message
-    assert "pushd login" in caught.value.remedy
+def test_no_token(desk: Desk, api: FakeApi) -> None:
+    with contextlib.closing(desk.look(host=api.url)) as look, pytest.raises(NotNamed) as caught:
+        look.find_token(api.url)
+    assert api.url in caught.value.message
+    assert f"pushd login --host {api.url}" in caught.value.remedy
+
+
+def test_no_token_for_a_server_that_is_not_there(desk: Desk) -> None:
+    with pytest.raises(Unreachable, match="nobody listens there"):
+        desk.look(host="http://127.0.0.1:1").find_token("http://127.0.0.1:1")

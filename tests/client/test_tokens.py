@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pushd.client.netrc import Netrc
-from pushd.client.tokens import answer_git, is_ours, maybe_local, maybe_token
+from pushd.client.tokens import answer_git, is_ours, maybe_local, maybe_token, why_no_answer
 from pushd.errors import PushdError
 from tests.client.folders import data_folder, git, git_environ
 
@@ -143,8 +143,15 @@ def test_silence_for_others(home: Path, asked: bytes) -> None:
 def test_trouble_is_silence_for_git(home: Path) -> None:
     data_folder(home / "data", HERE, "t")
     assert answer_git(question(HERE), environ(home, PUSHD_API_KEY="two words")) == b""
+    assert "cannot be one" in why_no_answer(question(HERE), environ(home, PUSHD_API_KEY="two words"))
     (home / ".netrc").mkdir()
     assert answer_git(question(HERE), environ(home)) == b""
+
+
+def test_who_has_no_token_is_told_how_to_get_one_and_nobody_else_is(home: Path) -> None:
+    data_folder(home / "data", HERE, None)
+    assert why_no_answer(question(HERE), environ(home)).endswith(f"Run: pushd login --host {HERE}")
+    assert why_no_answer(question("https://github.com"), environ(home)) == ""
 
 
 # --- what it costs: not by a clock, but by what is imported
