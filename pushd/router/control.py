@@ -302,13 +302,13 @@ class Router:
                 link.send(self._table())
             await self._tell_settled()
             try:
-                async with asyncio.timeout(_ACK_SECONDS if in_flight else _QUIET_SECONDS):
+                async with asyncio.timeout(_ACK_SECONDS if in_flight or link.is_asked else _QUIET_SECONDS):
                     await self._news.wait()
             except TimeoutError:
-                if in_flight:
+                if in_flight or link.is_asked:
                     log.error("router does not answer")
                     return
-                self._version += 1  # the same table once more: one that hangs is known by its silence
+                link.ping()  # one that hangs is known by its silence
         await self._tell_settled()
 
     def _table(self) -> Table:

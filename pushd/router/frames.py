@@ -10,9 +10,11 @@ whose "sockets" says how many. Who says what:
                        lines   lines [[app_id, level, text]], dropped
     daemon -> router   listen  addresses, sockets                                           accept on these, no longer on others
                        table   table                                                        whole, numbered
+                       ping                                                                 answered by an ack once more
                        stop    within, idle_within                                          finish, at most so many seconds
 
-A daemon meets routers of other versions: what it needs of those (hello, stop) may get more fields, and loses none.
+A daemon meets routers of other versions: what it needs of those (hello, stop) may get more fields, and loses none;
+nothing else is sent to them, so a new kind of frame needs no agreement.
 """
 
 from __future__ import annotations

@@ -43,6 +43,7 @@ class Link:
         self.doors = [Door(*pair) for pair in zip(hello["addresses"], sockets, strict=True)]  # copies of those it accepts on
         self.table_number = int(hello["table"])
         self.acknowledged = 0  # number of the newest table of ours that is in force
+        self.is_asked = False  # it owes us the answer to a ping
         self.carries = dict.fromkeys(
             (str(dyno_id) for key in ("targets", "draining") for dyno_id in hello[key]), _UNKNOWN_DRAIN_SECONDS
         )  # dynos that may still have requests there, and how long those may take after they left the table
@@ -119,6 +120,11 @@ class Link:
         self.carries.update(targets)
         self._channel.send({"type": "table", "table": table_to_dict(table)})
 
+    def ping(self) -> None:
+        """Have it say that it lives; nothing in there changes."""
+        self.is_asked = True
+        self._channel.send({"type": "ping"})
+
     async def end(self, within: float, *, idle_within: float = 0.0) -> None:
         """Ask it to finish; when that takes longer it is killed. Idle clients get `idle_within` for one more request."""
         self._channel.send({"type": "stop", "within": within, "idle_within": idle_within})
@@ -150,6 +156,7 @@ class Link:
         match message["type"]:
             case "ack":
                 self.acknowledged = int(message["number"])
+                self.is_asked = False
             case "drained" if message["dyno_id"] not in self._targets:  # else it has come back meanwhile
                 self.carries.pop(message["dyno_id"], None)
             case "refused":  # the runner notices by itself when a dyno ends; a living one that refuses is worth a look

@@ -120,6 +120,8 @@ class ControlServer:
                 await self._listen(sockets, list(message["addresses"]))
             case "table":
                 await self._apply(message)
+            case "ping":
+                self._tell({"type": "ack", "number": self._proxy.table.number})
             case "stop" if not self.stop.done():
                 self.stop.set_result(Stop(float(message["within"]), float(message.get("idle_within", 0.0))))
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -287,6 +288,35 @@ async def test_a_router_that_hangs_while_nothing_changes_is_replaced_too(world: 
         await router.route(app_id, [target(app)], WebState.SERVING)
         os.kill(pid_of(router), signal.SIGSTOP)
         assert (await get(router.url, "shop.localhost")).status == 200
+
+
+async def test_a_quiet_router_is_asked_without_a_table(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pushd.router.control._QUIET_SECONDS", 0.01)
+    pings, asked_often = Counter[Link](), asyncio.Event()
+    ping = Link.ping
+
+    def count(link: Link) -> None:
+        pings[link] += 1
+        if pings[link] > 5:  # so five were answered
+            asked_often.set()
+        ping(link)
+
+    monkeypatch.setattr(Link, "ping", count)
+    app_id = world.routes.add("shop")
+    async with App() as app:
+        router = world.router()
+        await router.start("127.0.0.1:0")
+        await router.announce({})
+        await router.route(app_id, [target(app)], WebState.SERVING)
+        before = pid_of(router)
+
+        await asked_often.wait()
+
+        assert pid_of(router) == before
+        await router.leave()
+        link = await Link.connect(world.layout.router_socket, lambda: None)
+        assert link.table_number == 2  # of announce and of route
+        await link.end(1)
 
 
 async def test_a_killed_router_counts_its_targets_as_drained(world: World) -> None:
