@@ -104,9 +104,11 @@ class ScaleUp(Act):
         return self.stage.begin("ps:scale", f"web={self.new}", "--app", APP)
 
     def look(self, done: bool) -> None:
-        hold_one_of(self._stored(), self.old, self.new, done=done, what="the quantity of web")
+        stored = self._stored()
+        hold(stored == self.new, f"the quantity of web is {stored!r}, after {self.new!r} was stored")
+        eventually(lambda: self._up() == int(self.new), f"{self.new} web dynos that are up, as is stored")
         self.stage.do("ps:scale", f"web={self.new}", "--app", APP)
-        eventually(lambda: self._up() == int(self.new), f"{self.new} web dynos that are up")
+        eventually(lambda: self._up() == int(self.new), f"{self.new} web dynos that are up after the same once more")
         self.stage.do("ps:scale", "web=1", "--app", APP)
 
     def _stored(self) -> str:
@@ -145,16 +147,20 @@ class Restart(Act):
         return self.stage.begin(*self.words)
 
     def look(self, done: bool) -> None:
-        if done:
-            eventually(lambda: self.scene.shown("started") not in ("", self.started), "a page of a dyno that was started anew")
+        """It is stored at each of the points, so it is finished, whatever the user was told."""
+        eventually(lambda: self.scene.shown("started") not in ("", self.started), "a page of a dyno that was started anew")
 
 
 class RestartOne(Restart):
-    """One dyno is replaced."""
+    """One dyno is replaced, or is as it was: nothing but the change says that it should be."""
 
     name = "restart of one dyno"
     points: tuple[str, ...] = ("reboot.change-opened", "change.followed")
     words = ("ps:restart", "web.1", "--app", APP)
+
+    def look(self, done: bool) -> None:
+        if done:
+            super().look(done)
 
 
 class DynoCrash(Restart):
@@ -166,9 +172,6 @@ class DynoCrash(Restart):
 
     def begin(self) -> Doing:
         return Call(lambda: self.scene.stage.page_of(APP, "/exit"))
-
-    def look(self, done: bool) -> None:
-        eventually(lambda: self.scene.shown("started") not in ("", self.started), "a page of another dyno")
 
 
 class StopOneOff(Act):
