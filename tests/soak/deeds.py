@@ -60,8 +60,9 @@ class Deeds:
         self._thread.join()
 
     def _go_on(self) -> None:
+        first = self.chance.sample(list(_WEIGHTS), len(_WEIGHTS))  # each at least once
         while not self._stop.wait(_PAUSE_SECONDS):
-            kind = self.chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+            kind = first.pop() if first else self.chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
             app = self.chance.choice(self.apps)
             if kind is Kind.CRASH and time.monotonic() - app.last_crash < _HEALTHY_SECONDS:
                 continue

@@ -34,6 +34,7 @@ _LEFTOVERS = ("slugs/.*/*", "repos/*/quarantine/*", "repos/*/**/*.lock", "repos/
 _SHOWN, _NEAR_SECONDS = 20, 40.0
 _GROWTH_MB = {"daemon": 12.0, "router": 3.0}  # a daemon reaches its size after some fifty deeds, and stays there
 _GROWTH_DESCRIPTORS = 4
+_PROOFS = (Kind.DAEMON_KILLED, Kind.DAEMON_RESTARTED, Kind.ROUTER_KILLED, Kind.CRASH)  # without each a soak shows nothing
 
 
 @dataclass
@@ -52,6 +53,17 @@ class Findings:
     lines: Count = field(default_factory=Count)
     growth: dict[str, Growth] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)  # a sentence each
+
+    def unproven(self) -> list[str]:
+        """What did not happen, so that nothing was shown by it: a sentence each."""
+        wanted = {
+            "no request was answered": self.requests.total(),
+            "no line was written": self.lines.lines,
+            "no process had to outlive its daemon": self.kept_pids[0],
+            **{f"nothing of this kind happened: {kind}": self.done[kind] for kind in _PROOFS},
+            **{f"too few looks at the {name} to tell whether it grows": name in self.growth for name in _GROWTH_MB},
+        }
+        return [sentence for sentence, happened in wanted.items() if not happened]
 
 
 class Soak:
@@ -92,6 +104,7 @@ class Soak:
         self._look_at_lines(visitors)
         if left := [pid for pid in self.server.processes() if procfs.identify(pid)]:
             self.findings.broken.append(f"processes outlived the end of everything: {[_shown(pid) for pid in left]}")
+        self.findings.broken += self.findings.unproven()
         return self.findings
 
     # -- before
@@ -108,7 +121,7 @@ class Soak:
     # -- meanwhile
 
     def _let_die(self, deeds: Deeds) -> None:
-        """End daemon and router again and again; leave them alone for the last part of the time."""
+        """End daemon and router again and again, in each way at least once; then leave them alone for a while."""
         start = time.monotonic()
         calm_from = start + self.seconds * (1 - _CALM_SHARE)
         assert self.server.process is not None
@@ -119,16 +132,16 @@ class Soak:
             self._kill_router,
         )
         turn = 0
-        while (now := time.monotonic()) < calm_from:
-            threading.Event().wait(min(self._chance.uniform(2, 8), calm_from - now))
+        while (left := calm_from - time.monotonic()) > 0 or turn < len(deaths):
+            threading.Event().wait(min(self._chance.uniform(2, 8), max(left, 2)))
             deaths[turn % len(deaths)]()
             turn += 1
         self.calm_since = time.monotonic()
-        threading.Event().wait(max(0.0, start + self.seconds - self.calm_since))
+        threading.Event().wait(self.seconds * _CALM_SHARE)
 
     def _end_daemon(self, deeds: Deeds, how: signal.Signals, kind: Kind) -> None:
-        """End it, in the middle of a deed or between two, and start the next one after a while."""
-        between = self._chance.random() < 0.5
+        """End it, between two deeds (the first time) or in the middle of one, and start the next one after a while."""
+        between = not self.findings.kept_pids[0] or self._chance.random() < 0.5
         with deeds.turn if between else contextlib.nullcontext():
             living = staying(programs(self.server)) if between else set()
             began = deeds.down_since = time.monotonic()
@@ -185,7 +198,7 @@ class Soak:
         since = self.calm_since + min(_WARM_UP_SECONDS, self.seconds * _CALM_SHARE / 4)
         for name, samples in (("daemon", sampler.daemon), ("router", sampler.router)):
             found = growth([each for each in samples if each.at >= since and each.pid == samples[-1].pid])
-            if found is None:
+            if found is None:  # `unproven` tells
                 continue
             self.findings.growth[name] = found
             if found.mb > _GROWTH_MB[name]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-_PAUSE_SECONDS = 2.0
+_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
