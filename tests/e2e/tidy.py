@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from pushd.cli.drill.tidy import LEFTOVERS, found, unpaired
 from tests.e2e.harness import eventually
 
 PENDING = {
@@ -18,7 +19,6 @@ PENDING = {
 OURS = (
     b"app.py", b"worker.py", b"pushd.router", b"serve", b"bwrap", b"unshare", b"pushd-dyno", b"ulimit", b"mount", b"mkdir",
 )  # fmt: skip
-OF_ONE_ACT = ("slugs/.*/*", "repos/*/quarantine/*", "repos/*/**/*.lock", "repos/*.new", "repos/*.gone", "uploads/.*")
 PER_APP = ("repos", "environments", "cache", "buildpacks", "outputs", "logs", "storage")
 
 
@@ -41,8 +41,8 @@ class Tidiness:
         commands = filter(None, map(command, self._processes()))
         assert [each for each in commands if not any(word in each for word in OURS)] == []
         assert str(self._data) not in Path("/proc/self/mounts").read_text()
-        for pattern in OF_ONE_ACT:
-            eventually(lambda pattern=pattern: not self.found(pattern), what=f"an end of {pattern}")
+        for pattern in LEFTOVERS:
+            eventually(lambda pattern=pattern: not found(self._data, pattern), what=f"an end of {pattern}")
         try:
             eventually(lambda: not self.strangers(), what="an end of what no record names")
         except AssertionError as error:
@@ -51,21 +51,13 @@ class Tidiness:
     def strangers(self) -> dict[str, set[str]]:
         """What lies there and no record of the store names."""
         known = {str(row[0]) for row in self.rows("SELECT id FROM apps")}
-        found = {folder: {path.stem for path in (self._data / folder).iterdir()} - known for folder in PER_APP}
-        found["slugs"] = set(self.entries("slugs")) - {str(row[0]) for row in self.rows("SELECT checksum FROM slugs")}
+        strange = {folder: {path.stem for path in (self._data / folder).iterdir()} - known for folder in PER_APP}
+        strange["slugs"] = set(self.entries("slugs")) - {str(row[0]) for row in self.rows("SELECT checksum FROM slugs")}
         for kind in ("builds", "releases"):
-            names = {path.stem for path in self.found(f"outputs/*/{kind}/*.txt")}
-            found[f"outputs of {kind}"] = names - {str(row[0]) for row in self.rows(f"SELECT id FROM {kind}")}
-        packs = {path.with_suffix("") for path in self.found("repos/*/objects/pack/*.pack")}
-        indexes = {path.with_suffix("") for path in self.found("repos/*/objects/pack/*.idx")}
-        found["packs"] = {path.name for path in packs ^ indexes}
-        return {where: names for where, names in found.items() if names}
-
-    def found(self, pattern: str) -> list[Path]:
-        """Looked for again while somebody removes folders in there."""
-        while True:
-            with contextlib.suppress(FileNotFoundError):
-                return list(self._data.glob(pattern))
+            names = {path.stem for path in found(self._data, f"outputs/*/{kind}/*.txt")}
+            strange[f"outputs of {kind}"] = names - {str(row[0]) for row in self.rows(f"SELECT id FROM {kind}")}
+        strange["packs"] = {path.name for path in unpaired(self._data)}
+        return {where: names for where, names in strange.items() if names}
 
     def pending(self) -> list[tuple[object, ...]]:
         """The records that have no end yet."""
@@ -84,7 +76,7 @@ class Tidiness:
         return [path.name for path in (self._data / folder).iterdir() if not path.name.startswith(".")]
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
-        with contextlib.closing(sqlite3.connect(self._data / "pushd.sqlite3")) as store:
+        with contextlib.closing(sqlite3.connect(self._data / "pushd.sqlite3", timeout=30)) as store:
             return store.execute(sql).fetchall()
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import sqlite3
 import statistics
 import threading
 import time
@@ -17,9 +16,11 @@ from pathlib import Path
 
 import psutil
 
+from pushd.cli.drill.tidy import LEFTOVERS, found
 from pushd.kit import procfs
 from pushd.kit.procfs import Identity
 from tests.e2e.harness import Server, eventually
+from tests.e2e.tidy import Tidiness
 from tests.soak.causes import Event, Failure, Kind, count_causes
 from tests.soak.deeds import Deeds, SoakApp, programs, staying
 from tests.soak.growth import Growth, Sampler, growth, look, router_pid
@@ -29,8 +30,6 @@ from tests.soak.visitors import Visitors
 DRAIN_SECONDS = 30.0  # the setting's default
 _CALM_SHARE = 0.35  # of the time, at its end: no deaths of daemon and router, so that growth can be seen
 _WARM_UP_SECONDS = 30.0
-_TABLES = (("builds", "status"), ("releases", "status"), ("changes", "state"))
-_LEFTOVERS = ("slugs/.*/*", "repos/*/quarantine/*", "repos/*/**/*.lock", "repos/*/**/tmp_*", "uploads/.*")
 _SHOWN, _NEAR_SECONDS = 20, 40.0
 _GROWTH_MB = {"daemon": 12.0, "router": 3.0}  # a daemon reaches its size after some fifty deeds, and stays there
 _GROWTH_DESCRIPTORS = 4
@@ -72,6 +71,7 @@ class Soak:
     def __init__(self, folder: Path, *, seconds: float, apps: int, seed: int) -> None:
         self.folder, self.seconds, self.seed = folder, seconds, seed
         self.server = Server(folder / "data", folder / "home", recorded=False)
+        self.tidiness = Tidiness(self.server.data, self.server.processes)
         self.wanted_apps = apps
         self.events: list[Event] = []
         self.findings = Findings(seconds=seconds)
@@ -153,7 +153,7 @@ class Soak:
             self._sampler.daemon_pid = self.server.process.pid
             if between:
                 self._note_kept(living)
-            eventually(lambda: not self._pending(), what="an end of what was half done")
+            eventually(lambda: not self.tidiness.pending(), what="an end of what was half done")
             deeds.events.append(Event(kind, began, time.monotonic()))
             deeds.down_since = None
         self.findings.done[kind] += 1
@@ -197,22 +197,22 @@ class Soak:
         """Of the daemon's and the router's last lives, while nobody ended them; descriptors are compared at rest."""
         since = self.calm_since + min(_WARM_UP_SECONDS, self.seconds * _CALM_SHARE / 4)
         for name, samples in (("daemon", sampler.daemon), ("router", sampler.router)):
-            found = growth([each for each in samples if each.at >= since and each.pid == samples[-1].pid])
-            if found is None:  # `unproven` tells
+            grown = growth([each for each in samples if each.at >= since and each.pid == samples[-1].pid])
+            if grown is None:  # `unproven` tells
                 continue
-            self.findings.growth[name] = found
-            if found.mb > _GROWTH_MB[name]:
-                self.findings.broken.append(f"the {name} grew by {found.mb:.1f} MB in {found.seconds:.0f} s")
+            self.findings.growth[name] = grown
+            if grown.mb > _GROWTH_MB[name]:
+                self.findings.broken.append(f"the {name} grew by {grown.mb:.1f} MB in {grown.seconds:.0f} s")
 
     def _at_rest(self) -> dict[str, object]:
         """What there is when nothing happens: each web dyno once, no act half done. Comparable before and after."""
         for app in self.apps:
             app.project.ok("ps:scale", "web=1")
-        wanted = self._rows("SELECT sum(quantity) FROM formation")[0][0]
-        eventually(lambda: not self._pending(), what="an end of what is pending")
+        wanted = self.tidiness.rows("SELECT sum(quantity) FROM formation")[0][0]
+        eventually(lambda: not self.tidiness.pending(), what="an end of what is pending")
         eventually(lambda: len(list(programs(self.server))) == wanted, what=f"{wanted} processes of the apps")
-        eventually(lambda: len(self._entries("run/dynos")) == wanted, what="one folder for each dyno")
-        eventually(lambda: len(self._rows("SELECT 1 FROM dynos")) == wanted, what="one row for each dyno")
+        eventually(lambda: len(self.tidiness.entries("run/dynos")) == wanted, what="one folder for each dyno")
+        eventually(lambda: len(self.tidiness.rows("SELECT 1 FROM dynos")) == wanted, what="one row for each dyno")
         assert self.server.process is not None
         router = router_pid(self.server.data)
         assert router is not None
@@ -220,7 +220,7 @@ class Soak:
         daemon, routed = look(self.server.process.pid), look(router)
         return {
             "processes": Counter(_name(pid) for pid in self.server.processes()),
-            "files in run": sorted(name for name in self._entries("run") if not name.endswith(".log")),
+            "files in run": sorted(name for name in self.tidiness.entries("run") if not name.endswith(".log")),
             "descriptors of the daemon": daemon.descriptors if daemon else 0,
             "descriptors of the router": routed.descriptors if routed else 0,
         }
@@ -229,18 +229,20 @@ class Soak:
         try:
             after = self._at_rest()
         except AssertionError as error:
-            self.findings.broken.append(f"not at rest afterwards: {error}; {self._rows('SELECT name, type FROM dynos')}")
+            self.findings.broken.append(
+                f"not at rest afterwards: {error}; {self.tidiness.rows('SELECT name, type FROM dynos')}"
+            )
             return
         for what, was in before.items():
             grown = after[what] - was > _GROWTH_DESCRIPTORS if isinstance(was, int) else after[what] != was
             if grown:
                 self.findings.broken.append(f"{what}: before {was}, afterwards {after[what]}")
-        for pattern in _LEFTOVERS:
-            if left := [str(path.relative_to(self.server.data)) for path in self.server.data.glob(pattern)]:
+        for pattern in LEFTOVERS:
+            if left := [str(path.relative_to(self.server.data)) for path in found(self.server.data, pattern)]:
                 self.findings.broken.append(f"left over: {', '.join(sorted(left)[:10])}")
         if str(self.server.data) in Path("/proc/self/mounts").read_text():
             self.findings.broken.append("a mount was left over")
-        if self._rows("PRAGMA integrity_check") != [("ok",)] or self._rows("PRAGMA foreign_key_check"):
+        if self.tidiness.rows("PRAGMA integrity_check") != [("ok",)] or self.tidiness.rows("PRAGMA foreign_key_check"):
             self.findings.broken.append("the store is damaged")
 
     def _look_at_lines(self, visitors: Visitors) -> None:
@@ -283,21 +285,11 @@ class Soak:
     def _log(self, app: SoakApp) -> Path:
         return self.server.data / "logs" / app.id
 
-    def _pending(self) -> list[tuple[object, ...]]:
-        return [row for table, column in _TABLES for row in self._rows(f"SELECT * FROM {table} WHERE {column} = 'pending'")]
-
-    def _rows(self, sql: str) -> list[tuple[object, ...]]:
-        with contextlib.closing(sqlite3.connect(self.server.data / "pushd.sqlite3", timeout=30)) as store:
-            return store.execute(sql).fetchall()
-
     def _visitors_connected(self, router: int) -> int:
         """How many of the router's connections are those of visitors."""
         port = int(self.server.endpoints["router"].rpartition(":")[2])
         connections = psutil.Process(router).net_connections("tcp")
         return sum(each.status == psutil.CONN_ESTABLISHED and each.laddr.port == port for each in connections)
-
-    def _entries(self, folder: str) -> list[str]:
-        return [path.name for path in (self.server.data / folder).iterdir() if not path.name.startswith(".")]
 
 
 def _name(pid: int) -> str:
