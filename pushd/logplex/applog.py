@@ -24,6 +24,7 @@ _SEGMENT_BYTES_MAX, _SEGMENT_BYTES_MIN = 4 << 20, 1 << 16
 _SHARES = 8  # of the limit: into so many parts at least it is cut
 _SEGMENTS_MAX = 1000
 _DROPPED_SHARE = 64  # so much of the limit in stamps of what was dropped
+_STEP_BACK_US = 5_000_000  # so far a clock is set back in passing; further only one that was wrong
 
 
 class AppLog:
@@ -171,7 +172,8 @@ class AppLog:
 
     def _stamp(self, segment: Segment, files: Files, end: int, lines: int, came_us: int | None = None) -> None:
         now_us = int(self._clock.now().timestamp() * 1_000_000)
-        time_us = max(now_us if came_us is None else min(came_us, now_us), self._time_us)
+        not_before_us = self._time_us if self._time_us <= now_us + _STEP_BACK_US else 1  # nobody needs times to grow
+        time_us = max(now_us if came_us is None else min(came_us, now_us), not_before_us)
         segment.stamp(files, Stamp(self._sequence + 1, time_us, end, lines))
         self._sequence, self._time_us = self._sequence + 1, time_us
 

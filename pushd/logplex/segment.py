@@ -1,8 +1,9 @@
 """One segment: a file of raw bytes and, beside it, the stamps that say when which of them came.
 
 Bytes up to a stamp's `end` that no earlier stamp covers came at its time. Sequences grow by one with each stamp over all
-segments of an app, so they order the lines of all its processes. Bytes without a stamp (the daemon was killed between the two
-writes) get one when the next daemon opens the log. No file stays open: idle apps cost no descriptors.
+segments of an app, so they order the lines of all its processes; times need not grow: a clock may be set. Bytes without a stamp
+(the daemon was killed between the two writes) get one when the next daemon opens the log. No file stays open: idle apps cost no
+descriptors.
 
 A killed daemon leaves whole stamps of bytes that are there. A power cut may leave anything: either file shorter than it was, or
 with zeros in it.
@@ -222,12 +223,11 @@ class Segment:
 def _sound(raw: bytes, size: int) -> int:
     """How many stamps, from the first on, can be true of a segment of that size: each comes after the one before."""
     count = sequence = end = lines = 0
-    time_us = 1  # what was never written reads as zeros
     for later in map(Stamp._make, _STAMP.iter_unpack(raw)):
-        grows = sequence < later.sequence and time_us <= later.time_us and end < later.end and lines <= later.lines
-        if not grows or not later.lines <= later.end <= size:
+        grows = sequence < later.sequence and end < later.end and lines <= later.lines
+        if not grows or later.time_us == 0 or not later.lines <= later.end <= size:  # never written: it reads as zeros
             break
-        sequence, time_us, end, lines = later
+        sequence, _, end, lines = later
         count += 1
     return count
 

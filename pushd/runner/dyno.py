@@ -193,7 +193,7 @@ class Life:
             await asyncio.Event().wait()
         else:
             earlier = (self._clock.now() - self._created_at).total_seconds() if self._adopted else 0.0
-            await self._clock.sleep(max(0.0, limit - earlier))
+            await self._clock.sleep(max(0.0, limit - max(0.0, earlier)))  # the clock may have been wrong at its start
             self.tell(f"Process ran longer than {limit:g} seconds")
 
     async def _end(self, process: Process) -> None:

@@ -241,15 +241,36 @@ async def test_many_tails_at_once(logplex: Logplex, fifo: Callable[[], Fifo]) ->
     await pipe.finish()
 
 
-async def test_time_never_goes_back_in_a_log(layout: Layout) -> None:
+async def test_time_does_not_go_back_in_a_log_when_a_clock_is_adjusted(layout: Layout) -> None:
     clock = FakeClock()
     async with Logplex(layout, clock) as logplex:
         logplex.say(APP, "app", "api", "one")
         await logplex.flush()
-        clock.tick(-3600)
+        clock.tick(-3)
         logplex.say(APP, "app", "api", "two")
         first, second = await shown(logplex)
         assert second.at - first.at == timedelta(0)
+
+
+async def test_a_clock_that_was_wrong_leaves_its_time_to_its_own_lines(layout: Layout) -> None:
+    """Order comes from elsewhere: tails, the last lines and going on after an id show the lines as they came."""
+    clock = FakeClock()
+    right = clock.now()
+    clock.tick(70 * 365 * 86400)
+    async with Logplex(layout, clock) as logplex:
+        logplex.say(APP, "app", "api", "too late")
+        await logplex.flush()
+        clock.tick((right - clock.now()).total_seconds())
+        logplex.say(APP, "app", "api", "set right")
+        await logplex.flush()
+    async with Logplex(layout, clock) as logplex:
+        clock.tick(1)
+        logplex.say(APP, "app", "api", "started anew")
+        first, *others = await shown(logplex)
+        assert [line.message for line in (first, *others)] == ["too late", "set right", "started anew"]
+        assert [line.at - right for line in others] == [timedelta(0), timedelta(seconds=1)]
+        assert await messages(logplex, after=first.id) == ["set right", "started anew"]
+        assert await messages(logplex, lines=1) == ["started anew"]
 
 
 async def test_apps_are_apart(logplex: Logplex) -> None:

@@ -261,6 +261,19 @@ async def test_the_time_of_a_detached_one_off_goes_on(room: Room) -> None:
     await room.happened.has("Process exited with status 143")
 
 
+async def test_a_detached_one_off_that_began_by_a_clock_ahead_gets_its_time_and_no_more(room: Room) -> None:
+    launch = room.launch()
+    await room.runner.start_detached(launch, "exec sleep 600")
+    ahead = timedelta(days=365)
+    rows = room.rows.rows
+    room.rows.rows = {dyno_id: replace(row, started_at=row.started_at + ahead) for dyno_id, row in rows.items()}
+
+    await next_daemon(room, running=launch)
+
+    await room.clock.begun(lambda seconds: seconds > 86000)
+    assert max(room.clock.sleeps) == 86400
+
+
 async def test_what_was_told_to_end_is_ended_by_the_next_daemon(room: Room) -> None:
     launch = room.launch()
     stubborn = await room.runner.start_detached(launch, "trap '' TERM; echo on; while :; do sleep 0.01; done")
