@@ -212,8 +212,7 @@ class AppLog:
             if segment.path.exists():
                 self._segments.append(segment)
                 self._try(lambda each: self._check(each, every_stamp=boot != self._boot_id), segment)
-            else:
-                segment.find_dropped()
+            elif segment.find_dropped():
                 self._dropped.append(segment)
         newest = max((each.last for each in (*self._segments, *self._dropped)), default=Stamp(0, 0, 0, 0))
         self._sequence, self._time_us = newest.sequence, newest.time_us

@@ -28,6 +28,9 @@ _STAMP = struct.Struct("<QQII")
 _NAME = re.compile(r"(?P<process>.+)~(?P<number>\d+)\.(log|stamps|writer|dropped)")
 _BLOCK_BYTES = 1 << 16
 _LAST_STAMPS = 100  # are looked at after a kill
+_SEQUENCE_MAX = 1 << 53  # more than any log comes to
+_TIME_MAX_US = 1 << 57  # the year 6536: a wrong clock may say much, and a `datetime` knows no year 10000
+_END_MAX = (1 << 32) - 1
 
 
 class Stamp(NamedTuple):
@@ -175,13 +178,18 @@ class Segment:
             self.stamps_path.rename(self.dropped_path)
         self.writer_path.unlink(missing_ok=True)
 
-    def find_dropped(self) -> None:
-        """Of one whose bytes an earlier daemon dropped: what it held."""
+    def find_dropped(self) -> bool:
+        """Of one whose bytes an earlier daemon dropped: what it held. False if that is not known, and forgotten now."""
         self.drop()  # that one may have been killed in the middle of it
         with contextlib.suppress(OSError), open(self.dropped_path, "rb", buffering=0) as file:
             stamps = Stamps(file.fileno())
+            newest = stamps[max(0, len(stamps) - _LAST_STAMPS) :]
+            if _sound(newest) < len(newest):
+                self.forget()
+                return False
             self._stamp_count = len(stamps)
-            self.last = stamps[len(stamps) - 1] if len(stamps) else self.last
+            self.last = newest[-1] if newest else self.last
+        return True
 
     def lines_after(self, sequence: int) -> int:
         """How many lines of one that was dropped came with later stamps than this one."""
@@ -206,26 +214,26 @@ class Segment:
         start = 0 if every_stamp else max(0, stamps_size // _STAMP.size - _LAST_STAMPS)
         whole = stamps_size // _STAMP.size - start
         raw = os.pread(files.stamps, whole * _STAMP.size, start * _STAMP.size)
-        count = start + _sound(raw, size)
+        found = [Stamp(*fields) for fields in _STAMP.iter_unpack(raw)]
+        count = start + _sound(found, size)
         if count < start + whole and start > 0:
             return self.mend(files, every_stamp=True)
-        stamps = Stamps(files.stamps)
-        newest = stamps[len(stamps) - 1] if len(stamps) else self.last
         os.ftruncate(files.stamps, count * _STAMP.size)
         self._stamp_count = count
-        self.last = stamps[count - 1] if count else Stamp(0, 0, 0, 0)
+        self.last = found[count - start - 1] if count else Stamp(0, 0, 0, 0)
         if count * _STAMP.size == stamps_size:
             return None
         kept = self.last.lines + os.pread(files.data, size - self.end, self.end).count(b"\n")
-        return max(0, newest.lines - kept) if newest.lines <= newest.end else 0
+        told = _sound(found)  # these may be true, but their bytes are gone
+        return max(0, found[told - 1].lines - kept) if told else 0
 
 
-def _sound(raw: bytes, size: int) -> int:
+def _sound(stamps: Sequence[Stamp], size: int = _END_MAX) -> int:
     """How many stamps, from the first on, can be true of a segment of that size: each comes after the one before."""
     count = sequence = end = lines = 0
-    for later in map(Stamp._make, _STAMP.iter_unpack(raw)):
-        grows = sequence < later.sequence and end < later.end and lines <= later.lines
-        if not grows or later.time_us == 0 or not later.lines <= later.end <= size:  # never written: it reads as zeros
+    for later in stamps:
+        grows = sequence < later.sequence < _SEQUENCE_MAX and end < later.end <= size and lines <= later.lines <= later.end
+        if not grows or not 0 < later.time_us < _TIME_MAX_US:  # what was never written reads as zeros
             break
         sequence, _, end, lines = later
         count += 1

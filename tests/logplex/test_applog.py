@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
 
 from pushd.logplex.applog import AppLog
+from pushd.logplex.tail import Reader, Wanted
 from tests.fakes import FakeClock
 
 
@@ -84,6 +86,55 @@ def test_a_power_cut_may_leave_other_bytes_among_the_stamps(
     caplog.clear()
     assert lines(a_log(tmp_path, boot_id="three")) == lines(again)
     assert caplog.text == ""  # it was mended for good
+
+
+@pytest.mark.parametrize("which", [0, 8])
+@pytest.mark.parametrize("number", [1 << 62, (1 << 64) - 1])
+def test_a_sequence_or_time_that_cannot_be_is_no_stamp(tmp_path: Path, which: int, number: int) -> None:
+    log = a_log(tmp_path)
+    for text in (b"one", b"two"):
+        log.append([b"app\tapi\t" + text])
+    (stamps,) = tmp_path.glob("*.stamps")
+    raw = bytearray(stamps.read_bytes())
+    struct.pack_into("<Q", raw, len(raw) - 24 + which, number)
+    stamps.write_bytes(raw)
+
+    again = a_log(tmp_path)
+    again.append([b"app\tapi\tthree"])
+
+    found = Reader(again, Wanted()).last(10)
+    assert [line.message for line in found] == ["one", "two", "three"]
+    assert [int(line.id.split("-")[0]) for line in found] == [1, 2, 3]
+    assert {line.at for line in found} == {FakeClock().now()}
+
+
+def test_stamps_of_what_was_dropped_are_looked_at_too(tmp_path: Path) -> None:
+    log = a_log(tmp_path)
+    segment = log.take("web.1")
+    with segment.open() as files:
+        segment.write(files, b"line\n")
+        log.stamp(segment, files, 5, 1)
+    log.give_back(segment)
+    segment.path.unlink()
+    segment.stamps_path.write_bytes(b"\xff" * 24)
+
+    again = a_log(tmp_path)
+    again.append([b"app\tapi\tnext"])
+
+    assert lines(again) == [b"app\tapi\tnext"]
+    assert again.dropped() == []
+
+
+def test_of_stamps_that_say_nothing_no_lines_are_told_to_be_lost(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log = a_log(tmp_path)
+    for number in range(10):
+        log.append([b"app\tapi\t%d" % number])
+    (stamps,) = tmp_path.glob("*.stamps")
+    with stamps.open("ab") as file:
+        file.write(struct.pack("<QQII", 10**18, 10**15, 1_000_000, 500_000))
+    assert len(lines(a_log(tmp_path))) == 10
+    (record,) = caplog.records
+    assert record.__dict__["lines_lost"] == 0
 
 
 def test_what_a_power_cut_took_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
