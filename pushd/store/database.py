@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from traceback import clear_frames
 from typing import Any, TypeVar
 
 from pushd.errors import DiskFull, PushdError, Unavailable
@@ -159,7 +160,8 @@ class Database:
                 connection.execute("COMMIT")
                 self._written += 1  # before the caller hears of it, so that it reads what it wrote
                 return result
-            except BaseException:
+            except BaseException as error:
+                _drop_cursors(error)
                 if connection.in_transaction:  # SQLite has ended it itself after some errors
                     connection.execute("ROLLBACK")
                 raise
@@ -170,6 +172,9 @@ class Database:
             try:
                 connection.execute("BEGIN")
                 return work(connection)
+            except BaseException as error:
+                _drop_cursors(error)
+                raise
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -260,6 +265,11 @@ def _opened(connection: sqlite3.Connection | None) -> sqlite3.Connection:
     if connection is None:
         raise Unavailable("The store is not open.")
     return connection
+
+
+def _drop_cursors(error: BaseException) -> None:
+    """A query that was left half read holds its snapshot while anybody keeps the error: later reads would be stale."""
+    clear_frames(error.__traceback__)
 
 
 def _disk_full(path: Path) -> DiskFull:

@@ -62,6 +62,23 @@ async def test_a_broken_rule_is_an_error_of_ours_with_its_traceback(database: Da
         await database.transact(insert("a"))
 
 
+async def test_work_that_stops_half_way_through_rows_leaves_no_old_snapshot_behind(database: Database) -> None:
+    for name in ("a", "b", "c"):
+        await database.transact(insert(name))
+
+    def work(connection: sqlite3.Connection) -> list[int]:
+        return [int(row["name"]) for row in connection.execute("SELECT name FROM things ORDER BY name")]
+
+    with pytest.raises(ValueError, match="invalid literal") as kept:  # with its traceback, as a log does
+        await database.read(work)
+    with pytest.raises(ValueError, match="invalid literal") as also_kept:
+        await database.transact(work)
+    await database.transact(insert("d"))
+
+    assert await database.read(names) == ["a", "b", "c", "d"]
+    assert str(kept.value) == str(also_kept.value)
+
+
 async def test_a_read_cannot_write(database: Database) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         await database.read(insert("a"))
