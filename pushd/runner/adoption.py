@@ -18,7 +18,7 @@ from pushd.runner.fleet import Fleet
 from pushd.runner.needs import DynoStore, LaunchOf
 from pushd.runner.plan import Fate, plan_adoption
 from pushd.runner.probe import is_bound
-from pushd.runner.process import Adopted, Part, Processes
+from pushd.runner.process import Adopted, Part, Processes, attempt
 from pushd.runner.schedulers import Handle, Scheduler
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Adoption:
         await asyncio.gather(*(_end(handle) for handle in handles if handle.dyno_id not in rows))
         known = [(rows[handle.dyno_id], handle) for handle in handles if handle.dyno_id in rows]
         for dyno_id in set(rows) - {row.id for row, _ in known}:
-            await self._rows.remove(dyno_id)
+            await self._forget(dyno_id)
         return await asyncio.gather(*(_look_at(row, handle) for row, handle in known))
 
     async def _adopt_or_log(self, app_id: UUID, found: Sequence[Found], running: Launch | None, launch_of: LaunchOf) -> int:
@@ -122,7 +122,11 @@ class Adoption:
 
     async def _end_unowned(self, found: Found) -> None:
         await _end(found.handle)
-        await self._rows.remove(found.row.id)
+        await self._forget(found.row.id)
+
+    async def _forget(self, dyno_id: UUID) -> None:
+        """On a full disk its row stays, and the next daemon removes it: an identity that is gone is never found again."""
+        await attempt(self._rows.remove(dyno_id), "forget a dyno of an earlier daemon", dyno_id)
 
 
 async def _look_at(row: DynoRow, handle: Handle) -> Found:

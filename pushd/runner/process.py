@@ -168,12 +168,12 @@ class Processes:
         """It is up since then; if that cannot be stored, the next daemon asks the dyno again."""
         dyno_id = process.handle.dyno_id
         crash_point("dyno.up")
-        await _try(self._rows.set_ready(dyno_id, at), "remember that a dyno is up", dyno_id)
+        await attempt(self._rows.set_ready(dyno_id, at), "remember that a dyno is up", dyno_id)
 
     async def note_leaving(self, process: Process) -> None:
         """It is told to end: whoever comes after us must not go on with it."""
         dyno_id = process.handle.dyno_id
-        await _try(self._rows.set_leaving(dyno_id, self._clock.now()), "remember that a dyno is to end", dyno_id)
+        await attempt(self._rows.set_leaving(dyno_id, self._clock.now()), "remember that a dyno is to end", dyno_id)
 
     async def settle(self, process: Process) -> int:
         """After the program's end: end what it left, read its output to the end, forget it. Gives the exit status.
@@ -191,11 +191,11 @@ class Processes:
     async def _clear_up(self, handle: Handle, pipe: Pipe | None) -> None:
         """A failing step is logged and keeps none of the others from being done."""
         if pipe is not None:
-            await _try(pipe.finish(), "read a dyno's output to its end", handle.dyno_id)
+            await attempt(pipe.finish(), "read a dyno's output to its end", handle.dyno_id)
         crash_point("dyno.read")
-        await _try(handle.release(), "clear up after a dyno", handle.dyno_id)
+        await attempt(handle.release(), "clear up after a dyno", handle.dyno_id)
         crash_point("dyno.released")
-        await _try(self._rows.remove(handle.dyno_id), "forget a dyno", handle.dyno_id)
+        await attempt(self._rows.remove(handle.dyno_id), "forget a dyno", handle.dyno_id)
 
 
 def _row(part: Part, handle: Handle, port: int | None, started_at: datetime) -> DynoRow:
@@ -214,7 +214,8 @@ def _row(part: Part, handle: Handle, port: int | None, started_at: datetime) -> 
     )
 
 
-async def _try(step: Awaitable[None], what: str, dyno_id: UUID) -> None:
+async def attempt(step: Awaitable[None], what: str, dyno_id: UUID) -> None:
+    """A step that need not succeed: what fails is logged."""
     try:
         await step
     except Exception:

@@ -183,6 +183,7 @@ class FakeRows:
 
     rows: dict[UUID, DynoRow] = field(default_factory=dict)
     refuses: Exception | None = None
+    keeps: Exception | None = None  # why no row can be removed
 
     async def put(self, row: DynoRow) -> None:
         if self.refuses is not None:
@@ -198,6 +199,8 @@ class FakeRows:
             self.rows[dyno_id] = replace(self.rows[dyno_id], leaving_at=at)
 
     async def remove(self, dyno_id: UUID) -> None:
+        if self.keeps is not None:
+            raise self.keeps
         self.rows.pop(dyno_id, None)
 
     async def list(self) -> list[DynoRow]:
