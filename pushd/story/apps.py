@@ -16,6 +16,7 @@ from pushd.model.logline import APP
 from pushd.model.routing import WebState
 from pushd.model.user import User
 from pushd.store.store import Store
+from pushd.story.apart import apart
 from pushd.story.disk import DiskReserve
 from pushd.story.rooms import AppLog, Builder, Repositories, Router, Runner
 from pushd.story.stops import BuildStops
@@ -102,7 +103,8 @@ class Apps:
     async def limit_logs(self) -> None:
         """At the start, before any log is written: bound each as its app's settings say."""
         for app in await self._store.apps.all():
-            await self._limit_log(app)
+            with apart(app, "bound its log"):
+                await self._limit_log(app)
 
     async def _limit_log(self, app: App) -> None:
         settings = await self._store.settings.of(app)

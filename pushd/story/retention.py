@@ -10,6 +10,7 @@ from pushd.model.app import App
 from pushd.model.release import Release
 from pushd.model.slug import Slug
 from pushd.store.store import Store
+from pushd.story.apart import apart
 from pushd.story.golive import GoLive
 from pushd.story.outputs import Outputs
 from pushd.story.rooms import Builder
@@ -61,9 +62,10 @@ class Retention:
     async def sweep(self) -> None:
         """At the daemon's start: drop the output of builds and releases that were forgotten when the last one was killed."""
         for app in await self._store.apps.all():
-            builds = {each.id for each in await self._store.builds.list(app)}
-            releases = {each.id for each in await self._store.releases.list(app)}
-            await self._outputs.drop_others(app.id, builds | releases)
+            with apart(app, "sweep what its builds printed"):
+                builds = {each.id for each in await self._store.builds.list(app)}
+                releases = {each.id for each in await self._store.releases.list(app)}
+                await self._outputs.drop_others(app.id, builds | releases)
 
     async def forget_releases(self, app: App) -> None:
         """Drop old releases with their copies of the config vars and what their release phases printed."""

@@ -9,6 +9,7 @@ from pushd.model.app import App
 from pushd.model.logline import APP
 from pushd.model.slug import Slug
 from pushd.store.store import Store
+from pushd.story.apart import apart
 from pushd.story.golive import GoLive
 from pushd.story.rooms import AppLog
 
@@ -38,14 +39,18 @@ class Soundness:
         """Look at every slug that is kept; what runs is read through if the machine was started anew since the last time."""
         thoroughly = await self._store.meta.get(_BOOT) != boot_id
         for app in await self._store.apps.all():
-            running = await self._live.running_release(app)
-            for slug in await self._store.slugs.list(app):
-                runs = running is not None and running.slug_id == slug.id
-                fault = await self._shelf.fault(slug, thoroughly=thoroughly and runs)
-                if fault and await self._store.slugs.is_kept(slug):  # else it was forgotten while we looked
-                    self._tell(app, slug, fault, runs=runs)
+            with apart(app, "look at its slugs"):
+                await self._check(app, thoroughly=thoroughly)
         if thoroughly:
             await self._store.meta.set(_BOOT, boot_id)
+
+    async def _check(self, app: App, *, thoroughly: bool) -> None:
+        running = await self._live.running_release(app)
+        for slug in await self._store.slugs.list(app):
+            runs = running is not None and running.slug_id == slug.id
+            fault = await self._shelf.fault(slug, thoroughly=thoroughly and runs)
+            if fault and await self._store.slugs.is_kept(slug):  # else it was forgotten while we looked
+                self._tell(app, slug, fault, runs=runs)
 
     def _tell(self, app: App, slug: Slug, fault: str, *, runs: bool) -> None:
         which = "The slug that runs" if runs else f"Slug {slug.id}"

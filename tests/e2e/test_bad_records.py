@@ -1,0 +1,36 @@
+"""A record that cannot be read keeps its own app from running, and no other."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sqlite3
+from pathlib import Path
+
+from tests.e2e.harness import Server, running
+
+
+def test_an_app_whose_releases_cannot_be_read_keeps_no_other_one_from_running(tmp_path: Path) -> None:
+    with running(Server(tmp_path / "data", tmp_path / "home")) as server:
+        broken, other = server.project(tmp_path / "broken", "broken"), server.project(tmp_path / "other", "other")
+        broken.deploy()
+        other.deploy()
+        server.stop(signal.SIGTERM)
+        with contextlib.closing(sqlite3.connect(server.data / "pushd.sqlite3")) as database, database:
+            (trigger,) = database.execute("SELECT sql FROM sqlite_master WHERE name = 'releases_do_not_change'").fetchone()
+            database.execute("DROP TRIGGER releases_do_not_change")  # the disk asks for no leave
+            database.execute(
+                "UPDATE releases SET created_at = 'no time' WHERE app_id = (SELECT id FROM apps WHERE name = 'broken')"
+            )
+            database.execute(trigger)
+
+        server.start()
+
+        assert "web.1: up" in other.ok("ps")
+        assert other.get().status == 200
+        assert broken.get().status == 503
+        other.ok("config:set", "A=1")
+        assert other.get("/env/A").body == "1"
+        server.stop()
+        server.start()  # also when nothing is left to go on with
+        assert other.get("/env/A").body == "1"
