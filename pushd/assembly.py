@@ -152,6 +152,7 @@ def build_story(rooms: Rooms) -> Story:
         deploys=deploys,
         live=live,
         changes=changes,
+        verdicts=verdicts,
         runner=rooms.runner,
         router=rooms.router,
     )

@@ -27,10 +27,11 @@ from pushd.builder.builder import Builder, BuildLimits
 from pushd.builder.detect import installed_buildpacks
 from pushd.builder.fetching import Fetcher
 from pushd.builder.tools import Tools
+from pushd.builder.workshop import empty_workshops
 from pushd.check import check as check  # `serve --check`
 from pushd.crash_points import CrashAt
 from pushd.endpoints import Endpoints, named, web_url
-from pushd.errors import CannotListen
+from pushd.errors import CannotListen, DiskFull
 from pushd.folder import locked, make_operator
 from pushd.kit import crash, procfs, sdnotify
 from pushd.kit.aio import Nursery, in_thread
@@ -122,11 +123,12 @@ class _Doors:
 async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout, environ: Mapping[str, str]) -> Rooms:
     """The rooms, doing nothing yet; the stack closes them in the opposite order."""
     clock: Clock = SystemClock()
+    sandbox = await Sandbox.probe(layout.run, settings.sandbox, data=layout.data, tree=settings.dyno_cgroup)
+    await in_thread(sandbox.end_orphans)
+    await in_thread(empty_workshops, layout)
     store = await Store.open(layout.store, layout.secret_key, clock)
     stack.push_async_callback(store.close)
     await make_operator(store, layout, settings.domain)
-    sandbox = await Sandbox.probe(layout.run, settings.sandbox, data=layout.data, tree=settings.dyno_cgroup)
-    await in_thread(sandbox.end_orphans)
     for protection in sandbox.protections:
         if not protection.on:
             log.warning("protection off", extra={"protection": protection.name, "why": protection.why})
@@ -261,6 +263,8 @@ async def _start(
     The stack ends what was started, also when something later fails.
     """
     settings, meta = rooms.settings, rooms.store.meta
+    await rooms.builder.sweep()  # first: what a killed build left may be what fills the disk
+    await rooms.uploads.clear_unfinished()
     handed_over = named(inherited_sockets(environ, pid=os.getpid()))
     api = _api_door(settings.api_listen, handed_over.get("api"), last_port=await meta.get("api_port"))
     stack.callback(api.socket.close)
@@ -275,9 +279,7 @@ async def _start(
     await story.resume.announce()  # what was adopted serves on; from here on visitors wait for what boots
     await story.apps.sweep()
     await doors.receiver.sweep()
-    await rooms.builder.sweep()
     await story.retention.sweep()
-    await rooms.uploads.clear_unfinished()
     rooms.nursery.keep(rooms.uploads.keep_tidy, name="remove old uploads")
     stack.push_async_callback(doors.api.stop)
     await doors.api.start([api.socket])
@@ -287,7 +289,10 @@ async def _start(
     endpoints = Endpoints(api=api.url, router=rooms.router.url, ssh=None, domain=settings.domain, pid=os.getpid())
     for name, port in (("api_port", api.port), ("router_port", rooms.router.port)):
         if port and port != await meta.get(name):
-            await meta.set(name, port)
+            try:
+                await meta.set(name, port)
+            except DiskFull:
+                log.warning("a port is not remembered: the disk is full", extra={"door": name, "port": port})
     try:
         endpoints.write(rooms.layout.endpoints)
     except OSError as error:

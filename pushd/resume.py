@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from uuid import UUID
 
 from pushd.deploy import Deploys
@@ -17,9 +17,11 @@ from pushd.model.launch import Launch
 from pushd.model.release import Release, ReleaseEvent, ReleaseStatus
 from pushd.model.routing import Target, WebState
 from pushd.store.store import Store
+from pushd.story.apart import apart
 from pushd.story.changes import Changes
 from pushd.story.golive import GoLive
 from pushd.story.rooms import Router, Runner
+from pushd.story.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class Resume:
         deploys: Deploys,
         live: GoLive,
         changes: Changes,
+        verdicts: Verdicts,
         runner: Runner,
         router: Router,
     ) -> None:
@@ -43,22 +46,45 @@ class Resume:
         self._deploys = deploys
         self._live = live
         self._changes = changes
+        self._verdicts = verdicts
         self._runner = runner
         self._router = router
+        self._stored: dict[UUID, asyncio.Event] = {}  # app -> how its builds ended is stored
 
     async def settle(self) -> None:
-        """Fail the builds that died with the daemon, and the releases they had made; but not what had gone live already."""
-        for build in await self._store.builds.pending():
-            app = await self._store.apps.find(str(build.app_id))
-            made = next((each for each in await self._store.releases.list(app) if each.id == build.release_id), None)
-            if made is not None and made.status is ReleaseStatus.SUCCEEDED:
-                await self._store.builds.update(build, status=BuildStatus.SUCCEEDED)
-                continue
-            for release in await self._store.releases.list(app, newest_first=False):
-                if release.status is ReleaseStatus.PENDING and _is_made_by(build, release):
-                    await self._store.releases.move(release, ReleaseEvent.DID_NOT_COME_UP)
-                    crash_point("start.release-failed")
-                    break  # others with its slug are config changes, which were acknowledged
+        """Fail the builds that died with the daemon, and the releases they had made; but not what had gone live already.
+
+        On a full disk that is stored once there is room.
+        """
+        for app in await self._store.apps.all():
+            with apart(app, "settle its builds"):
+                await self._settle_builds(app)
+
+    async def _settle_builds(self, app: App) -> None:
+        builds = await self._store.builds.unsettled(app)
+        if not builds:
+            return
+        releases = await self._store.releases.list(app, newest_first=False)
+        ends = [(build, _made_by(build, releases)) for build in builds]
+        stored = self._stored[app.id] = asyncio.Event()
+
+        async def write() -> None:
+            for build, made in ends:
+                await self._store_end(app, build, made)
+            stored.set()
+
+        await self._verdicts.store(write, what=f"the end of the builds of {app.name} that were cut short")
+
+    async def _store_end(self, app: App, build: Build, made: Release | None) -> None:
+        """May be done again after it was cut short."""
+        made = await self._store.releases.find(app, str(made.id)) if made else None
+        if made is not None and made.status is ReleaseStatus.SUCCEEDED:
+            await self._store.builds.update(build, status=BuildStatus.SUCCEEDED)
+            return
+        if made is not None and made.status is ReleaseStatus.PENDING:
+            await self._store.releases.move(made, ReleaseEvent.DID_NOT_COME_UP)
+            crash_point("start.release-failed")
+        if build.status is BuildStatus.PENDING:  # else it is stored why it failed
             await self._store.builds.update(build, status=BuildStatus.FAILED, reason=STOPPED)
             crash_point("start.build-failed")
 
@@ -66,11 +92,8 @@ class Resume:
         """Go on with the dynos that the last daemon left running; those that nobody owns any more are ended."""
         running: dict[UUID, Launch] = {}
         for app in await self._store.apps.all():
-            try:
+            with apart(app, "tell what should run"):
                 launch = await self._live.launch(app)
-            except Exception:
-                log.exception("cannot tell what should run", extra={"app": app.name})  # stays with that app
-            else:
                 running |= {app.id: launch} if launch else {}
         await self._runner.adopt(running, self._live.launch_of)
 
@@ -98,10 +121,8 @@ class Resume:
         await asyncio.gather(*(self._boot_or_log(app, [each for each in waiting if each.app_id == app.id]) for app in apps))
 
     async def _boot_or_log(self, app: App, waiting: Sequence[Change]) -> None:
-        try:
+        with apart(app, "boot an app"):
             await self._boot(app, waiting)
-        except Exception:
-            log.exception("app not booted", extra={"app": app.name})  # stays with that app
 
     async def _boot(self, app: App, waiting: Sequence[Change]) -> None:
         releases = {each.number: each for each in await self._store.releases.list(app)}
@@ -116,7 +137,9 @@ class Resume:
                 open_changes.append(change.id)
         up = await self._live.resume(app)
         crash_point("start.resumed")
-        if pending := [each for each in releases.values() if each.status is ReleaseStatus.PENDING]:
+        if app.id in self._stored:  # what failed with its build must not be finished
+            await self._stored.pop(app.id).wait()
+        if pending := await self._still_pending(app, releases):
             await self._finish(app, pending, open_changes)
         elif up is not None and open_changes:
             named = {change.id: change.dynos for change in waiting if change.dynos}
@@ -127,6 +150,11 @@ class Resume:
         else:
             for change_id in open_changes:
                 await self._changes.settle(change_id, None)  # there is nothing to boot
+
+    async def _still_pending(self, app: App, numbers: Container[int]) -> list[Release]:
+        """Newest first, those of these numbers: a push that came in meanwhile finishes its own."""
+        releases = await self._store.releases.list(app)
+        return [each for each in releases if each.status is ReleaseStatus.PENDING and each.number in numbers]
 
     async def _finish(self, app: App, pending: Sequence[Release], change_ids: Sequence[UUID]) -> None:
         """The newest release that was stored goes live; older ones are overtaken."""
@@ -140,8 +168,10 @@ class Resume:
         self._deploys.follow_soon(app, newest, user, change_ids)
 
 
-def _is_made_by(build: Build, release: Release) -> bool:
-    """Whether this is the build's release; killed right after the release was stored, the build does not name it yet."""
+def _made_by(build: Build, releases: Sequence[Release]) -> Release | None:
+    """The build's release, of these, oldest first; killed right after it was stored, the build does not name it yet."""
     if build.release_id is not None:
-        return release.id == build.release_id
-    return build.slug_id is not None and release.slug_id == build.slug_id
+        return next((each for each in releases if each.id == build.release_id), None)
+    pending = [each for each in releases if each.status is ReleaseStatus.PENDING]
+    # The first: others with its slug are config changes, which were acknowledged.
+    return next((each for each in pending if each.slug_id is not None and each.slug_id == build.slug_id), None)

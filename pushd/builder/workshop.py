@@ -109,5 +109,15 @@ def workshops(layout: Layout) -> list[UUID]:
     return [UUID(path.name) for path in folder.iterdir()] if folder.is_dir() else []
 
 
+def empty_workshops(layout: Layout) -> None:
+    """Make room at the start: no build runs, and what a killed one wrote may leave none for the store to be opened.
+
+    The folders themselves stay: they tell whose environments the builder's sweep has to look at.
+    """
+    for app_id in workshops(layout):
+        for path in Workshop(layout, app_id).top.iterdir():
+            remove_tree(path)
+
+
 def _builds(layout: Layout) -> Path:
     return layout.slugs / ".builds"

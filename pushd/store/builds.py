@@ -95,12 +95,16 @@ class Builds:
             raise not_found("build", remedy="`pushd builds` lists those there are.")
         return await self._database.read(lambda connection: _find(connection, app.id, wanted))
 
-    async def pending(self) -> list[Build]:
-        """Of all apps, oldest first: what a daemon that died left half done."""
+    async def unsettled(self, app: App) -> list[Build]:
+        """What a daemon that died left half done, oldest first: pending ones, and failed ones whose release is pending."""
 
         def work(connection: sqlite3.Connection) -> list[Build]:
-            query = f"{_SELECT} WHERE status = 'pending' ORDER BY builds.created_at, builds.id"
-            return [_build(row) for row in connection.execute(query)]
+            query = f"""
+                {_SELECT} WHERE app_id = :app AND (status = 'pending' OR status = 'failed' AND release_id IN (
+                    SELECT id FROM releases WHERE app_id = :app AND status = 'pending'))
+                ORDER BY builds.created_at, builds.id
+            """
+            return [_build(row) for row in connection.execute(query, {"app": str(app.id)})]
 
         return await self._database.read(work)
 

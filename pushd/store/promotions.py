@@ -80,20 +80,34 @@ class Promotions:
 
         await self._database.transact(work)
 
-    async def settle(self, error: str) -> None:
-        """At the daemon's start: find the releases that were made and not noted; what has none failed, with `error`."""
+    async def unsettled(self) -> list[UUID]:
+        """The targets that have neither a release nor an error."""
+
+        def work(connection: sqlite3.Connection) -> list[UUID]:
+            rows = connection.execute("SELECT id FROM promotion_targets WHERE release_id IS NULL AND error = ''")
+            return [UUID(row["id"]) for row in rows]
+
+        return await self._database.read(work)
+
+    async def settle(self, target_ids: Sequence[UUID], error: str) -> None:
+        """Find the releases of these targets that were made and not noted; what has none failed, with `error`."""
+        ids = [(str(each),) for each in target_ids]
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
+            connection.executemany(
                 """
                 UPDATE promotion_targets
                 SET release_id = (SELECT releases.id FROM releases
                                   WHERE releases.app_id = promotion_targets.app_id
                                   AND releases.slug_id = promotion_targets.slug_id ORDER BY number LIMIT 1)
-                WHERE release_id IS NULL AND error = ''
-                """
+                WHERE release_id IS NULL AND error = '' AND id = ?
+                """,
+                ids,
             )
-            connection.execute("UPDATE promotion_targets SET error = ? WHERE release_id IS NULL AND error = ''", (error,))
+            connection.executemany(
+                "UPDATE promotion_targets SET error = ? WHERE release_id IS NULL AND error = '' AND id = ?",
+                [(error, *each) for each in ids],
+            )
 
         await self._database.transact(work)
 

@@ -92,7 +92,11 @@ class Promotions:
 
     async def settle(self) -> None:
         """At the daemon's start: what had not become a release when the daemon before us ended has failed."""
-        await self._store.promotions.settle("The server stopped during the promotion. Promote again.")
+        if targets := await self._store.promotions.unsettled():
+            error = "The server stopped during the promotion. Promote again."
+            await self._verdicts.store(
+                lambda: self._store.promotions.settle(targets, error), what="the end of promotions that were cut short"
+            )
 
     async def _carry(self, target: PromotionTarget, app: App, slug: Slug, description: str, user: User) -> None:
         """Take one target to the end; why it failed stands in its record, and in the log if it is a bug of ours."""

@@ -7,13 +7,16 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from tests.e2e.harness import Load, Project, Server, running
+from pushd.resume import STOPPED
+from tests.e2e.harness import Load, Project, Server, eventually, running
 from tests.e2e.refusals import APP, NOT_LIVE, SECRET, assert_told, unchanged
 
 REFUSED_WITHOUT_ROOM = [("config:set", "A=1"), ("create", "another", "--no-remote"), ("ps:scale", "web=2"), ("rollback", "v3")]
@@ -90,19 +93,49 @@ def test_a_disk_that_is_really_full(small_disk: Path, tmp_path: Path) -> None:
             assert project.get("/log/" + "x" * 1000).body == "logged"  # no app waits for the log's disk
         _fill(filler, left_bytes=100_000)
         _assert_push_refused(project)  # the pack fits, the build does not
-        _fill(filler, left_bytes=0)
         server.stop(signal.SIGKILL)
+        _leave_half_done(server)
+        _fill(filler, left_bytes=0)
         server.start("--disk-reserve-bytes", "0")  # just then it must be there to be asked
         assert "web.1" in project.ok("ps")
         _assert_full(project)
 
         filler.unlink()
+        eventually(lambda: _newest_build(server) == ("failed", STOPPED), what="the end of the build that was cut off")
         project.deploy()
         assert "version two" in project.get().body
         project.ok("config:set", "A=1")
         assert project.get("/env/A").body == "1"
         assert project.get("/env/SECRET_VALUE").body == SECRET
+
+        workshop = small_disk / "slugs" / ".builds" / server.call("GET", "/apps/shop")[1]["id"] / "app"
+        server.stop(signal.SIGKILL)
+        _leave_half_done(server)
+        workshop.mkdir(parents=True)
+        _fill(workshop / "filler", left_bytes=0)
+        server.start("--disk-reserve-bytes", "0")  # which removes what the killed build left
+        assert _newest_build(server) == ("failed", STOPPED)
+        project.ok("config:set", "A=2")
+        assert project.get("/env/A").body == "2"
         _assert_sound(server, project)
+
+
+def _leave_half_done(server: Server) -> None:
+    """As a daemon does that is killed in a build; and a dyno is written down that is gone."""
+    with contextlib.closing(sqlite3.connect(server.data / "pushd.sqlite3")) as database, database:
+        newest = "(SELECT id FROM builds ORDER BY created_at DESC LIMIT 1)"
+        database.execute(f"UPDATE builds SET status = 'pending', slug_id = NULL, release_id = NULL WHERE id = {newest}")
+        database.execute("CREATE TEMP TABLE gone AS SELECT * FROM dynos LIMIT 1")
+        database.execute("UPDATE gone SET id = ?", (str(uuid4()),))
+        database.execute("INSERT INTO dynos SELECT * FROM gone")
+
+
+def _newest_build(server: Server) -> tuple[str, str]:
+    with contextlib.closing(sqlite3.connect(server.data / "pushd.sqlite3")) as database:
+        found: tuple[str, str] = database.execute(
+            "SELECT status, reason FROM builds ORDER BY created_at DESC LIMIT 1"
+        ).fetchone()
+    return found
 
 
 @pytest.mark.long

@@ -115,7 +115,9 @@ async def test_a_destroyed_app_takes_all_its_own_along(store: Store, app: App, o
     assert [each.name for each in await store.apps.all()] == ["other"]
     assert await store.releases.list(app) == await store.slugs.list(app) == await store.builds.list(app) == []
     assert await store.formation.of(app) == []
-    assert len(await store.builds.pending()) == len(await store.changes.pending()) == len(await store.releases.list(other)) - 1
+    assert (
+        len(await store.builds.list(other)) == len(await store.changes.pending()) == len(await store.releases.list(other)) - 1
+    )
     assert await store.dynos.list() == [running]  # a process is known until it has ended
 
 

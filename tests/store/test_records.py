@@ -57,7 +57,7 @@ async def test_only_old_and_ended_builds_are_forgotten(store: Store, app: App, o
     assert await store.builds.prune(app, 2) == [each.id for each in builds[1:4]]
 
     assert [each.id for each in await store.builds.list(app)] == [builds[5].id, builds[4].id, builds[0].id]
-    assert [each.id for each in await store.builds.pending()] == [builds[0].id]
+    assert [each.id for each in await store.builds.unsettled(app)] == [builds[0].id]
     assert await store.builds.prune(app, 2) == []
     with pytest.raises(NotFound):
         await store.builds.update(builds[1], reason="too late")

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from pushd.deploy import Deploys
-from pushd.errors import BootFailed, BuildFailed
+from pushd.errors import BootFailed, BuildFailed, DiskFull
 from pushd.kit.aio import Nursery
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
@@ -25,6 +26,7 @@ from pushd.model.user import User
 from pushd.releaser.phase import ReleasePhase
 from pushd.releaser.releaser import Releaser
 from pushd.resume import Resume
+from pushd.store.database import Database, Work
 from pushd.store.store import Store
 from pushd.story.apps import Apps
 from pushd.story.changes import Changes
@@ -208,6 +210,21 @@ class FakeRepositories:
         return 0
 
 
+class Disk:
+    """Refuses what the store writes while it is full."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = False
+        real: Callable[[Database, Work[Any]], Awaitable[Any]] = Database.transact
+
+        async def transact(database: Database, work: Work[Any]) -> Any:
+            if self.full:
+                raise DiskFull("The disk is full.", remedy="Make room.")
+            return await real(database, work)
+
+        monkeypatch.setattr(Database, "transact", transact)
+
+
 class Story:
     """Everything wired as the daemon does it."""
 
@@ -241,7 +258,8 @@ class Story:
             nursery=nursery,
         )  # fmt: skip
         self.resume = Resume(
-            store=store, deploys=self.deploys, live=self.live, changes=self.changes, runner=self.runner, router=self.router,
+            store=store, deploys=self.deploys, live=self.live, changes=self.changes, verdicts=verdicts, runner=self.runner,
+            router=self.router,
         )  # fmt: skip
 
     async def push(self, app: App, commit: str) -> Release:
@@ -277,3 +295,8 @@ async def story(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Story]:
 @pytest.fixture
 async def app(story: Story) -> App:
     return await story.apps.create("blog", story.user)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)

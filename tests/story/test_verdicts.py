@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
-import pytest
-
-from pushd.errors import DiskFull
 from pushd.model.app import App
 from pushd.model.change import ChangeState
 from pushd.model.pipeline import PromotionStatus, Stage
 from pushd.model.release import ReleaseStatus
-from pushd.store.database import Database, Work
 from pushd.story.verdicts import PAUSE_SECONDS
 from tests.fakes import FakeClock
-from tests.story.conftest import Story
-
-
-class Disk:
-    """Refuses what the store writes while it is full."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.full = False
-        real: Callable[[Database, Work[Any]], Awaitable[Any]] = Database.transact
-
-        async def transact(database: Database, work: Work[Any]) -> Any:
-            if self.full:
-                raise DiskFull("The disk is full.", remedy="Make room.")
-            return await real(database, work)
-
-        monkeypatch.setattr(Database, "transact", transact)
-
-
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
-    return Disk(monkeypatch)
+from tests.story.conftest import Disk, Story
 
 
 async def fill_during_the_boot(story: Story, disk: Disk, gate: asyncio.Event) -> None:
