@@ -17,6 +17,7 @@ from pushd.model.app import App
 from pushd.model.user import User
 from pushd.problems import answer_to_git
 from pushd.receiver.commands import LINES_LIMIT_BYTES, read_push
+from pushd.receiver.damage import RepositoryDamaged
 from pushd.receiver.pktline import FLUSH, PktReader, pkt
 from pushd.receiver.receiver import Receiver, refusal
 from pushd.receiver.room import explaining_full_disk
@@ -78,7 +79,7 @@ async def receive_pack(request: web.Request) -> web.StreamResponse:
         return _answer(RECEIVE)
     try:
         ongoing = await receiver.receive(app, user, wanted, reader.rest)
-    except DiskFull as error:  # there is not even room for the output: git shows no other answer than the report
+    except (DiskFull, RepositoryDamaged) as error:  # git shows no other answer than the report
         while await reader.rest():
             pass
         return web.Response(body=refusal(wanted, error), headers=_headers(RECEIVE))

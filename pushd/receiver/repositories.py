@@ -22,6 +22,7 @@ from pushd.kit.aio import in_thread
 from pushd.kit.atomic import sync_folder, write_atomically
 from pushd.kit.crash import crash_point
 from pushd.layout import Layout
+from pushd.receiver import damage
 from pushd.receiver.commands import ZERO, Command
 from pushd.receiver.objects import descends
 
@@ -51,9 +52,10 @@ class Repository:
         self.quarantines = folder / "quarantine"
 
     def make(self) -> None:
-        """Create it if it is not there, whole or not at all; two small files that a bad disk lost are written anew."""
+        """Create it if it is not there, whole or not at all; else mend what a bad disk left. Raises: RepositoryDamaged."""
         if self.folder.exists():
-            return self._mend()
+            self._mend()
+            return damage.check(self.folder)
         new = self.folder.with_name(f"{self.folder.name}.{uuid4()}.new")
         for name in ("objects/pack", "objects/info", "refs/heads", "refs/tags", "quarantine"):
             (new / name).mkdir(parents=True, mode=0o700)
@@ -69,10 +71,11 @@ class Repository:
         sync_folder(self.folder.parent)
 
     def _mend(self) -> None:
+        """Two small files are written anew if they say nothing."""
         head, config = self.folder / "HEAD", self.folder / "config"
-        if not (head.exists() and head.stat().st_size):
+        if not _read(head).startswith(f"ref: {_BRANCH}".encode()):
             write_atomically(head, f"ref: {_BRANCH}{FIRST_HEAD}\n".encode())
-        if not (config.exists() and config.stat().st_size):
+        if b"[core]" not in _read(config):
             write_atomically(config, _CONFIG.encode())
 
     def refs(self) -> dict[str, str]:
@@ -149,7 +152,7 @@ class Repositories:
         self._layout = layout
 
     async def open(self, app_id: UUID) -> Repository:
-        """The app's repository, made now if there is none."""
+        """The app's repository, made now if there is none. Raises: RepositoryDamaged."""
         repository = Repository(self._layout.repository(app_id))
         await in_thread(repository.make)
         return repository
@@ -178,6 +181,13 @@ class Repositories:
                         pack.unlink()
             else:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _remove(folder: Path) -> None:
