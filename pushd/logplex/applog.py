@@ -205,6 +205,8 @@ class AppLog:
             self._dropped.pop(0).forget()
 
     def _load(self) -> None:
+        if os.path.lexists(self._folder) and not self._folder.is_dir():
+            self._make_way()
         found = sorted({each.number: each for each in self._files()}.values(), key=lambda each: each.number)
         self._last_number = max((each.number for each in found), default=0)
         boot = self._boot_of_last_reading()
@@ -220,6 +222,14 @@ class AppLog:
             self._try(lambda each: self._finish(each, fifos_are_empty=boot not in ("", self._boot_id)), segment)
         if self._segments and boot != self._boot_id:
             self._note_boot()
+
+    def _make_way(self) -> None:
+        """Something else has the folder's name: it goes into the folder, where a later destruction of the app finds it."""
+        aside = self._folder.with_name(f"{self._folder.name}.damaged")
+        self._folder.rename(aside)
+        self._folder.mkdir(mode=0o700)
+        aside.rename(self._folder / "damaged")
+        log.warning("made way for a log where something else stood", extra={"path": str(self._folder)})
 
     def _files(self) -> Iterator[Segment]:
         with contextlib.suppress(FileNotFoundError):

@@ -171,6 +171,16 @@ def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "notes.log").read_text() == "mine"
 
 
+def test_a_file_in_place_of_a_log_makes_way(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.write_text("mine")
+    log = a_log(folder)
+    log.append([b"app\tapi\tone"])
+    assert lines(a_log(folder)) == lines(log) == [b"app\tapi\tone"]
+    assert (folder / "damaged").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
 def a_left_line(folder: Path, fifo: Path) -> None:
     """What a daemon leaves that was killed while a dyno was in the middle of a line: moved, and not stamped."""
     log = a_log(folder)
