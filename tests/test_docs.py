@@ -15,6 +15,7 @@ import pytest
 from pushd import errors, problems
 from pushd.api.routes import ROUTES
 from pushd.cli import commands
+from pushd.cli.drill.walk import CASES
 from pushd.cli.main import load
 from pushd.errors import PushdError
 from pushd.model import dyno, release
@@ -126,6 +127,14 @@ def test_every_dependency_has_its_reason() -> None:
 
     assert _documented(text, "Needed to run") == _required(config["options"]["install_requires"])
     assert _documented(text, "Needed to test") == _required(config["options.extras_require"]["test"])
+
+
+def test_the_number_of_crash_cases() -> None:
+    points = {point for case in CASES for point in (case.point, case.then) if point}
+
+    assert re.findall(r"There are (\d+) cases: (\d+) points", text_of("reliability.md")) == [
+        (str(len(CASES)), str(len(points)))
+    ]
 
 
 def _documented(text: str, title: str) -> set[str]:

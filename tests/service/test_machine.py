@@ -114,7 +114,10 @@ def test_one_that_is_killed_is_finished_by_the_next(machine: Machine, server: Se
 
     machine.ok("systemctl", "stop", "pushd-api.socket", "pushd-router.socket", "pushd")  # as docs/operator.md has it
     assert server.get("steady").status == 200
-    machine.ok("systemctl", "stop", "pushd-dynos")
+    machine.ok("systemctl", "start", "pushd")
+    machine.ok("systemctl", "stop", "pushd-api.socket", "pushd-router.socket")
+    machine.ok("systemctl", "kill", "--kill-who=main", "--signal=INT", "pushd")
+    eventually(lambda: machine.properties("pushd.service", "ActiveState") == {"ActiveState": "inactive"}, what="the end of all")
     assert server.processes() == []
     machine.ok("systemctl", "start", "pushd-dynos", "pushd-api.socket", "pushd-router.socket", "pushd")
     eventually(lambda: server.get("steady").status == 200, what="the app to be booted again")
