@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from pushd.sandbox.sandbox import Sandbox
 from tests.cgroups import piece_of_cgroup_tree
 from tests.fakes import FakeClock
+from tests.skips import pytest_terminal_summary as pytest_terminal_summary
 
 # A busy machine is no failure: no deadline per example, and no complaint about slow ones.
 settings.register_profile(
