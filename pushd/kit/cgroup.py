@@ -93,9 +93,8 @@ class Groups:
         if self._folder is None or not self._group(self._folder, name).is_dir():
             return
         self.kill(name)
-        for folder, _, _ in os.walk(
-            self._group(self._folder, name), topdown=False
-        ):  # a program may have made some of its own inside
+        # A program may have made some of its own inside.
+        for folder, _, _ in os.walk(self._group(self._folder, name), topdown=False):
             with contextlib.suppress(OSError):  # `sweep` will
                 os.rmdir(folder)
 

@@ -1,7 +1,7 @@
 """Control groups with limits: the kernel counts what is in one, and nobody leaves it, whatever it forks, ignores or empties.
 
 They work where we may make some: as root, with version 1 or version 2 of the kernel's interface. `find` tries it. Where a tree
-was left to us they are made in it; dynos have groups of the other kind there (`cgroup.py`).
+was left to us they are made in it, beside the groups of the other kind (`cgroup.py`).
 """
 
 from __future__ import annotations

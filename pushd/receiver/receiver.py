@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from uuid import UUID, uuid4
+from weakref import WeakValueDictionary
 
 from pushd import __version__
 from pushd.errors import NotFound, PushdError
@@ -104,7 +104,7 @@ class Receiver:
         self._index_above_bytes = settings.git_index_above_bytes
         self._reserve_bytes = settings.disk_reserve_bytes
         self._reserve_files = settings.disk_reserve_files
-        self._orders: defaultdict[UUID, Order] = defaultdict(Order)
+        self._orders: WeakValueDictionary[UUID, Order] = WeakValueDictionary()  # its pushes hold it
         self._pushes: set[asyncio.Task[Report]] = set()
         self._repacking: set[UUID] = set()
         self._repack_seconds = settings.source_timeout_seconds
@@ -172,7 +172,7 @@ class Receiver:
             quarantine=quarantine,
             transcript=transcript,
             deploys=self.deploys,
-            order=self._orders[app.id],
+            order=self._orders.setdefault(app.id, Order()),
             reserve_bytes=self._reserve_bytes,
             reserve_files=self._reserve_files,
         )

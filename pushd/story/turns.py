@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from pushd.errors import Superseded
-
-Say = Callable[[str], None]
+from pushd.story.rooms import Say
 
 
 @dataclass(slots=True)
