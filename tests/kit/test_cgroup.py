@@ -12,7 +12,7 @@ import pytest
 from pushd.kit.cgroup import Groups
 
 # Leaves its session, its parent and its environment; says so once it is there.
-ESCAPE = "setsid env -i /bin/sh -c 'echo escaped; exec sleep 1000' & setsid env -i sleep 1000 & wait"
+ESCAPE = "setsid env -i sleep 1000 & setsid env -i /bin/sh -c 'echo escaped; exec sleep 1000' & wait"
 
 
 @pytest.fixture
