@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from pushd.cli import commands, render
+from pushd.cli.not_offered import NOT_OFFERED
 
 _NOTE = """\
 # pushd: our commands go to git-pushd, everything else to the shell's own pushd.
-# A folder that is named like a command is reached as ./config"""
+# A folder that is named like a command is reached as ./config. A word with a colon, or one that Heroku's users know,
+# is ours too unless there is such a folder: it gets an answer instead of "no such file"."""
 
 _BASH = """\
 {note}
 pushd() {{
     case "${{1-}}" in
         {patterns}) command git-pushd "$@" ;;
+        */*) builtin pushd "$@" ;;
+        {guesses}) if [ -d "$1" ]; then builtin pushd "$@"; else command git-pushd "$@"; fi ;;
         *) builtin pushd "$@" ;;
     esac
 }}
@@ -63,6 +69,8 @@ _ZSH = """\
 pushd() {{
     case "${{1-}}" in
         {patterns}) command git-pushd "$@" ;;
+        */*) builtin pushd "$@" ;;
+        {guesses}) if [ -d "$1" ]; then builtin pushd "$@"; else command git-pushd "$@"; fi ;;
         *) builtin pushd "$@" ;;
     esac
 }}
@@ -109,6 +117,14 @@ function pushd --description 'push to deploy, or push a directory'
     switch "$argv[1]"
         case {patterns}
             command git-pushd $argv
+        case '*/*'
+            __pushd_of_fish $argv
+        case {guesses}
+            if test -d "$argv[1]"
+                __pushd_of_fish $argv
+            else
+                command git-pushd $argv
+            end
         case '*'
             __pushd_of_fish $argv
     end
@@ -152,16 +168,23 @@ def text_for(shell: str) -> str:
     separator = " " if fish else "|"
     quote = "'{}'".format if fish else str
     patterns = separator.join(quote(pattern) for pattern in [*names, *_topic_patterns(), "-h", "--help", "--version"])
+    guesses = separator.join(quote(pattern) for pattern in [*_not_offered(names), "*:*"])
     takes_app = separator.join(name for name in names if _takes_app(name))
     options = _fish_options() if fish else _case_options()
-    return template.format(note=_NOTE, patterns=patterns, names=" ".join(names), takes_app=takes_app, options=options).rstrip(
-        "\n"
+    text = template.format(
+        note=_NOTE, patterns=patterns, guesses=guesses, names=" ".join(names), takes_app=takes_app, options=options
     )
+    return text.rstrip("\n")
 
 
 def _topic_patterns() -> list[str]:
     """`config:*` and so on: a mistyped `config:sett` gets our suggestion, not "no such file"."""
     return sorted({f"{name.partition(':')[0]}:*" for name in commands.COMMANDS if ":" in name} | {"hook"})
+
+
+def _not_offered(names: Sequence[str]) -> list[str]:
+    """What Heroku's users may type and we answer with what to do instead."""
+    return sorted(name for name in NOT_OFFERED if ":" not in name and name not in names)
 
 
 def _parameters(name: str) -> list[click.Parameter]:

@@ -59,6 +59,16 @@ def test_every_command_of_ours_reaches_the_program(shell: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("name", SHELLS)
+def test_words_of_heroku_and_mistyped_ones_are_ours_unless_there_is_such_a_folder(shell: Path, name: str) -> None:
+    typed = ["pg", "spaces", "addons:create", "confg:set", "x:y"]
+    lines = run_in(shell, name, "\n".join(f"pushd {word}" for word in typed[:-1]) + "\npushd x:y > /dev/null\npwd")
+    assert lines == [*(f"ours:<{word}>" for word in typed[:-1]), f"{shell}/work/x:y"]
+
+    (shell / "work" / "pg").mkdir()
+    assert run_in(shell, name, "pushd pg > /dev/null\npwd") == [f"{shell}/work/pg"]
+
+
+@pytest.mark.parametrize("name", SHELLS)
 def test_arguments_arrive_as_they_are(shell: Path, name: str) -> None:
     assert run_in(shell, name, "pushd config:set 'A=two  words' \"B=it's\" -- '*'") == [
         "ours:<config:set><A=two  words><B=it's><--><*>"
