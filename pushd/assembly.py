@@ -155,6 +155,8 @@ def build_story(rooms: Rooms) -> Story:
         verdicts=verdicts,
         runner=rooms.runner,
         router=rooms.router,
+        outputs=rooms.outputs,
+        app_log=rooms.logplex,
     )
     source_builds = SourceBuilds(
         store=rooms.store,

@@ -10,17 +10,21 @@ from uuid import UUID
 from pushd.deploy import Deploys
 from pushd.errors import NotFound
 from pushd.kit.crash import crash_point
+from pushd.kit.transcript import complaint
 from pushd.model.app import App
 from pushd.model.build import Build, BuildStatus
 from pushd.model.change import Change
 from pushd.model.launch import Launch
+from pushd.model.logline import APP
 from pushd.model.release import Release, ReleaseEvent, ReleaseStatus
 from pushd.model.routing import Target, WebState
+from pushd.model.source import short
 from pushd.store.store import Store
 from pushd.story.apart import apart
 from pushd.story.changes import Changes
 from pushd.story.golive import GoLive
-from pushd.story.rooms import Router, Runner
+from pushd.story.outputs import Outputs
+from pushd.story.rooms import AppLog, Router, Runner
 from pushd.story.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
@@ -41,6 +45,8 @@ class Resume:
         verdicts: Verdicts,
         runner: Runner,
         router: Router,
+        outputs: Outputs,
+        app_log: AppLog,
     ) -> None:
         self._store = store
         self._deploys = deploys
@@ -49,6 +55,8 @@ class Resume:
         self._verdicts = verdicts
         self._runner = runner
         self._router = router
+        self._outputs = outputs
+        self._log = app_log
         self._stored: dict[UUID, asyncio.Event] = {}  # app -> how its builds ended is stored
 
     async def settle(self) -> None:
@@ -85,7 +93,9 @@ class Resume:
             await self._store.releases.move(made, ReleaseEvent.DID_NOT_COME_UP)
             crash_point("start.release-failed")
         if build.status is BuildStatus.PENDING:  # else it is stored why it failed
+            await self._outputs.end_build(app.id, build.id, complaint(f"Failed: {STOPPED}. Push again."))
             await self._store.builds.update(build, status=BuildStatus.FAILED, reason=STOPPED)
+            self._log.say(app.id, APP, "api", f"Build or deploy of {short(build.commit) or 'an archive'} failed: {STOPPED}")
             crash_point("start.build-failed")
 
     async def adopt(self) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
 from pushd.kit.aio import in_thread
+from pushd.kit.disk import is_full
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 
+log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 16
 
 
@@ -41,6 +44,14 @@ class Outputs:
         transcript = Transcript(path)
         self._register(path, transcript)
         return transcript
+
+    async def end_build(self, app_id: UUID, build_id: UUID, line: str) -> None:
+        """Let the text of a build that died with the daemon end with this line, once; a full disk has no room for it."""
+        try:
+            await in_thread(_end_with, self._layout.build_output(app_id, build_id), line.encode() + b"\n")
+        except OSError as error:
+            if not is_full(error):
+                log.warning("the output of a build does not tell its end", extra={"build": str(build_id), "cause": error})
 
     def of_build(self, app_id: UUID, build_id: UUID) -> AsyncIterator[bytes] | None:
         """The build's output from its start, live while it runs; None if there is none."""
@@ -88,6 +99,15 @@ async def _file(path: Path) -> AsyncIterator[bytes]:
             yield data
     finally:
         os.close(reader)
+
+
+def _end_with(path: Path, line: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b", opener=lambda name, flags: os.open(name, flags | os.O_CLOEXEC, 0o600)) as file:
+        file.seek(max(0, file.tell() - len(line) - 1))
+        end = file.read()
+        if not end.endswith(line):  # a daemon that was killed right here has written it
+            file.write((b"" if end.endswith(b"\n") or not end else b"\n") + line)
 
 
 def _remove_others(folder: Path, stems: set[str]) -> None:

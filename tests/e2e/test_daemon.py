@@ -222,6 +222,10 @@ def _check_a_half_done_build(own_server: Server, tmp_path: Path, sandbox: str) -
         assert 'msg="apps are not confined' in own_server.daemon_log()
     build = json.loads(project.ok("builds", "--json"))[0]
     assert build["status"] == "failed"
+    output = project.ok("builds:output", build["id"])
+    assert "the hook is here" in output
+    assert output.endswith("\n !     Failed: the server stopped during the build. Push again.\n")
+    assert "failed: the server stopped during the build" in project.ok("logs", "--ps", "api")
     eventually(lambda: not [pid for pid in own_server.processes() if _is_hook(pid)], what="the build's processes to end")
     project.write("bin/post_compile", "#!/bin/sh\ntrue\n")
     project.commit("quick")

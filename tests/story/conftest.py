@@ -259,7 +259,7 @@ class Story:
         )  # fmt: skip
         self.resume = Resume(
             store=store, deploys=self.deploys, live=self.live, changes=self.changes, verdicts=verdicts, runner=self.runner,
-            router=self.router,
+            router=self.router, outputs=self.outputs, app_log=self.log,
         )  # fmt: skip
 
     async def push(self, app: App, commit: str) -> Release:

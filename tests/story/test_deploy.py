@@ -374,6 +374,25 @@ async def test_output_of_releases_of_one_slug_is_bounded_by_number(story: Story,
     assert len(list(folder.iterdir())) == 3
 
 
+@pytest.mark.parametrize("printed", [None, "", "compiling", "compiling\n"])
+async def test_a_build_that_died_with_the_daemon_says_so_once_where_one_looks(
+    story: Story, app: App, printed: str | None
+) -> None:
+    build = await story.store.builds.create(app, user=story.user, commit="b" * 40, branch="master")
+    if printed is not None:
+        path = story.layout.build_output(app.id, build.id)
+        path.parent.mkdir(parents=True)
+        path.write_text(printed)
+    told = " !     Failed: the server stopped during the build. Push again.\n"
+
+    await story.outputs.end_build(app.id, build.id, told.rstrip("\n"))  # a start that was killed right behind it
+    await story.resume.settle()
+
+    before = (printed or "").strip()
+    assert story.outputs_text(app, build.id) == (f"{before}\n{told}" if before else told)
+    assert story.log.lines[-1:] == ["app[api]: Build or deploy of bbbbbbbb failed: the server stopped during the build"]
+
+
 async def test_a_starting_daemon_settles_what_the_last_one_left(story: Story, app: App) -> None:
     await story.push(app, "aaaa")
     user = story.user
