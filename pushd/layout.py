@@ -11,7 +11,11 @@ from pushd.surroundings import ADMIN_TOKEN, ENDPOINTS
 
 _PER_APP = ("repos", "environments", "cache", "buildpacks", "outputs", "logs", "storage")
 _FOLDERS = ("tls", "slugs", "uploads", "run")
-_OF_THE_DISK = "lost+found"  # where the data folder is a disk of its own
+_NOT_OURS = {
+    "lost+found",
+    "daemon.log",
+    "crash-at",
+}  # of a disk's own root; of demo and drill, before their daemon's first start
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Layout:
         """What lies in the data folder and was never ours; leftovers of a start that was cut short are ours."""
         ours = {*_PER_APP, *_FOLDERS, *(file.name for file in (self.store, self.format, self.secret_key, self.admin_token))}
         found = sorted(path.name for path in self.data.iterdir()) if self.data.exists() else []
-        return [name for name in found if name not in ours and not name.endswith(".tmp") and name != _OF_THE_DISK]
+        return [name for name in found if name not in ours and not name.endswith(".tmp") and name not in _NOT_OURS]
 
     def make(self) -> None:
         """Create the folders that must be there, for their owner only.
