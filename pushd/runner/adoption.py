@@ -70,17 +70,12 @@ class Adoption:
             log.info("dynos of an earlier daemon", extra={"adopted": sum(counts), "ended": len(found) - sum(counts)})
 
     async def _find(self) -> Sequence[Found]:
-        """All that an earlier daemon wrote down and that is still there; rows of those that are gone are removed.
-
-        A dyno whose start was never written down is ended.
-        """
+        """All that an earlier daemon wrote down and that is still there; rows of those that are gone are removed."""
         rows = {row.id: row for row in await self._rows.list()}
         handles = await self._scheduler.find_leftovers([(row.id, row.identity) for row in rows.values()])
-        await asyncio.gather(*(_end(handle) for handle in handles if handle.dyno_id not in rows))
-        known = [(rows[handle.dyno_id], handle) for handle in handles if handle.dyno_id in rows]
-        for dyno_id in set(rows) - {row.id for row, _ in known}:
+        for dyno_id in set(rows) - {handle.dyno_id for handle in handles}:
             await self._forget(dyno_id)
-        return await asyncio.gather(*(_look_at(row, handle) for row, handle in known))
+        return await asyncio.gather(*(_look_at(rows[handle.dyno_id], handle) for handle in handles))
 
     async def _adopt_or_log(self, app_id: UUID, found: Sequence[Found], running: Launch | None, launch_of: LaunchOf) -> int:
         try:

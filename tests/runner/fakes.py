@@ -298,7 +298,13 @@ class FakeScheduler:
         return handle
 
     async def find_leftovers(self, identities: Sequence[tuple[UUID, str]]) -> Sequence[FakeHandle]:
-        return [handle for handle in self.handles if not handle.released]
+        known, left = {dyno_id for dyno_id, _ in identities}, [handle for handle in self.handles if not handle.released]
+        for handle in left:
+            if handle.dyno_id not in known:
+                handle.kill()
+                await handle.wait()
+                await handle.release()
+        return [handle for handle in left if handle.dyno_id in known]
 
     @property
     def running(self) -> list[str]:

@@ -350,16 +350,6 @@ async def test_rows_of_dynos_that_are_gone_are_removed(room: Room) -> None:
     assert room.rows.rows == {}
 
 
-async def test_a_dyno_that_nobody_wrote_down_is_ended(room: Room) -> None:
-    launch = room.launch()
-    await room.deploy(launch)
-    room.rows.rows.clear()
-
-    await next_daemon(room, running=launch)
-
-    assert pids(room) == {}
-
-
 async def test_a_dyno_whose_output_cannot_be_read_is_ended(room: Room) -> None:
     launch = room.launch()
     await room.deploy(launch)

@@ -108,4 +108,5 @@ class Scheduler(Protocol):
         """Handles of dynos that an earlier daemon started, running or ended, whose output may still wait in the FIFO.
 
         Identities of another boot, or whose pids belong to others now, are not among them; their folders are removed.
+        Those that `identities` does not name are ended.
         """
