@@ -13,15 +13,18 @@ from pushd.kit.aio import in_thread
 from pushd.kit.crash import crash_point
 from pushd.model.dyno import DynoRow
 from pushd.model.launch import Launch
+from pushd.model.logline import APP
 from pushd.runner.dyno import Life
 from pushd.runner.fleet import Fleet
-from pushd.runner.needs import DynoStore, LaunchOf
+from pushd.runner.needs import DynoStore, LaunchOf, LogPipes
 from pushd.runner.plan import Fate, plan_adoption
 from pushd.runner.probe import is_bound
 from pushd.runner.process import Adopted, Part, Processes, attempt
 from pushd.runner.schedulers import Handle, Scheduler
 
 log = logging.getLogger(__name__)
+
+_REMEDY = "New ones are booted: see `pushd ps`. If none comes up, push again; the server's own log has the cause."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Adoption:
         scheduler: Scheduler,
         rows: DynoStore,
         processes: Processes,
+        pipes: LogPipes,
         *,
         fleet_of: Callable[[Launch], Fleet],
         part_of: Callable[[Launch, DynoRow], Part],
@@ -49,6 +53,7 @@ class Adoption:
         self._scheduler = scheduler
         self._rows = rows
         self._processes = processes
+        self._pipes = pipes
         self._fleet_of = fleet_of
         self._part_of = part_of
         self._retire = retire
@@ -82,7 +87,9 @@ class Adoption:
             return await self._adopt_app(found, running, launch_of)
         except Exception:  # stays with that app: it is booted anew, so nothing of it may run on
             log.exception("cannot go on with an app's dynos, ending them", extra={"app": str(app_id)})
-            await asyncio.gather(*(self._end_unowned(each) for each in found))
+            names = ", ".join(sorted(each.row.name for each in found))
+            self._pipes.say(app_id, APP, "api", f"The server started anew and had to end {names}. {_REMEDY}")
+            await asyncio.gather(*(self._end_heard(each) for each in found))
             return 0
 
     async def _adopt_app(self, found: Sequence[Found], running: Launch | None, launch_of: LaunchOf) -> int:
@@ -114,6 +121,15 @@ class Adoption:
         except OSError:  # one that nobody hears must not run
             log.exception("cannot read a dyno's output", extra={"dyno": found.row.name})
             return None
+
+    async def _end_heard(self, found: Found) -> None:
+        """Of an app that is there: what waits in the pipe belongs into its log."""
+        adopted = self._maybe_adopted(found)
+        if adopted is None:
+            await self._end_unowned(found)
+            return
+        found.handle.kill()
+        await attempt(self._processes.settle(adopted.process), "end a dyno of an earlier daemon", found.row.id)
 
     async def _end_unowned(self, found: Found) -> None:
         await _end(found.handle)

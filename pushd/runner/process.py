@@ -214,7 +214,7 @@ def _row(part: Part, handle: Handle, port: int | None, started_at: datetime) -> 
     )
 
 
-async def attempt(step: Awaitable[None], what: str, dyno_id: UUID) -> None:
+async def attempt(step: Awaitable[object], what: str, dyno_id: UUID) -> None:
     """A step that need not succeed: what fails is logged."""
     try:
         await step

@@ -72,7 +72,7 @@ class Runner:
         cores = len(os.sched_getaffinity(0))
         self._processes = Processes(scheduler, pipes, dynos, Ports(chance), layout, clock, cores=cores)
         self._adoption = Adoption(
-            scheduler, dynos, self._processes, fleet_of=self._fleet, part_of=self._parts.found, retire=self._retire
+            scheduler, dynos, self._processes, pipes, fleet_of=self._fleet, part_of=self._parts.found, retire=self._retire
         )
         self._fleets: dict[UUID, Fleet] = {}
         self._memory = MemoryWatch(lambda: [life for fleet in self._fleets.values() for life in fleet.lives], clock)

@@ -7,7 +7,7 @@ import signal
 import sqlite3
 from pathlib import Path
 
-from tests.e2e.harness import Server, running
+from tests.e2e.harness import Server, eventually, running
 
 
 def test_an_app_whose_releases_cannot_be_read_keeps_no_other_one_from_running(tmp_path: Path) -> None:
@@ -29,6 +29,8 @@ def test_an_app_whose_releases_cannot_be_read_keeps_no_other_one_from_running(tm
         assert "web.1: up" in other.ok("ps")
         assert other.get().status == 200
         assert broken.get().status == 503
+        told = eventually(lambda: broken.ok("logs"), what="the log of the app that ended")
+        assert "The server started anew and had to end web.1." in told
         other.ok("config:set", "A=1")
         assert other.get("/env/A").body == "1"
         server.stop()

@@ -155,6 +155,13 @@ class FakePipe:
             asyncio.get_running_loop().remove_reader(self._descriptor)
             os.close(self._descriptor)
 
+    def abandon(self) -> None:
+        """As when the daemon dies: what comes from now on waits in the FIFO."""
+        if not self.finished:
+            self.finished = True
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            os.close(self._descriptor)
+
     def last_lines(self, count: int) -> list[str]:
         return self.data.decode().splitlines()[-count:]
 
@@ -165,13 +172,15 @@ class FakePipes:
 
     happened: Recorder
     refuses: Exception | None = None
+    opened: list[FakePipe] = field(default_factory=list)
 
     def open(
         self, app_id: UUID, process: str, dyno_id: UUID, fifo: Path, *, copy: Callable[[bytes], None] | None = None
     ) -> FakePipe:
         if self.refuses is not None:
             raise self.refuses
-        return FakePipe(fifo, process, self.happened, copy)
+        self.opened.append(FakePipe(fifo, process, self.happened, copy))
+        return self.opened[-1]
 
     def say(self, app_id: UUID, source: str, process: str, message: str) -> None:
         self.happened.add(f"{source}[{process}]: {message}")

@@ -301,21 +301,6 @@ async def test_a_dyno_of_an_older_pushd_which_wrote_no_command_down_comes_back_w
     assert [each.command for each in runner.dynos(room.app.id)] == [launch.release.process_types["web"]]
 
 
-async def test_an_app_whose_dynos_cannot_be_gone_on_with_keeps_none_of_them(room: Room) -> None:
-    launch = room.launch()
-    await room.deploy(launch)
-    await room.runner.leave()
-    room.runner = room.another_runner()
-
-    async def launch_of(app_id: UUID, release_id: UUID) -> Launch | None:
-        raise RuntimeError("a config var that nobody can decrypt")
-
-    await room.runner.adopt({room.app.id: launch}, launch_of)
-
-    assert pids(room) == {}
-    assert room.rows.rows == {}
-
-
 async def test_without_web_dynos_the_router_is_told_so_after_a_start(room: Room) -> None:
     launch = room.launch({"web": 0, "clock": 1}, clock="exec sleep 600")
     await room.deploy(launch)
