@@ -21,7 +21,9 @@ class Room:
     free_files: int | None
 
     def lack(self, *, reserve_bytes: int, reserve_files: int) -> str:
-        """What is missing from these reserves, for a message; "" if nothing is."""
+        """What is missing from these reserves, for a message; "" if nothing is. Without any byte there is always something."""
+        if self.free_bytes == 0:
+            return "nothing is free"
         if self.free_bytes < reserve_bytes:
             return f"{self.free_bytes // _MEGABYTE} MB are free, {reserve_bytes // _MEGABYTE} MB are needed"
         if self.free_files is not None and self.free_files < reserve_files:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from traceback import clear_frames
 from typing import Any, TypeVar
 
 from pushd.errors import DiskFull, PushdError, Unavailable
 from pushd.kit.disk import has_files_left, is_full
+from pushd.store import wal
 from pushd.store.migrations import Migration, migrate, packaged_migrations
 
+log = logging.getLogger(__name__)
 A = TypeVar("A")
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -147,9 +150,11 @@ class Database:
             _check_sound(writing, self.path)
             migrate(writing, migrations, self.path)
             writing.execute("PRAGMA foreign_keys = ON")
-            reading = self._read_connection = _connect(self.path, self._busy_seconds)
+            reading = self._read_connection = _set_up(wal.connect_last(self.path, self._busy_seconds))
             reading.execute("PRAGMA query_only = ON")
             reading.execute("SELECT count(*) FROM sqlite_schema")  # attaches to the WAL now
+            with suppress(DiskFull), self._explained():
+                wal.keep_room(writing, self.path)
 
     def _in_transaction(self, work: Work[T]) -> T:
         connection = _opened(self._write_connection)
@@ -214,9 +219,15 @@ class Database:
             raise
 
     def _close(self, reader_idle: Future[None]) -> None:
-        """In the writer's thread, after all work: the last connection to close puts the WAL back into the file."""
+        """In the writer's thread, after all work. The connection that reads goes last, see wal.py."""
         reader_idle.result()
-        for connection in (self._read_connection, self._write_connection):
+        writing, reading = self._write_connection, self._read_connection
+        if writing is not None and reading is not None:
+            try:
+                wal.empty(writing, self.path)
+            except (sqlite3.Error, OSError) as error:  # the next start does it
+                log.warning("the store's WAL was not emptied", extra={"cause": str(error)})
+        for connection in (writing, reading):
             if connection is not None:
                 connection.close()
 
@@ -255,7 +266,10 @@ def _check_sound(connection: sqlite3.Connection, path: Path) -> None:
 
 def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
     """A connection that opens transactions only when told, and gives rows by column name."""
-    connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+    return _set_up(sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False))
+
+
+def _set_up(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA temp_store = MEMORY")  # reading works while the disk is full
     return connection

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -16,7 +17,7 @@ from uuid import uuid4
 import pytest
 
 from pushd.resume import STOPPED
-from tests.e2e.harness import Load, Project, Server, eventually, running
+from tests.e2e.harness import ROOT, Load, Project, Server, eventually, running
 from tests.e2e.refusals import APP, NOT_LIVE, SECRET, assert_told, unchanged
 
 REFUSED_WITHOUT_ROOM = [("config:set", "A=1"), ("create", "another", "--no-remote"), ("ps:scale", "web=2"), ("rollback", "v3")]
@@ -87,7 +88,9 @@ def test_a_disk_that_is_really_full(small_disk: Path, tmp_path: Path) -> None:
     filler = small_disk / "filler"
     with running(Server(small_disk, tmp_path / "home"), "--disk-reserve-bytes", "0") as server:
         project = _live_then_changed(server, tmp_path / "shop")
-        _fill(filler, left_bytes=0)
+        server.stop(signal.SIGTERM)
+        _fill(filler, left_bytes=0)  # also what the end of the daemon gave back
+        server.start("--disk-reserve-bytes", "0")
         _assert_full(project)
         for _ in range(20):
             assert project.get("/log/" + "x" * 1000).body == "logged"  # no app waits for the log's disk
@@ -136,6 +139,37 @@ def _newest_build(server: Server) -> tuple[str, str]:
             "SELECT status, reason FROM builds ORDER BY created_at DESC LIMIT 1"
         ).fetchone()
     return found
+
+
+ALL_ON_ONE_FULL_DISK = """
+import os, signal
+from pathlib import Path
+from tests.e2e.harness import Server
+from tests.e2e.test_full_disk import _fill
+
+server = Server(Path("/tmp/data"), Path("/tmp/home"), recorded=False, flags=("--disk-reserve-bytes", "0"))
+server.start()
+for ending in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+    server.stop(ending)
+    _fill(Path("/tmp/filler"), left_bytes=0)
+    server.start()
+    server.ok("apps")
+print(server.stop(), server.daemon_log())
+"""
+
+
+def test_a_daemon_starts_when_its_folder_and_all_temporary_folders_are_on_one_full_disk() -> None:
+    if os.geteuid() != 0 or Path(sys.prefix).is_relative_to("/tmp"):
+        pytest.skip("only root can mount a disk, and not over ourselves")
+    disk = "mount --make-rprivate / && mount -t tmpfs -o size=32m tmpfs /tmp && mkdir /tmp/var && mount --bind /tmp/var /var/tmp"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", f'{disk} && cd /tmp && exec "$@"', "sh", sys.executable, "-c", ALL_ON_ONE_FULL_DISK],
+        capture_output=True, text=True, timeout=200, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    if "mount:" in done.stderr or "unshare:" in done.stderr:
+        pytest.skip(f"no disk can be mounted here: {done.stderr}")
+    assert done.stdout.startswith("0 "), done.stderr
+    assert "protection=sandbox" not in done.stdout or shutil.which("bwrap") is None
 
 
 @pytest.mark.long

@@ -160,14 +160,15 @@ async def test_a_cancelled_write_is_done_wholly_and_close_waits_for_it(tmp_path:
     await database.close()
 
 
-async def test_after_close_it_says_so_and_leaves_one_file(tmp_path: Path) -> None:
+async def test_after_close_it_says_so_and_all_is_in_one_file(tmp_path: Path) -> None:
     database = await open_database(tmp_path / "store", SCHEMA)
     await database.transact(insert("a"))
 
     await database.close()
     await database.close()  # twice is fine
 
-    assert list(files_of(tmp_path)) == ["store"]
+    assert not any((tmp_path / "store-wal").read_bytes())  # room for the next start, and nothing of the store
+    assert set(files_of(tmp_path)) == {"store", "store-shm", "store-wal"}
     with pytest.raises(Unavailable, match="pushd is stopping"):
         await database.read(names)
     with pytest.raises(Unavailable):
@@ -225,7 +226,7 @@ async def main(folder):
     refused = 0
     for size in (1, 10_000, 100_000):
         try:
-            for _ in range(100):
+            for _ in range(300):
                 await database.transact(lambda c: c.execute("INSERT INTO things VALUES (?)", ("x" * size,)))
         except DiskFull:
             refused += 1
@@ -243,11 +244,14 @@ asyncio.run(main(Path(sys.argv[1])))
 
 def _private_tmpfs(folder: Path, *command: str) -> list[str]:
     return ["unshare", "--mount", "--map-root-user", "sh", "-c",
-            'mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"', str(folder), *command]  # fmt: skip
+            'mount -t tmpfs -o size=2m tmpfs "$0" && exec "$@"', str(folder), *command]  # fmt: skip
 
 
 def test_a_really_full_disk_changes_nothing_and_passes(tmp_path: Path) -> None:
-    """On a small tmpfs in a mount namespace; `max_page_count` above covers machines that refuse one."""
+    """On a small tmpfs in a mount namespace, once the WAL has used up its own room.
+
+    `max_page_count` above covers machines that refuse one.
+    """
     if subprocess.run(_private_tmpfs(tmp_path, "true"), capture_output=True).returncode != 0:
         pytest.skip("this machine gives us no mount namespace; the test before covers the rule")
 
@@ -256,6 +260,49 @@ def test_a_really_full_disk_changes_nothing_and_passes(tmp_path: Path) -> None:
     )
 
     assert done.stdout.split() == ["3", "before", "ok"], done.stderr
+
+
+STARTS_ON_A_FULL_DISK = """
+import asyncio, os, sys
+from pathlib import Path
+from pushd.store.database import open_database
+from pushd.store.migrations import Migration
+
+async def main(folder):
+    schema = (Migration(1, "0001.sql", "CREATE TABLE things (name TEXT) STRICT;"),)
+    first = await open_database(folder / "store", schema)
+    await first.close()
+    ballast = os.open(folder / "ballast", os.O_WRONLY | os.O_CREAT)
+    try:
+        while os.write(ballast, bytes(4096)):
+            pass
+    except OSError:
+        pass
+    for number in range(3):
+        database = await open_database(folder / "store", schema)
+        for _ in range(20):
+            await database.transact(lambda c: c.execute("INSERT INTO things VALUES ('one')"))
+        await database.close()
+    database = await open_database(folder / "store", schema)
+    print(await database.read(lambda c: c.execute("SELECT count(*) FROM things").fetchone()[0]))
+    await database.close()
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def test_after_a_clean_end_a_full_disk_has_room_for_what_the_next_start_writes(tmp_path: Path) -> None:
+    if subprocess.run(_private_tmpfs(tmp_path, "true"), capture_output=True).returncode != 0:
+        pytest.skip("this machine gives us no mount namespace")
+
+    done = subprocess.run(
+        _private_tmpfs(tmp_path, sys.executable, "-c", STARTS_ON_A_FULL_DISK, str(tmp_path)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.stdout.split() == ["60"], done.stderr
 
 
 async def test_what_is_remembered_is_read_once_until_something_is_written(database: Database) -> None:

@@ -81,7 +81,7 @@ async def test_the_store_is_copied_before_it_is_migrated(tmp_path: Path) -> None
 
     copy = tmp_path / "store.before-0002"
     assert copy.stat().st_mode & 0o777 == 0o600
-    assert set(files_of(tmp_path)) == {"store", copy.name}
+    assert set(files_of(tmp_path)) == {"store", "store-shm", "store-wal", copy.name}
     with closing(sqlite3.connect(tmp_path / "store.before-0002")) as connection:
         assert scalar(connection, "PRAGMA integrity_check") == "ok"
         assert scalar(connection, "PRAGMA user_version") == 1
@@ -95,7 +95,7 @@ async def test_a_new_store_and_one_of_this_version_are_not_copied(tmp_path: Path
     for _ in range(2):
         await (await open_database(tmp_path / "store", (FIRST, SECOND))).close()
 
-    assert list(files_of(tmp_path)) == ["store"]
+    assert set(files_of(tmp_path)) == {"store", "store-shm", "store-wal"}
 
 
 async def test_an_older_pushd_tells_the_way_back(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ async def test_without_room_for_the_copy_nothing_is_migrated(tmp_path: Path) -> 
     database = await open_database(tmp_path / "store", (FIRST,))
     assert await database.read(lambda connection: scalar(connection, "PRAGMA user_version")) == 1
     await database.close()
-    assert sorted(os.listdir(tmp_path)) == ["store", "store.before-0002"]
+    assert sorted(os.listdir(tmp_path)) == ["store", "store-shm", "store-wal", "store.before-0002"]
 
 
 MIGRATING = """
@@ -195,7 +195,7 @@ async def test_a_damaged_store_is_found_at_the_start_and_not_migrated(tmp_path: 
         await open_database(tmp_path / "store", (FIRST, SECOND))
 
     assert ".recover" in caught.value.remedy
-    assert list(files_of(tmp_path)) == ["store"]
+    assert set(files_of(tmp_path)) == {"store", "store-shm", "store-wal"}
 
 
 async def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
