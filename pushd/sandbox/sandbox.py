@@ -19,7 +19,7 @@ from pushd.kit import proc, procfs
 from pushd.kit.aio import finish, in_thread
 from pushd.kit.bounds import Bounds
 from pushd.kit.cgroup_limits import LimitedGroup, LimitedGroups
-from pushd.kit.disk import is_full
+from pushd.kit.disk import is_full, room_of
 from pushd.model.secret import Environ
 from pushd.sandbox import argv as argvs
 from pushd.sandbox import enter as enters
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where the chain finds mount, cp and so on
 _TRIAL_SECONDS = 20.0
 _TRIAL_BYTES = 1 << 20
+_TRIAL_FILES = 16
+_ELSEWHERE = (Path("/dev/shm"), Path("/tmp"), Path("/var/tmp"))
 _GROUP_SECONDS = 30.0
 _BUILD = "build-"
 _LOW_SHARE = 0.1  # of the processor against one app; why not less: see argv.py
@@ -108,13 +110,7 @@ class Sandbox:
         failures: list[str] = []
         for way in _ways(Path(program)):
             sandbox = cls(way, hidden=data)
-            try:
-                failure = await sandbox._try(folder)
-            except OSError as error:
-                if not is_full(error):
-                    raise
-                failure = await sandbox._try(Path(tempfile.gettempdir()))  # another disk says as much, as a rule
-            if failure is None:
+            if (failure := await sandbox._try_where_room_is(folder)) is None:
                 return found(way, "; ".join(failures))
             failures.append(failure)
         return found(Way(), failures[-1])
@@ -223,6 +219,21 @@ class Sandbox:
     def left_groups(self, kind: str) -> dict[str, LimitedGroup]:
         """Those whose name begins so, by the rest of the name; also those that an earlier daemon made."""
         return {} if self._groups is None else self._groups.left(kind)
+
+    async def _try_where_room_is(self, folder: Path) -> str | None:
+        """As `_try`, in that folder or, while its disk is full, elsewhere, which says as much, as a rule.
+
+        Where no disk has room this way counts as holding: what does not hold starts no program, and protects all the same.
+        """
+        for place in (folder, *_ELSEWHERE):
+            try:
+                if not room_of(place).lack(reserve_bytes=_TRIAL_BYTES, reserve_files=_TRIAL_FILES):
+                    return await self._try(place)
+            except OSError as error:
+                if place == folder and not is_full(error):
+                    raise
+        log.warning("the sandbox was not tried: no disk has room", extra={"program": self.way.bubblewrap})
+        return None
 
     async def _try(self, folder: Path) -> str | None:
         """Start a program with a dyno's view and one with a build's; None if both hold, else what went wrong."""

@@ -142,7 +142,7 @@ def _newest_build(server: Server) -> tuple[str, str]:
 
 
 ALL_ON_ONE_FULL_DISK = """
-import os, signal
+import signal
 from pathlib import Path
 from tests.e2e.harness import Server
 from tests.e2e.test_full_disk import _fill
@@ -161,7 +161,8 @@ print(server.stop(), server.daemon_log())
 def test_a_daemon_starts_when_its_folder_and_all_temporary_folders_are_on_one_full_disk() -> None:
     if os.geteuid() != 0 or Path(sys.prefix).is_relative_to("/tmp"):
         pytest.skip("only root can mount a disk, and not over ourselves")
-    disk = "mount --make-rprivate / && mount -t tmpfs -o size=32m tmpfs /tmp && mkdir /tmp/var && mount --bind /tmp/var /var/tmp"
+    disk = "mount --make-rprivate / && mount -t tmpfs -o size=32m tmpfs /tmp"
+    disk += " && mkdir /tmp/var && mount --bind /tmp/var /var/tmp"
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", f'{disk} && cd /tmp && exec "$@"', "sh", sys.executable, "-c", ALL_ON_ONE_FULL_DISK],
         capture_output=True, text=True, timeout=200, env={**os.environ, "PYTHONPATH": str(ROOT)},
