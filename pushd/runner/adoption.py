@@ -143,7 +143,11 @@ class Adoption:
 async def _look_at(row: DynoRow, handle: Handle) -> Found:
     is_up = row.ready_at is not None
     if is_up and row.port is not None:  # somebody else may have taken the port meanwhile
-        is_up = is_bound(await in_thread(handle.listeners), row.port)
+        try:
+            is_up = is_bound(await in_thread(handle.listeners), row.port)
+        except Exception:
+            log.exception("cannot look at a dyno of an earlier daemon", extra={"dyno": row.name})  # stays with that app
+            is_up = False
     return Found(row, handle, is_up)
 
 

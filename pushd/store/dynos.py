@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
+from pushd.errors import DiskFull
 from pushd.model.dyno import DynoRole, DynoRow, Epoch
 from pushd.store.database import Database
 from pushd.store.rows import time_text
+
+log = logging.getLogger(__name__)
 
 _PUT = """
 INSERT OR REPLACE INTO dynos (
@@ -62,10 +67,25 @@ class Dynos:
         await self._database.transact(lambda connection: connection.execute("DELETE FROM dynos WHERE id = ?", (str(dyno_id),)))
 
     async def list(self) -> list[DynoRow]:
-        """Of all apps, in order of their start."""
-        return await self._database.read(
-            lambda connection: [_dyno(row) for row in connection.execute("SELECT * FROM dynos ORDER BY started_at, id")]
+        """Of all apps, in order of their start. A row that nobody can read is forgotten: its dyno is one of no app then."""
+        rows = await self._database.read(
+            lambda connection: connection.execute("SELECT * FROM dynos ORDER BY started_at, id").fetchall()
         )
+        dynos = {row["id"]: _maybe_dyno(row) for row in rows}
+        if lost := [dyno_id for dyno_id, dyno in dynos.items() if dyno is None]:
+            log.error("forgetting dynos whose rows are damaged", extra={"dynos": lost})
+            with suppress(DiskFull):
+                await self._database.transact(
+                    lambda connection: connection.executemany("DELETE FROM dynos WHERE id = ?", [(each,) for each in lost])
+                )
+        return [dyno for dyno in dynos.values() if dyno is not None]
+
+
+def _maybe_dyno(row: sqlite3.Row) -> DynoRow | None:
+    try:
+        return _dyno(row)
+    except (ValueError, TypeError):
+        return None
 
 
 def _dyno(row: sqlite3.Row) -> DynoRow:

@@ -9,11 +9,13 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -445,3 +447,38 @@ def _has_ended_after_calls(server: Server) -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
             server.call("GET", path)
     return server.process is not None and server.process.poll() is not None
+
+
+def test_a_damaged_dyno_folder_is_the_matter_of_its_app_alone(tmp_path: Path) -> None:
+    """Its dynos are ended and booted anew; those of others go on."""
+    with running(Server(tmp_path / "data", tmp_path / "home")) as server:
+        sound, bad = server.project(tmp_path / "sound", "sound"), server.project(tmp_path / "bad", "bad")
+        bad.write("Procfile", "web: exec python app.py\nwatched: exec sleep 600\nknown: exec sleep 600\n")
+        bad.commit("more dynos")
+        sound.deploy()
+        bad.deploy()
+        bad.ok("ps:scale", "watched=1", "known=1")
+        eventually(lambda: bad.ok("ps").count(": up ") >= 3, what="all to be up")
+        page = sound.get("/env/PORT").body
+        server.stop(signal.SIGKILL)
+        with contextlib.closing(sqlite3.connect(server.data / "pushd.sqlite3")) as store:
+            rows = dict(store.execute("SELECT apps.name || ' ' || type, dynos.id FROM dynos JOIN apps ON apps.id = app_id"))
+            store.execute("UPDATE dynos SET started_at = 'soon' WHERE id = ?", (rows["bad known"],))
+            store.commit()
+        dynos = server.data / "run" / "dynos"
+        (dynos / rows["bad web"] / "scratch" / "status").write_bytes(b"[]\n")
+        (dynos / rows["bad watched"] / "alive").unlink()
+        (dynos / rows["bad watched"] / "alive").mkdir()
+        (dynos / "stray").write_text("of nobody")
+        (dynos / str(UUID(int=1))).write_text("of nobody")
+
+        server.start()
+
+        assert sound.get("/env/PORT").body == page
+        assert "version" in bad.get().body
+        expected = {rows["sound web"]}
+        eventually(
+            lambda: set(os.listdir(dynos)) & {*rows.values(), "stray", str(UUID(int=1))} == expected, what="the rest to go"
+        )
+        eventually(lambda: len(os.listdir(dynos)) == len(rows), what="new dynos")
+        assert "Traceback" not in server.daemon_log()

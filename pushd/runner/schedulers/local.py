@@ -86,9 +86,10 @@ class LocalScheduler:
         for path in await in_thread(_entries, self._layout.dynos):
             dyno_id = _dyno_id(path)
             shim = Shim.parse(known.get(dyno_id, "")) if dyno_id is not None else None
-            if dyno_id is not None and shim is not None and procfs.is_alive(shim.process):
+            folder = DynoFolder(path)
+            if dyno_id and shim and procfs.is_alive(shim.process) and not await in_thread(folder.is_damaged):
                 group = limited.pop(str(dyno_id), None)
-                handles.append(LocalHandle(dyno_id, DynoFolder(path), shim, is_child=False, groups=self._groups, limited=group))
+                handles.append(LocalHandle(dyno_id, folder, shim, is_child=False, groups=self._groups, limited=group))
             else:
                 await in_thread(_sweep, path, dyno_id)
         for group in limited.values():

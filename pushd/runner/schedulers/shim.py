@@ -130,7 +130,7 @@ class DynoFolder:
         """A descriptor that can be read when the last writer goes; None if there is no writer any more."""
         try:
             reading = os.open(self.alive, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             yield None
             return
         try:
@@ -139,6 +139,8 @@ class DynoFolder:
                 os.read(reading, 1)  # gives b"" at once when there is none
             except BlockingIOError:
                 has_writer = True
+            except IsADirectoryError:  # somebody put it there: who cannot be watched counts as ended, and is
+                has_writer = False
             yield reading if has_writer else None
         finally:
             os.close(reading)
@@ -166,7 +168,10 @@ class DynoFolder:
         return who if told["pid-namespace"] in seen else None
 
     def remove(self) -> None:
-        """Delete it with all that the program wrote; fine if it is gone. Raises: OSError."""
+        """Delete it with all that the program wrote; fine if it is gone, or no folder. Raises: OSError."""
+        if self.path.is_symlink() or not self.path.is_dir():
+            self.path.unlink(missing_ok=True)
+            return
 
         def make_writable_and_retry(function: Callable[..., Any], path: str, _: Any) -> None:
             if not os.path.lexists(path):
@@ -181,10 +186,28 @@ class DynoFolder:
 
         shutil.rmtree(self.path, onerror=make_writable_and_retry)
 
+    def is_damaged(self) -> bool:
+        """Whether bubblewrap's status is no longer its own: then nobody can tell which processes are the dyno's."""
+        line = self._status_line()
+        return line is not None and _parse_status(line) is None
+
     def _told_by_bubblewrap(self) -> dict[str, int] | None:
-        """Its first line of status; written in pieces, so it counts when its newline is there."""
+        line = self._status_line()
+        return None if line is None else _parse_status(line)
+
+    def _status_line(self) -> bytes | None:
+        """Written in pieces, so it counts when its newline is there."""
         try:
             line, newline, _ = (self.scratch / STATUS).read_bytes().partition(b"\n")
         except OSError:
             return None
-        return json.loads(line) if newline else None
+        return line if newline else None
+
+
+def _parse_status(line: bytes) -> dict[str, int] | None:
+    """The numbers in bubblewrap's first line; None for a text that it did not write."""
+    try:
+        told = json.loads(line)
+        return {name: int(told[name]) for name in ("child-pid", "pid-namespace")}
+    except (ValueError, TypeError, KeyError):
+        return None
