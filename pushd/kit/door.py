@@ -62,8 +62,8 @@ def in_url(host: str) -> str:
 
 
 def _maybe_bind(address: str) -> socket.socket | None:
-    """None if somebody else has that port now: any free one will do."""
+    """None if somebody else has that port now, or if it is none: any free one will do."""
     try:
         return bind(address)
-    except OSError:
+    except (OSError, ValueError):
         return None

@@ -45,6 +45,12 @@ _ID = re.compile(r"[0-9a-f]{40}")
 _PEER = struct.Struct("3i")  # pid, uid, gid: struct ucred, unix(7)
 
 
+class SocketTaken(PushdError):
+    """The hooks' socket cannot be made; `serve` ends."""
+
+    id, status = "cannot_listen", 500
+
+
 class CannotGiveAway(PushdError):
     """The hooks' socket cannot be given to the group that the settings name; `serve` ends."""
 
@@ -75,8 +81,15 @@ class HookServer:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Raises: OSError if somebody else answers there; CannotGiveAway."""
-        listening = bind(f"unix:{self._layout.hook_socket}", unix_mode=0o660)
+        """Raises: SocketTaken; CannotGiveAway."""
+        path = self._layout.hook_socket
+        try:
+            listening = bind(f"unix:{path}", unix_mode=0o660)
+        except OSError as error:
+            raise SocketTaken(
+                f"cannot listen on {path}: {error.strerror or error}",
+                remedy="Stop what listens there, or remove what is there, then start again.",
+            ) from error
         try:
             if self._group:
                 shutil.chown(self._layout.hook_socket, group=self._group)

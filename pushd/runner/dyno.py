@@ -17,11 +17,13 @@ from pushd.runner.exits import exit_failure
 from pushd.runner.needs import LogPipes
 from pushd.runner.plan import HEALTHY_SECONDS, pause_before_start
 from pushd.runner.process import Adopted, Part, Process, Processes
+from pushd.runner.schedulers import NoRoom
 
 log = logging.getLogger(__name__)
 S, E = DynoState, DynoEvent
 _EVIDENCE_LINES = 50
 _TRY_AGAIN_SECONDS = 1.0
+_CRASHES_WITHOUT_ROOM = 3  # a try every 10 seconds
 
 
 def moved(state: DynoState, event: DynoEvent) -> DynoState:
@@ -278,7 +280,10 @@ class Life:
 
     def _not_started(self, error: Exception) -> None:
         """No process came into being: a crash without an exit status."""
-        self.crashes += 1
+        if not isinstance(error, NoRoom):
+            self.crashes += 1
+        else:  # no crash of the app: it is back soon after there is room again
+            self.crashes = max(self.crashes, min(self.crashes + 1, _CRASHES_WITHOUT_ROOM))
         self._move(E.EXITED)
         if isinstance(error, PushdError):
             failure = BootFailed(error.message, remedy=error.remedy)

@@ -24,7 +24,7 @@ from pushd.runner.needs import DynoStore, LogPipes, Pipe
 from pushd.runner.plan import environ_of
 from pushd.runner.ports import Ports
 from pushd.runner.probe import Probe
-from pushd.runner.schedulers import CannotStart, Handle, Scheduler, Start, Streams
+from pushd.runner.schedulers import CannotStart, Handle, NoRoom, Scheduler, Start, Streams
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Processes:
             if port is not None:
                 self._ports.give_back(port)
             if isinstance(error, DiskFull) or is_full(error):
-                raise CannotStart(
+                raise NoRoom(
                     f"Cannot start {part.name}: the disk of the server is full.", remedy="Make room there, then try again."
                 ) from error
             if isinstance(error, OSError):

@@ -373,6 +373,8 @@ def test_a_start_that_fails_late_leaves_nothing_behind(tmp_path: Path) -> None:
 
     assert done.exit_code == 1
     assert "another process listens there" in done.stderr
+    assert "remove what is there" in done.stderr
+    assert "Traceback" not in done.stderr
     assert server.processes() == []
 
 
@@ -462,6 +464,7 @@ def test_a_damaged_dyno_folder_is_the_matter_of_its_app_alone(tmp_path: Path) ->
         page = sound.get("/env/PORT").body
         server.stop(signal.SIGKILL)
         with contextlib.closing(sqlite3.connect(server.data / "pushd.sqlite3")) as store:
+            store.execute("UPDATE meta SET value = 'garbage' WHERE key LIKE '%port'")
             rows = dict(store.execute("SELECT apps.name || ' ' || type, dynos.id FROM dynos JOIN apps ON apps.id = app_id"))
             store.execute("UPDATE dynos SET started_at = 'soon' WHERE id = ?", (rows["bad known"],))
             store.commit()

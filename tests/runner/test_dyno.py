@@ -9,7 +9,7 @@ import pytest
 from pushd.model.dyno import MOVES, DynoEvent, DynoState
 from pushd.model.routing import WebState
 from pushd.runner.dyno import moved
-from pushd.runner.schedulers import CannotStart
+from pushd.runner.schedulers import CannotStart, NoRoom
 from tests.runner.conftest import SERVE, Room
 
 
@@ -93,6 +93,16 @@ async def test_a_start_that_the_machine_refuses_is_tried_again(room: Room) -> No
 
     await room.happened.has("heroku[clock.1]: State changed from starting to up")
     assert "heroku[clock.1]: no memory for a process" in room.log
+
+
+async def test_on_a_full_disk_a_start_is_tried_every_ten_seconds_however_often_it_was_refused(room: Room) -> None:
+    room.scheduler.refuses += [NoRoom("the disk is full")] * 6
+
+    await room.deploy(room.launch({"clock": 1, "web": 0}, clock="exec sleep 600"))
+
+    for pause in (5, 10, 10, 10, 10):
+        await room.clock.skip(pause)
+    await room.happened.has("heroku[clock.1]: State changed from starting to up")
 
 
 async def test_a_dyno_that_cannot_be_watched_is_ended_before_another_takes_its_place(room: Room) -> None:

@@ -22,6 +22,10 @@ class CannotStart(PushdError):
     id, status = "cannot_start", 503
 
 
+class NoRoom(CannotStart):
+    """The disk is full: it helps to wait, and the app is not to blame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Streams:
     """Descriptors that a program gets as its standard streams instead of the log; whoever opened them closes them."""
