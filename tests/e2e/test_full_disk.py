@@ -17,6 +17,7 @@ from uuid import uuid4
 import pytest
 
 from pushd.resume import STOPPED
+from pushd.store.wal import connect_last
 from tests.e2e.harness import ROOT, Load, Project, Server, eventually, running
 from tests.e2e.refusals import APP, NOT_LIVE, SECRET, assert_told, unchanged
 
@@ -124,8 +125,10 @@ def test_a_disk_that_is_really_full(small_disk: Path, tmp_path: Path) -> None:
 
 
 def _leave_half_done(server: Server) -> None:
-    """As a daemon does that is killed in a build; and a dyno is written down that is gone."""
-    with contextlib.closing(sqlite3.connect(server.data / "pushd.sqlite3")) as database, database:
+    """As a daemon does that is killed in a build; and a dyno is written down that is gone. The WAL file stays."""
+    store = server.data / "pushd.sqlite3"
+    with contextlib.closing(connect_last(store, 5)) as last, contextlib.closing(sqlite3.connect(store)) as database, database:
+        last.execute("SELECT count(*) FROM sqlite_schema")
         newest = "(SELECT id FROM builds ORDER BY created_at DESC LIMIT 1)"
         database.execute(f"UPDATE builds SET status = 'pending', slug_id = NULL, release_id = NULL WHERE id = {newest}")
         database.execute("CREATE TEMP TABLE gone AS SELECT * FROM dynos LIMIT 1")
