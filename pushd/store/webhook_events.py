@@ -96,7 +96,11 @@ class WebhookEvents:
         return await self._database.read(work)
 
     async def due(self, now: datetime, *, busy: Collection[UUID]) -> list[Due]:
-        """What is to be delivered now: of each webhook that is not busy the delivery that has waited longest."""
+        """What is to be delivered now: of each webhook that is not busy the delivery that has waited longest.
+
+        Who is busy counts as of now: one that ends while the reader's thread works may have been read as it was before.
+        """
+        busy = frozenset(busy)
 
         def work(connection: sqlite3.Connection) -> list[Due]:
             query = """
@@ -110,6 +114,7 @@ class WebhookEvents:
 
     async def next_due(self, *, busy: Collection[UUID]) -> datetime | None:
         """When the next delivery to a webhook that is not busy is due; None if none is left."""
+        busy = frozenset(busy)
 
         def work(connection: sqlite3.Connection) -> datetime | None:
             query = """

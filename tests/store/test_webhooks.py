@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -9,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from pushd.errors import InvalidParams, NotFound
+from pushd.kit.aio import in_thread
 from pushd.model.app import App
 from pushd.model.build import BuildStatus
 from pushd.model.dyno import DynoRole, DynoRow, Epoch
@@ -179,6 +183,25 @@ async def test_what_is_due_is_the_oldest_of_each_webhook_that_is_not_busy(store:
     assert await events.due(now, busy={second.id}) == []
     assert await events.next_due(busy={second.id}) == again_at
     assert (await events.find_delivery(app, str(due[0].delivery.id))).last_attempt == attempt
+
+
+async def test_a_delivery_that_ends_while_the_store_is_read_is_not_due_once_more(store: Store, app: App) -> None:
+    webhook = await listen(store, app, "api:app")
+    await store.apps.set_maintenance(app, True)
+    reading, go_on, busy = threading.Event(), threading.Event(), {webhook.id}
+
+    def hold_up(connection: sqlite3.Connection) -> None:
+        reading.set()
+        assert go_on.wait(10)
+
+    held = asyncio.ensure_future(store.database.read(hold_up))  # the reader's thread comes to `due` after this
+    due = asyncio.ensure_future(store.webhook_events.due(datetime(2030, 1, 1, tzinfo=UTC), busy=busy))
+    await in_thread(reading.wait)
+    busy.clear()  # as when its delivery has just been recorded
+    go_on.set()
+
+    assert await due == []
+    await held
 
 
 async def test_only_the_newest_events_are_kept(store: Store, app: App) -> None:
