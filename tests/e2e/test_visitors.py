@@ -77,9 +77,8 @@ def test_who_takes_a_dead_dynos_port_while_no_daemon_runs_gets_none_of_its_visit
         ((port,),) = store.execute("SELECT port FROM dynos WHERE port IS NOT NULL").fetchall()
     (dyno,) = [pid for pid in own_server.processes() if procfs.arguments(pid) == ["python", "app.py"]]
     own_server.stop(signal.SIGKILL)
-    above = [pid for pid in own_server.processes() if dyno in procfs.descendants(pid)]
-    _keeper, *sandbox = sorted(above, key=lambda pid: len(procfs.descendants(pid)), reverse=True)
-    around = [procfs.identify(pid) for pid in (*sandbox, dyno)]
+    (keeper,) = [pid for pid in own_server.processes() if dyno in procfs.descendants(pid)]
+    around = [procfs.identify(pid) for pid in procfs.descendants(keeper)]  # its sandbox too, which names no folder of ours
     os.kill(dyno, signal.SIGKILL)
     stranger = _listening(port)
     eventually(lambda: not any(who and procfs.is_alive(who) for who in around), what="the end of the whole dyno")
