@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,13 +152,26 @@ class Program:
     who: Identity
 
 
-def staying(programs: Iterable[Program]) -> set[Identity]:
-    """The youngest of each dyno's name: an older one is on its way out, and finishes what it has begun."""
+def staying(programs: Iterable[Program], dynos: Container[tuple[str, str]]) -> set[Identity]:
+    """The youngest of each name that the app's list of `dynos` has, by the app's id.
+
+    Others are on their way out and finish what they have begun: older ones of a name, and those that a scaling took away.
+    """
     youngest: dict[tuple[str, str], Identity] = {}
     for each in programs:
         key = (each.app_id, each.dyno)
-        youngest[key] = max(youngest.get(key, each.who), each.who, key=lambda who: who.started)
+        if key in dynos:
+            youngest[key] = max(youngest.get(key, each.who), each.who, key=lambda who: who.started)
     return set(youngest.values())
+
+
+def listed(server: Server, apps: Iterable[SoakApp]) -> set[tuple[str, str]]:
+    """What the daemon says that runs, and is to: the id of the app and the dyno's name."""
+    found: set[tuple[str, str]] = set()
+    for app in apps:
+        _, dynos = server.call("GET", f"/apps/{app.name}/dynos")
+        found |= {(app.id, dyno["name"]) for dyno in dynos}
+    return found
 
 
 def programs(server: Server) -> Iterator[Program]:

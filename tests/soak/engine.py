@@ -22,7 +22,7 @@ from pushd.kit.procfs import Identity
 from tests.e2e.harness import Server, eventually
 from tests.e2e.tidy import Tidiness
 from tests.soak.causes import Event, Failure, Kind, count_causes
-from tests.soak.deeds import Deeds, SoakApp, programs, staying
+from tests.soak.deeds import Deeds, SoakApp, listed, programs, staying
 from tests.soak.growth import Growth, Sampler, growth, look, router_pid
 from tests.soak.lines import Count, count_lines, last_numbers, segments
 from tests.soak.visitors import Visitors
@@ -143,7 +143,7 @@ class Soak:
         """End it, between two deeds (the first time) or in the middle of one, and start the next one after a while."""
         between = not self.findings.kept_pids[0] or self._chance.random() < 0.5
         with deeds.turn if between else contextlib.nullcontext():
-            living = staying(programs(self.server)) if between else set()
+            living = staying(programs(self.server), listed(self.server, self.apps)) if between else set()
             began = deeds.down_since = time.monotonic()
             self._sampler.daemon_pid = None
             self.server.stop(how)
