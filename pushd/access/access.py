@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from pushd.access.actions import Action, may
+from pushd.access.actions import Action, Thing, may
 from pushd.errors import Forbidden, NotFound, Unauthorized
 from pushd.model.app import App
 from pushd.model.user import EVERYTHING, User
@@ -32,22 +32,27 @@ class Access:
             return None
         return await self._users.by_token(token)
 
-    def check(self, user: User | None, action: Action, app: App | None = None) -> None:
+    def check(self, user: User | None, action: Action, thing: Thing | None = None) -> None:
         """Return if `user` may do `action`.
 
         Raises: Unauthorized without a user; NotFound for an app that the user may not even see, in the words used for one
         that is not there; else Forbidden, which tells whether the token is what stands against it.
         """
-        if may(user, action, app):
+        if may(user, action, thing):
             return
         if user is None:
             raise Unauthorized("Invalid credentials provided.", remedy="Run `pushd login`, or set PUSHD_API_KEY.")
-        unlimited = replace(user, scopes=EVERYTHING)
-        if app is not None and not may(unlimited, Action.APP_VIEW, app):
+        whole = replace(user, scopes=EVERYTHING)  # a token of another app alone does not even see this one
+        if isinstance(thing, App) and not may(whole, Action.APP_VIEW, thing):
             raise NotFound("Couldn't find that app.", resource="app", remedy="`pushd apps` lists those you may see.")
-        if may(unlimited, action, app):
+        if may(whole, action, thing):
             raise Forbidden(
                 f"The scope of your token ({', '.join(sorted(user.scopes))}) does not let you {action}.",
                 remedy="Make a token that reaches further: `pushd authorizations:create --scope global`.",
             )
-        raise Forbidden(f"You may not {action}.", remedy="Ask the operator of this server.")
+        if may(replace(whole, only_app_id=None), action, thing):
+            raise Forbidden(
+                f"Your token reaches one app alone, and does not let you {action}.",
+                remedy="Make a token that reaches further: `pushd authorizations:create`.",
+            )
+        raise Forbidden(f"You may not {action}.", remedy="Ask an admin of this server.")

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum, StrEnum, auto
 from types import MappingProxyType
+from uuid import UUID
 
 from pushd.model.app import App
+from pushd.model.pipeline import Pipeline
 from pushd.model.user import Scope, User
+
+Thing = App | Pipeline  # what an action may concern
 
 
 class Action(StrEnum):
@@ -29,17 +33,20 @@ class Action(StrEnum):
     FETCH = "fetch the code of this app"
     LOGS = "read the logs of this app"
     RUN = "run commands in this app"
+    PIPELINE_VIEW = "view this pipeline"
+    PIPELINE_CHANGE = "change this pipeline"
     ACCOUNT = "use this account"
+    USERS = "see and change who has an account here"
     ADMIN = "run this server"
 
 
 class Who(Enum):
-    """Whom a rule lets pass; the operator always passes."""
+    """Whom a rule lets pass; admins always pass."""
 
     EVERY_USER = auto()
     COLLABORATOR = auto()  # on the app in question, and its owner
-    OWNER = auto()  # of the app in question
-    OPERATOR = auto()
+    OWNER = auto()  # of the app or pipeline in question
+    ADMIN = auto()
 
 
 A = Action
@@ -51,41 +58,52 @@ RULES: Mapping[Action, Who] = MappingProxyType({
     A.RELEASES: Who.COLLABORATOR, A.RELEASE: Who.COLLABORATOR, A.PUSH: Who.COLLABORATOR, A.FETCH: Who.COLLABORATOR,
     A.LOGS: Who.COLLABORATOR, A.RUN: Who.COLLABORATOR,
     A.APP_RENAME: Who.OWNER, A.APP_DESTROY: Who.OWNER, A.ACCESS_CHANGE: Who.OWNER,
-    A.ADMIN: Who.OPERATOR,
+    A.PIPELINE_VIEW: Who.OWNER, A.PIPELINE_CHANGE: Who.OWNER,
+    A.USERS: Who.ADMIN, A.ADMIN: Who.ADMIN,
 })  # fmt: skip
 
 # Heroku's OAuth scopes: read and write stop short of config vars and releases, and so of all that shows or takes them (a build
 # and a one-off dyno do, and whoever is given access). Only a global token may make tokens, so that none can give itself more
 # than it has. Buildpacks get a build's config vars, and the URL of a drain or a webhook is often a secret: setting those asks
-# for PUSH, seeing these for CONFIG_READ.
-_READ = frozenset({A.IDENTITY, A.APPS_LIST, A.APP_VIEW, A.LOGS})
+# for PUSH, seeing these for CONFIG_READ. `deploy` is ours: for whatever pushes, tests or rolls back, and changes nothing else.
+_READ = frozenset({A.IDENTITY, A.APPS_LIST, A.APP_VIEW, A.LOGS, A.PIPELINE_VIEW})
 _READ_PROTECTED = _READ | {A.CONFIG_READ, A.RELEASES, A.FETCH}
-_ALL_OF_APPS = frozenset(A) - {A.ACCOUNT, A.ADMIN}
+_ALL_OF_APPS = frozenset(A) - {A.ACCOUNT, A.USERS, A.ADMIN}
 GRANTS: Mapping[Scope, frozenset[Action]] = MappingProxyType({
     Scope.GLOBAL: frozenset(A),
     Scope.IDENTITY: frozenset({A.IDENTITY}),
     Scope.READ: _READ,
-    Scope.WRITE: _READ | {A.APP_CREATE, A.APP_CHANGE, A.APP_RENAME, A.APP_DESTROY},
+    Scope.WRITE: _READ | {A.APP_CREATE, A.APP_CHANGE, A.APP_RENAME, A.APP_DESTROY, A.PIPELINE_CHANGE},
     Scope.READ_PROTECTED: _READ_PROTECTED,
     Scope.WRITE_PROTECTED: _ALL_OF_APPS,
+    Scope.DEPLOY: _READ | {A.RELEASES, A.RELEASE, A.PUSH, A.FETCH},
 })  # fmt: skip
 
+# What a token of one app is good for beside that app: to say whose it is, and to list that app.
+BESIDE_ITS_APP = frozenset({A.IDENTITY, A.APPS_LIST})
 
-def may(user: User | None, action: Action, app: App | None) -> bool:
-    """Whether `user` may do `action`, on `app` if it concerns one, with the token that they came with.
+
+def may(user: User | None, action: Action, thing: Thing | None) -> bool:
+    """Whether `user` may do `action`, on the app or pipeline that it concerns, with the token that they came with.
 
     Nobody without an account may do anything.
     """
     if user is None or not any(action in GRANTS[scope] for scope in user.scopes):
         return False
-    if user.is_operator:
+    if user.only_app_id is not None and action not in BESIDE_ITS_APP and not _is_app(thing, user.only_app_id):
+        return False
+    if user.is_admin:
         return True
     match RULES[action]:
         case Who.EVERY_USER:
             return True
         case Who.COLLABORATOR:
-            return app is not None and (app.owner_id == user.id or user.id in app.collaborator_ids)
+            return isinstance(thing, App) and (thing.owner_id == user.id or user.id in thing.collaborator_ids)
         case Who.OWNER:
-            return app is not None and app.owner_id == user.id
-        case Who.OPERATOR:
+            return thing is not None and thing.owner_id == user.id
+        case Who.ADMIN:
             return False
+
+
+def _is_app(thing: Thing | None, app_id: UUID) -> bool:
+    return isinstance(thing, App) and thing.id == app_id

@@ -12,6 +12,7 @@ from pushd.access.actions import Action
 from pushd.access.tokens import maybe_name, maybe_token
 from pushd.api.needs import ACCESS, APP, RATES, REMAINING, STORE, USER
 from pushd.errors import NotFound, Unauthorized
+from pushd.model.app import App
 from pushd.model.user import User
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -37,6 +38,13 @@ def guarded(handler: Handler, action: Action, *, counted: bool = True) -> Handle
         return await handler(request)
 
     return enter
+
+
+async def find_app(request: web.Request, id_or_name: str, action: Action) -> App:
+    """An app that a body names, on which the user may do `action`. Raises: NotFound, Forbidden."""
+    app = await request.app[STORE].apps.find(id_or_name)
+    request.app[ACCESS].check(request[USER], action, app)
+    return app
 
 
 async def check_owner_app(request: web.Request, action: Action, app_id: UUID, *, hidden: NotFound) -> None:

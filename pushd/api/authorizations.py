@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 
 from aiohttp import web
 
+from pushd.access.actions import Action
 from pushd.api.answers import Json, answer, derived_id, page, timestamp
+from pushd.api.auth import find_app
 from pushd.api.body import parse_body
 from pushd.api.needs import CLOCK, STORE, USER
 from pushd.api.ranges import Field, created_at
@@ -29,6 +31,7 @@ class CreateBody:
     description: str | None = None
     expires_in: int | str | None = None  # `heroku authorizations:create -e` sends text
     scope: tuple[str, ...] | None = None
+    app: str | None = None  # ours
     client: str | None = None
 
 
@@ -54,7 +57,9 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST /oauth/authorizations {"description"?, "expires_in"?, "scope"?} -> 201: a new token, for whoever has one already.
+    """POST /oauth/authorizations {"description"?, "expires_in"?, "scope"?, "app"?} -> 201: a new token, for whoever has one.
+
+    With an "app", by name or id, it reaches that one alone.
 
     `heroku login -i` comes here with Basic authorization; the password it asks for is a token.
     """
@@ -62,11 +67,13 @@ async def create(request: web.Request) -> web.Response:
     if wanted.client is not None:
         raise _no_clients()
     scopes, now = parse_scopes(wanted.scope or ()), request.app[CLOCK].now()
+    app = None if wanted.app is None else await find_app(request, wanted.app, Action.APP_VIEW)
     made, token = await request.app[STORE].users.create_authorization(
         request[USER],
         _description(wanted.description) or "Long-lived user authorization",
         _expiry(wanted.expires_in, now),
         scopes=scopes,
+        app=app,
     )
     return answer(authorization_json(made, request[USER], now=now, token=token), status=201)
 
@@ -120,6 +127,7 @@ def authorization_json(row: Authorization, user: User, *, now: datetime, token: 
         "grant": None,
         "refresh_token": None,
         "session": None,
+        "app": None if row.app_id is None else {"id": str(row.app_id), "name": row.app_name},
         "description": row.description,
         "scope": sorted(row.scopes),
         "user": {"id": str(user.id), "email": user.email, "full_name": user.name},

@@ -8,9 +8,9 @@ from aiohttp import web
 
 from pushd.access.actions import Action, may
 from pushd.api.answers import Json, answer, page, timestamp
-from pushd.api.auth import check_owner_app
+from pushd.api.auth import check_owner_app, find_app
 from pushd.api.body import parse_body
-from pushd.api.needs import ACCESS, APP, STORE, USER
+from pushd.api.needs import APP, STORE, USER
 from pushd.api.pipelines import find_own_pipeline, find_pipeline
 from pushd.api.ranges import Field, created_at
 from pushd.model.pipeline import Coupling, parse_stage
@@ -59,8 +59,7 @@ async def create(request: web.Request) -> web.Response:
     """POST /pipeline-couplings {"app", "pipeline", "stage"} -> 201: put an app into a pipeline."""
     wanted, store = await parse_body(request, CreateBody), request.app[STORE]
     stage = parse_stage(wanted.stage)
-    app = await store.apps.find(wanted.app)
-    request.app[ACCESS].check(request[USER], Action.APP_CHANGE, app)
+    app = await find_app(request, wanted.app, Action.APP_CHANGE)
     pipeline = await find_own_pipeline(request, wanted.pipeline)
     return answer(coupling_json(await store.pipelines.couple(app, pipeline, stage)), status=201)
 

@@ -10,9 +10,9 @@ from aiohttp import web
 from pushd.access.actions import Action, may
 from pushd.api.answers import Json, answer, fixed, page, timestamp
 from pushd.api.body import parse_body
-from pushd.api.needs import STORE, USER
+from pushd.api.needs import ACCESS, STORE, USER
 from pushd.api.ranges import Field
-from pushd.errors import Forbidden, InvalidParams, NotFound
+from pushd.errors import InvalidParams, NotFound
 from pushd.model.pipeline import Pipeline, parse_pipeline_name
 
 FIELDS = {"name": Field[Pipeline](lambda row: row.name), "id": Field[Pipeline](lambda row: str(row.id))}
@@ -82,9 +82,8 @@ async def find_pipeline(request: web.Request, id_or_name: str) -> Pipeline:
 
 async def find_own_pipeline(request: web.Request, id_or_name: str) -> Pipeline:
     """The same to change it: its owner may. Raises: NotFound, Forbidden."""
-    pipeline, user = await find_pipeline(request, id_or_name), request[USER]
-    if not (user.is_operator or pipeline.owner_id == user.id):
-        raise Forbidden("You may not change this pipeline.", remedy="Ask its owner.")
+    pipeline = await find_pipeline(request, id_or_name)
+    request.app[ACCESS].check(request[USER], Action.PIPELINE_CHANGE, pipeline)
     return pipeline
 
 
@@ -101,8 +100,8 @@ def pipeline_json(pipeline: Pipeline) -> Json:
 
 async def _visible(request: web.Request, pipelines: list[Pipeline]) -> list[Pipeline]:
     user, store = request[USER], request.app[STORE]
-    if all(user.is_operator or each.owner_id == user.id for each in pipelines):
+    if all(may(user, Action.PIPELINE_VIEW, each) for each in pipelines):
         return pipelines
     apps = {app.id for app in await store.apps.all() if may(user, Action.APP_VIEW, app)}
     seen = {each.pipeline_id for each in await store.pipelines.couplings() if each.app_id in apps}
-    return [each for each in pipelines if each.owner_id == user.id or each.id in seen]
+    return [each for each in pipelines if may(user, Action.PIPELINE_VIEW, each) or each.id in seen]

@@ -8,12 +8,11 @@ from aiohttp import web
 
 from pushd.access.actions import Action
 from pushd.api.answers import Json, answer, page, timestamp
-from pushd.api.auth import check_owner_app
+from pushd.api.auth import check_owner_app, find_app
 from pushd.api.body import parse_body
-from pushd.api.needs import ACCESS, PROMOTIONS, STORE, USER
+from pushd.api.needs import PROMOTIONS, USER
 from pushd.api.pipelines import find_pipeline
 from pushd.api.ranges import Field
-from pushd.model.app import App
 from pushd.model.pipeline import Promotion, PromotionTarget
 from pushd.store.promotions import promotion_not_found
 
@@ -50,8 +49,8 @@ async def create(request: web.Request) -> web.Response:
     """
     wanted = await parse_body(request, CreateBody)
     pipeline = await find_pipeline(request, wanted.pipeline.id)
-    source = await _find_app(request, wanted.source.app.id, Action.RELEASES)
-    targets = [await _find_app(request, each.app.id, Action.RELEASE) for each in wanted.targets]
+    source = await find_app(request, wanted.source.app.id, Action.RELEASES)
+    targets = [await find_app(request, each.app.id, Action.RELEASE) for each in wanted.targets]
     release = None if wanted.source.release is None else wanted.source.release.id
     promotion = await request.app[PROMOTIONS].promote(pipeline, source, release, targets, request[USER])
     return answer(promotion_json(promotion), status=201)
@@ -98,9 +97,3 @@ async def _find(request: web.Request) -> Promotion:
     promotion = await request.app[PROMOTIONS].find(request.match_info["promotion"])
     await check_owner_app(request, Action.APP_VIEW, promotion.source_app_id, hidden=promotion_not_found())
     return promotion
-
-
-async def _find_app(request: web.Request, id_or_name: str, action: Action) -> App:
-    app = await request.app[STORE].apps.find(id_or_name)
-    request.app[ACCESS].check(request[USER], action, app)
-    return app

@@ -25,29 +25,39 @@ def list_authorizations(client: Client, as_json: bool) -> None:
     rows = sorted(client.authorizations(), key=lambda row: row["description"])
     if as_json:
         return render.json(rows)
-    render.table(["Description", "ID", "Scope"], [(row["description"], row["id"], ",".join(row["scope"])) for row in rows])
+    headings = ["Description", "ID", "Scope", "App"]
+    render.table(headings, [(row["description"], row["id"], ",".join(row["scope"]), _app(row)) for row in rows])
 
 
 @click.command("authorizations:create")
 @click.option("-d", "--description", metavar="TEXT", help="What it is for.")
 @click.option("-e", "--expires-in", type=click.IntRange(min=1), metavar="SECONDS", help="How long it is valid. [for ever]")
-@click.option("-s", "--scope", metavar="SCOPE,...", help="global, identity, read, write, read-protected, write-protected.")
+@click.option(
+    "-s", "--scope", metavar="SCOPE,...", help="global, identity, read, write, read-protected, write-protected, deploy."
+)
+@click.option("-a", "--app", metavar="APP", help="Reach this app alone. [all that you have access to]")
 @click.option("-S", "--short", is_flag=True, help="Print the token alone.")
 @on_server
 @json_option
 def create(
-    client: Client, description: str | None, expires_in: int | None, scope: str | None, short: bool, as_json: bool
+    client: Client,
+    description: str | None,
+    expires_in: int | None,
+    scope: str | None,
+    app: str | None,
+    short: bool,
+    as_json: bool,
 ) -> None:
     """Make a token for a program, and print it this once.
 
     \b
     Examples:
-        pushd authorizations:create --description "CI of the shop" --scope write-protected
+        pushd authorizations:create --description "CI of the shop" --scope deploy --app shop
         pushd authorizations:create --short --expires-in 3600
     """
     with render.doing("Creating OAuth Authorization"):
         scopes = [name.strip() for name in scope.split(",")] if scope else []
-        made = client.create_authorization(description=description, expires_in=expires_in, scopes=scopes)
+        made = client.create_authorization(description=description, expires_in=expires_in, scopes=scopes, app=app)
     if short:
         return render.out(made["access_token"]["token"])
     _show(made, as_json)
@@ -118,6 +128,11 @@ def revoke(client: Client, id_: str, as_json: bool) -> None:
         render.json(ended)
 
 
+def _app(row: AuthorizationShape) -> str:
+    app = row.get("app")  # an older server does not say
+    return app["name"] if app else "all"
+
+
 def _show(row: AuthorizationShape, as_json: bool) -> None:
     if as_json:
         return render.json(row)
@@ -126,6 +141,7 @@ def _show(row: AuthorizationShape, as_json: bool) -> None:
         "ID": row["id"],
         "Description": row["description"],
         "Scope": ",".join(row["scope"]),
+        "App": _app(row),
         "Token": row["access_token"]["token"],
         "Updated at": render.when(row["updated_at"]),
     }

@@ -96,7 +96,7 @@ def _upload(here: Here, folder: Path, source_tar: Path | None, version: str | No
         size = content.seek(0, 2)
         content.seek(0)
         with render.doing("Uploading source") as step:
-            url = here.client.upload_source(content, size)
+            url = here.client.upload_source(here.app, content, size)
             step.note = render.size(size)
     return url, version
 

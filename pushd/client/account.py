@@ -25,10 +25,16 @@ class AccountCalls(Calls):
         return cast(AuthorizationShape, self._send("GET", _authorization(which)))
 
     def create_authorization(
-        self, *, description: str | None, expires_in: int | None = None, scopes: Sequence[str] = ()
+        self,
+        *,
+        description: str | None,
+        expires_in: int | None = None,
+        scopes: Sequence[str] = (),
+        app: str | None = None,
     ) -> AuthorizationShape:
         """The only answer, beside that of `rotate`, that holds the whole token."""
         wanted: dict[str, object] = {"description": description, "expires_in": expires_in, "scope": list(scopes) or None}
+        wanted["app"] = app
         body = {name: value for name, value in wanted.items() if value is not None}
         return cast(AuthorizationShape, self._send("POST", "/oauth/authorizations", body))
 

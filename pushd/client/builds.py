@@ -30,9 +30,9 @@ class BuildCalls(Calls):
         """Answered once it has ended."""
         return cast(BuildShape, self._send("DELETE", app_path(app, "builds", build_id)))
 
-    def upload_source(self, content: IO[bytes], size_bytes: int) -> str:
-        """Send an archive; gives the URL to build it from."""
-        urls: dict[str, str] = self._send("POST", "/sources")["source_blob"]
+    def upload_source(self, app: str, content: IO[bytes], size_bytes: int) -> str:
+        """Send an archive for an app; gives the URL to build it from."""
+        urls: dict[str, str] = self._send("POST", app_path(app, "sources"))["source_blob"]
         self._transport.upload(request_target(urls["put_url"]), content, size_bytes)
         return urls["get_url"]
 

@@ -246,6 +246,7 @@ class AuthorizationShape(TypedDict):
     id: str
     description: str
     scope: list[str]
+    app: Named | None
     access_token: AccessToken
     user: UserShape
     created_at: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -14,7 +14,7 @@ DESCRIPTION_LIMIT = 255
 
 
 class Scope(StrEnum):
-    """How far a token reaches, in the words of Heroku's OAuth; `access/actions.py` says what each allows."""
+    """How far a token reaches, in the words of Heroku's OAuth and one of ours; `access/actions.py` says what each allows."""
 
     GLOBAL = "global"
     IDENTITY = "identity"
@@ -22,6 +22,7 @@ class Scope(StrEnum):
     WRITE = "write"
     READ_PROTECTED = "read-protected"
     WRITE_PROTECTED = "write-protected"
+    DEPLOY = "deploy"  # ours
 
 
 EVERYTHING = frozenset({Scope.GLOBAL})
@@ -29,15 +30,28 @@ EVERYTHING = frozenset({Scope.GLOBAL})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """One account; `is_operator` may do everything that `scopes` lets through."""
+    """One account, and how far the token reaches with which its user came; `access/actions.py` says who may do what."""
 
     id: UUID
     email: str
-    is_operator: bool
+    is_operator: bool  # the account that the server made at its first start
     created_at: datetime
     updated_at: datetime
     name: str | None = None
-    scopes: frozenset[Scope] = EVERYTHING  # of the token that the user came with
+    made_admin: bool = False  # by another admin
+    scopes: frozenset[Scope] = EVERYTHING  # of the token
+    only_app_id: UUID | None = None  # the one app that the token reaches; None: all of the user's
+    token_hash: bytes | None = field(default=None, repr=False, compare=False)  # None: they came without a token
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether all apps and the server itself are theirs."""
+        return self.is_operator or self.made_admin
+
+    @property
+    def role(self) -> str:
+        """In the words of the API."""
+        return "operator" if self.is_operator else "admin" if self.made_admin else "user"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +67,8 @@ class Authorization:
     updated_at: datetime
     expires_at: datetime | None  # None: never
     from_file: bool = False  # the operator's own, which stands in admin.token
+    app_id: UUID | None = None  # the one app that it reaches; None: all of the user's
+    app_name: str | None = None
 
 
 def parse_scopes(names: tuple[str, ...]) -> frozenset[Scope]:

@@ -13,12 +13,14 @@ from uuid import UUID, uuid4
 
 from pushd.errors import Conflict, NotFound
 from pushd.kit.clock import Clock
+from pushd.model.app import App
 from pushd.model.user import EVERYTHING, Authorization, Scope, User
 from pushd.store.database import Database
-from pushd.store.rows import maybe_text, maybe_time, not_found, parse_id, time_text
+from pushd.store.rows import check_app_there, maybe_id, maybe_text, maybe_time, not_found, parse_id, time_text
 
 TOKEN_PREFIX = "pushd-"
 _KEPT_AFTER_THEIR_END = timedelta(days=30)  # expired authorizations, so that one can see what has ended
+_SELECT = "SELECT authorizations.*, apps.name AS app_name FROM authorizations LEFT JOIN apps ON apps.id = authorizations.app_id"
 TOKEN_BYTES = 32  # so random that a plain SHA-256 is as good as a slow hash
 
 
@@ -36,33 +38,37 @@ class Users:
 
     async def operator(self) -> User:
         """The one who may do everything. Raises: NotFound before `create_operator`."""
-        found = await self._database.read(lambda connection: _select(connection, "is_operator = 1", ()))
+        found = await self._database.read(lambda connection: select_user(connection, "is_operator = 1", ()))
         if found is None:
             raise NotFound("There is no operator yet.", resource="account", remedy="`pushd serve` makes one at its start.")
         return found
 
     async def maybe_by_email(self, email: str) -> User | None:
         """Letter case of ASCII does not matter."""
-        return await self._database.read(lambda connection: _select(connection, "email = ?", (email,)))
+        return await self._database.read(lambda connection: select_user(connection, "email = ?", (email,)))
 
     async def maybe_by_id(self, user_id: str) -> User | None:
         wanted = maybe_text(parse_id(user_id))
         return (
-            None if wanted is None else await self._database.read(lambda connection: _select(connection, "id = ?", (wanted,)))
+            None
+            if wanted is None
+            else await self._database.read(lambda connection: select_user(connection, "id = ?", (wanted,)))
         )
 
     async def by_token(self, token: str) -> User | None:
-        """Whose token this is, with the scopes of that token; None for an unknown or an expired one."""
-        wanted = _hash(token)
+        """Whose token this is, and how far it reaches; None for an unknown or an expired one."""
+        return await self.by_token_hash(hash_of_token(token))
+
+    async def by_token_hash(self, wanted: bytes) -> User | None:
+        """The same for who came with a token a while ago: None once it has ended."""
 
         def work(connection: sqlite3.Connection) -> tuple[User | None, str | None]:
-            row = connection.execute(
-                "SELECT user_id, token_hash, scope, expires_at FROM authorizations WHERE token_hash = ?", (wanted,)
-            ).fetchone()
+            row = connection.execute("SELECT * FROM authorizations WHERE token_hash = ?", (wanted,)).fetchone()
             if row is None or not hmac.compare_digest(row["token_hash"], wanted):
                 return None, None
-            user = _select(connection, "id = ?", (row["user_id"],))
-            return user and replace(user, scopes=_scopes(row["scope"])), row["expires_at"]
+            user = select_user(connection, "id = ?", (row["user_id"],))
+            reach = {"scopes": _scopes(row["scope"]), "only_app_id": maybe_id(row["app_id"]), "token_hash": row["token_hash"]}
+            return user and replace(user, **reach), row["expires_at"]
 
         user, expires_at = await self._database.remembered(("token", wanted), work)
         return user if expires_at is None or expires_at > time_text(self._clock.now()) else None
@@ -73,10 +79,10 @@ class Users:
 
         def work(connection: sqlite3.Connection) -> User:
             connection.execute("UPDATE users SET name = ?, updated_at = ? WHERE id = ?", (name, now, str(user.id)))
-            found = _select(connection, "id = ?", (str(user.id),))
+            found = select_user(connection, "id = ?", (str(user.id),))
             if found is None:
                 raise not_found("account")
-            return replace(found, scopes=user.scopes)
+            return replace(found, scopes=user.scopes, only_app_id=user.only_app_id, token_hash=user.token_hash)
 
         return await self._database.transact(work)
 
@@ -85,18 +91,18 @@ class Users:
 
         May run at every start: a token that admin.token held before is no longer valid, other authorizations stay.
         """
-        now, wanted = time_text(self._clock.now()), _hash(token)
+        now, wanted = time_text(self._clock.now()), hash_of_token(token)
 
         def work(connection: sqlite3.Connection) -> User:
-            operator = _select(connection, "is_operator = 1", ())
+            operator = select_user(connection, "is_operator = 1", ())
             if operator is None:
                 connection.execute(
                     "INSERT INTO users (id, email, is_operator, created_at, updated_at) VALUES (?, ?, 1, ?, ?)",
                     (str(uuid4()), email, now, now),
                 )
-            elif operator.email != email:
+            elif operator.email != email and not _is_taken(connection, email):
                 connection.execute("UPDATE users SET email = ?, updated_at = ? WHERE is_operator = 1", (email, now))
-            found = _select(connection, "is_operator = 1", ())
+            found = select_user(connection, "is_operator = 1", ())
             assert found is not None
             connection.execute("DELETE FROM authorizations WHERE from_file = 1 AND token_hash <> ?", (wanted,))
             connection.execute(
@@ -112,8 +118,8 @@ class Users:
         """Oldest first, expired ones too."""
 
         def work(connection: sqlite3.Connection) -> list[Authorization]:
-            rows = connection.execute("SELECT * FROM authorizations WHERE user_id = ? ORDER BY created_at, id", (str(user.id),))
-            return [_authorization(row) for row in rows]
+            query = f"{_SELECT} WHERE authorizations.user_id = ? ORDER BY authorizations.created_at, authorizations.id"
+            return [_authorization(row) for row in connection.execute(query, (str(user.id),))]
 
         return await self._database.read(work)
 
@@ -126,11 +132,18 @@ class Users:
         raise not_found("authorization")
 
     async def create_authorization(
-        self, user: User, description: str, expires: datetime | None = None, *, scopes: frozenset[Scope] = EVERYTHING
+        self,
+        user: User,
+        description: str,
+        expires: datetime | None = None,
+        *,
+        scopes: frozenset[Scope] = EVERYTHING,
+        app: App | None = None,
     ) -> tuple[Authorization, str]:
         """A new authorization, and its token: this is the only time that the token can be seen.
 
-        Those of the user that ended a month ago are forgotten.
+        With an `app` it reaches that one alone, and ends with it. Those of the user that ended a month ago are forgotten.
+        Raises: NotFound when the app, or the user, is gone.
         """
         token, now = new_token(), self._clock.now()
         made = Authorization(
@@ -142,20 +155,25 @@ class Users:
             created_at=now,
             updated_at=now,
             expires_at=expires,
+            app_id=None if app is None else app.id,
+            app_name=None if app is None else app.name,
         )
         values = (
-            *(str(made.id), str(user.id), description, _hash(token), made.token_hint),
-            *(time_text(now), None if expires is None else time_text(expires), _scope_text(scopes)),
+            *(str(made.id), str(user.id), description, hash_of_token(token), made.token_hint, time_text(now)),
+            *(None if expires is None else time_text(expires), _scope_text(scopes), maybe_text(made.app_id)),
         )
-
         forgotten = (str(user.id), time_text(now - _KEPT_AFTER_THEIR_END))
 
         def work(connection: sqlite3.Connection) -> None:
+            if select_user(connection, "id = ?", (str(user.id),)) is None:
+                raise not_found("account")
+            if app is not None:
+                check_app_there(connection, app)
             connection.execute("DELETE FROM authorizations WHERE user_id = ? AND expires_at < ?", forgotten)
             connection.execute(
                 "INSERT INTO authorizations"
-                " (id, user_id, description, token_hash, token_hint, from_file, created_at, expires_at, scope)"
-                " VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?)",
+                " (id, user_id, description, token_hash, token_hint, from_file, created_at, expires_at, scope, app_id)"
+                " VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
                 values,
             )
 
@@ -172,18 +190,19 @@ class Users:
         Raises: NotFound; Conflict for the one of admin.token, which that file would no longer name.
         """
         token = new_token()
-        values = (_hash(token), _hint(token))
+        values = (hash_of_token(token), _hint(token))
         return await self._change(user, authorization_id, "token_hash = ?, token_hint = ?", values), token
 
     async def _change(self, user: User, authorization_id: str, what: str, values: tuple[object, ...]) -> Authorization:
         now, wanted = time_text(self._clock.now()), maybe_text(parse_id(authorization_id))
 
         def work(connection: sqlite3.Connection) -> Authorization:
-            row = connection.execute(
-                f"UPDATE authorizations SET {what}, updated_at = ? WHERE id = ? AND user_id = ? RETURNING *",
+            connection.execute(
+                f"UPDATE authorizations SET {what}, updated_at = ? WHERE id = ? AND user_id = ?",
                 (*values, now, wanted, str(user.id)),
-            ).fetchone()
-            return _not_of_the_file(row)
+            )
+            query = f"{_SELECT} WHERE authorizations.id = ? AND authorizations.user_id = ?"
+            return _not_of_the_file(connection.execute(query, (wanted, str(user.id))).fetchone())
 
         return await self._database.transact(work)
 
@@ -194,28 +213,39 @@ class Users:
         """
 
         def work(connection: sqlite3.Connection) -> Authorization:
-            row = connection.execute("DELETE FROM authorizations WHERE id = ? RETURNING *", (str(authorization_id),)).fetchone()
+            row = connection.execute(f"{_SELECT} WHERE authorizations.id = ?", (str(authorization_id),)).fetchone()
+            connection.execute("DELETE FROM authorizations WHERE id = ?", (str(authorization_id),))
             return _not_of_the_file(row)
 
         return await self._database.transact(work)
 
 
+def _is_taken(connection: sqlite3.Connection, email: str) -> bool:
+    return connection.execute("SELECT 1 FROM users WHERE email = ? AND is_operator = 0", (email,)).fetchone() is not None
+
+
 def insert_user(connection: sqlite3.Connection, email: str, now: str) -> UUID:
-    """The id of the user of that address; one who is not known yet is made, and cannot log in before they get a token."""
-    if (found := _select(connection, "email = ?", (email,))) is not None:
+    """The id of the user of that address; one who is not known is made, and one who was removed is there again.
+
+    Neither can log in before they get an invitation.
+    """
+    if (found := select_user(connection, "email = ?", (email,))) is not None:
         return found.id
-    made = uuid4()
-    connection.execute(
-        "INSERT INTO users (id, email, is_operator, created_at, updated_at) VALUES (?, ?, 0, ?, ?)",
-        (str(made), email, now, now),
-    )
-    return made
+    row = connection.execute(
+        "INSERT INTO users (id, email, is_operator, created_at, updated_at) VALUES (?1, ?2, 0, ?3, ?3)"
+        " ON CONFLICT (email) DO UPDATE SET email = ?2, removed_at = NULL, updated_at = ?3 RETURNING id",
+        (str(uuid4()), email, now),
+    ).fetchone()
+    return UUID(row["id"])
 
 
-def _select(connection: sqlite3.Connection, where: str, values: Sequence[str]) -> User | None:
-    row: sqlite3.Row | None = connection.execute(f"SELECT * FROM users WHERE {where}", values).fetchone()
-    if row is None:
-        return None
+def select_user(connection: sqlite3.Connection, where: str, values: Sequence[str]) -> User | None:
+    """One who is there; those who were removed are not."""
+    row: sqlite3.Row | None = connection.execute(f"SELECT * FROM users WHERE removed_at IS NULL AND {where}", values).fetchone()
+    return None if row is None else user_of(row)
+
+
+def user_of(row: sqlite3.Row) -> User:
     return User(
         id=UUID(row["id"]),
         email=row["email"],
@@ -223,7 +253,13 @@ def _select(connection: sqlite3.Connection, where: str, values: Sequence[str]) -
         created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
         name=row["name"],
+        made_admin=bool(row["is_admin"]),
     )
+
+
+def hash_of_token(token: str) -> bytes:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _not_of_the_file(row: sqlite3.Row | None) -> Authorization:
@@ -249,6 +285,8 @@ def _authorization(row: sqlite3.Row) -> Authorization:
         updated_at=datetime.fromisoformat(row["updated_at"] or row["created_at"]),
         expires_at=maybe_time(row["expires_at"]),
         from_file=bool(row["from_file"]),
+        app_id=maybe_id(row["app_id"]),
+        app_name=row["app_name"],
     )
 
 
@@ -258,10 +296,6 @@ def _scopes(text: str) -> frozenset[Scope]:
 
 def _scope_text(scopes: frozenset[Scope]) -> str:
     return ",".join(sorted(scopes))
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _hint(token: str) -> str:

@@ -160,3 +160,34 @@ async def test_there_are_no_sessions_and_no_clients(shared: Api) -> None:
     assert (await shared.request("DELETE", "/oauth/sessions/~")).json["resource"] == "session"
     answer = await shared.request("POST", "/oauth/clients", {"name": "x", "redirect_uri": "https://example.com"})
     assert (answer.status, answer.json["id"]) == (422, "invalid_params")
+
+
+async def test_a_token_of_one_app_reaches_that_one_alone(api: Api) -> None:
+    await api.deployed("blog")
+    await api.deployed("shop")
+    made = await make(api, description="ci", scope=["deploy"], app="blog")
+    assert made["app"]["name"] == "blog"
+    token = made["access_token"]["token"]
+
+    assert [app["name"] for app in await api.get("/apps", token=token)] == ["blog"]
+    nowhere = await api.request("GET", "/apps/nowhere", token=token)
+    theirs = await api.request("GET", "/apps/shop", token=token)
+    assert (theirs.status, theirs.text) == (404, nowhere.text)
+    assert (await api.request("POST", "/apps/blog/sources", token=token)).status == 201
+    assert (await api.get("/pipelines", token=token)) == []
+    for method, path, body in (
+        ("GET", "/apps/blog/config-vars", None),
+        ("POST", "/apps/blog/dynos", {"command": "env"}),
+        ("DELETE", "/apps/blog", None),
+        ("POST", "/apps", {"name": "another"}),
+        ("POST", "/oauth/authorizations", {}),
+        ("GET", "/-/metrics", None),
+    ):
+        answer = await api.request(method, path, body, token=token)
+        assert (answer.status, answer.json["id"]) == (403, "forbidden"), path
+
+
+async def test_a_token_is_of_no_app_that_one_does_not_see(api: Api) -> None:
+    answer = await api.request("POST", "/oauth/authorizations", {"app": "nowhere"})
+    assert (answer.status, answer.json["resource"]) == (404, "app")
+    assert (await api.request("POST", "/oauth/authorizations", {"app": 1})).status == 422

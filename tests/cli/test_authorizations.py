@@ -34,9 +34,20 @@ def test_only_the_token(cli: Cli) -> None:
     assert cli.api.last("POST").body == {}
 
 
+def test_a_token_of_one_app(cli: Cli) -> None:
+    made = make(cli, "-d", "ci", "-s", "deploy", "-a", "shop")
+    assert cli.api.last("POST").body == {"description": "ci", "scope": ["deploy"], "app": "shop"}
+    assert rows(cli.ok("authorizations:info", made))["App"] == "shop"
+    assert cli.ok("authorizations").split()[-4:] == ["ci", made, "deploy", "shop"]
+
+
 def test_tokens_are_listed_by_description(cli: Cli) -> None:
     zoo, ant = make(cli, "-d", "zoo"), make(cli, "-d", "ant", "-s", "identity")
-    assert cli.ok("authorizations").split() == ["Description", "ID", "Scope", "ant", ant, "identity", "zoo", zoo, "global"]
+    assert cli.ok("authorizations").split() == [
+        *("Description", "ID", "Scope", "App"),
+        *("ant", ant, "identity", "all"),
+        *("zoo", zoo, "global", "all"),
+    ]
     assert [each["id"] for each in json.loads(cli.ok("authorizations", "-j"))] == [ant, zoo]
 
 

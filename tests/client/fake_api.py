@@ -247,6 +247,7 @@ def _authorize(api: FakeApi, asked: Asked) -> Answer:
     made = {
         "id": str(uuid4()), "description": asked.body.get("description") or "Long-lived user authorization",
         "scope": asked.body.get("scope") or ["global"], "user": USER, "created_at": MADE_AT, "updated_at": MADE_AT,
+        "app": {"id": "a", "name": asked.body["app"]} if asked.body.get("app") else None,
         "access_token": {"id": "t", "token": TOKEN[:4] + "**********", "expires_in": asked.body.get("expires_in")},
     }  # fmt: skip
     api.authorizations[made["id"]] = made
@@ -344,7 +345,7 @@ def _cancel(api: FakeApi, asked: Asked, app: str, build: str) -> Answer:
     return 200, found
 
 
-def _sources(api: FakeApi, asked: Asked) -> Answer:
+def _sources(api: FakeApi, asked: Asked, app: str) -> Answer:
     return 201, {"source_blob": {"put_url": f"{api.url}/up?k=1", "get_url": f"{api.url}/down"}}
 
 
@@ -400,7 +401,7 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET", r"/apps/([^/]+)/builds", _list("builds")),
     ("POST", r"/apps/([^/]+)/builds", _build),
     ("DELETE", r"/apps/([^/]+)/builds/([^/]+)", _cancel),
-    ("POST", r"/sources", _sources),
+    ("POST", r"/apps/([^/]+)/sources", _sources),
     ("GET", r"/apps/([^/]+)/buildpack-installations", _list("buildpacks")),
     ("PUT", r"/apps/([^/]+)/buildpack-installations", _set_buildpacks),
     ("GET", r"/apps/([^/]+)/builds/([^/]+)", lambda api, asked, app, build: (200, api.builds[app][0])),

@@ -136,3 +136,29 @@ def test_tokens_are_long_and_never_alike() -> None:
 
     assert len(tokens) == 100
     assert all(len(token) == len("pushd-") + 43 for token in tokens)  # 256 bits
+
+
+async def test_a_token_of_one_app_ends_with_it(store: Store, operator: User) -> None:
+    app = await store.apps.create("blog", operator)
+    made, token = await store.users.create_authorization(operator, "ci", scopes=frozenset({Scope.DEPLOY}), app=app)
+    assert (made.app_id, made.app_name) == (app.id, "blog")
+    assert await store.users.find_authorization(operator, made.id) == made
+    user = await store.users.by_token(token)
+    assert user
+    assert (user.only_app_id, user.scopes) == (app.id, {Scope.DEPLOY})
+    await store.apps.rename(app, "weblog")
+    assert (await store.users.describe_authorization(operator, str(made.id), "deploys")).app_name == "weblog"
+
+    await store.apps.delete(app)
+
+    assert await store.users.by_token(token) is None
+    assert made.id not in {each.id for each in await store.users.authorizations(operator)}
+    with pytest.raises(NotFound, match="find that app"):
+        await store.users.create_authorization(operator, "late", app=app)
+
+
+async def test_the_operator_keeps_its_address_if_somebody_has_the_new_one(store: Store, operator: User) -> None:
+    app = await store.apps.create("blog", operator)
+    await store.collaborators.add(app, "admin@example.com")
+
+    assert (await store.users.create_operator("admin@example.com", ADMIN_TOKEN)).email == operator.email
