@@ -137,6 +137,7 @@ def build_story(rooms: Rooms) -> Story:
         stops=stops,
         disk=rooms.disk,
         nursery=rooms.nursery,
+        apps_per_user=settings.apps_per_user,
     )
     promotions = Promotions(
         store=rooms.store,

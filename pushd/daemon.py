@@ -19,6 +19,7 @@ import uvloop
 from pushd import __version__
 from pushd.access.access import Access
 from pushd.access.rates import Rates
+from pushd.access.slowdown import Slowdown
 from pushd.api.certificate import Certificate
 from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
@@ -201,7 +202,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
 async def _build_doors(rooms: Rooms, story: Story, ending: Ending) -> _Doors:
     """What listens, once it is started."""
     settings, layout = rooms.settings, rooms.layout
-    access = Access(rooms.store.users)
+    access = Access(rooms.store.users, slowdown=Slowdown(rooms.clock))
     receiver = Receiver(
         layout=layout,
         repositories=rooms.repositories,

@@ -136,6 +136,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("body_limit_bytes", "1000000", _bytes, "Largest JSON body that the API reads.", "bytes"),
     Setting("api_requests_per_hour", "36000", _bytes,
             "Calls of the API that a user may make in an hour; 0: as many as they like.", "count"),
+    Setting("apps_per_user", "100", _bytes,
+            "Apps that a user may own who is no admin; 0: as many as they like (Heroku: 100).", "count"),
     Setting("source_limit_bytes", "2000000000", _bytes,
             "Largest archive that a build or a slug is made of, packed or unpacked.", "bytes"),
     Setting("fetch_private", "", parse_reach,
@@ -197,6 +199,7 @@ class Settings:
     git_index_above_bytes: int
     body_limit_bytes: int
     api_requests_per_hour: int
+    apps_per_user: int
     source_limit_bytes: int
     fetch_private: Reach
     builds_at_once: int

@@ -56,6 +56,18 @@ class FakeClock:
         self._elapsed += seconds
 
 
+class InstantClock(FakeClock):
+    """One whose sleepers never wait; `slept` holds for how long they would have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+
+
 def settings_in(data_dir: Path, **changes: Any) -> Settings:
     """The daemon's defaults for this data folder, with some of them changed."""
     values = {row.name: data_dir if row.default is None else row.parse(row.default) for row in SETTINGS}

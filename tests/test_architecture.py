@@ -69,7 +69,7 @@ ONLY_HERE: dict[str, tuple[str, ...]] = {
     "sqlite3": ("store/",),
     "psutil": ("kit/proc.py",),
     "honcho": ("model/procfile.py",),
-    "cryptography": ("store/", "api/certificate.py", "model/pem.py", "model/ssh_key.py"),
+    "cryptography": ("store/", "access/passwords.py", "api/certificate.py", "model/pem.py", "model/ssh_key.py"),
     "idna": ("model/domain.py",),
     "subprocess": (
         "cli/",  # the client starts git, editors and the demo's daemon, on its user's terminal

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Protocol
+from uuid import UUID
 
 from pushd.access.actions import Action, Thing, may
+from pushd.access.passwords import Passwords
+from pushd.access.slowdown import Slowdown
 from pushd.errors import Forbidden, NotFound, Unauthorized
+from pushd.kit.clock import SystemClock
 from pushd.model.app import App
 from pushd.model.user import EVERYTHING, User
 
@@ -19,18 +23,57 @@ class Users(Protocol):
     async def by_token(self, token: str) -> User | None:
         """Whose token this is, compared in constant time."""
 
+    async def by_token_hash(self, wanted: bytes) -> User | None:
+        """The same for who came with it a while ago."""
+
+    async def maybe_by_id(self, user_id: str | UUID) -> User | None: ...
+
+    async def password_of(self, email: str) -> tuple[User | None, str | None]:
+        """The user of that address, and what is stored of their password."""
+
 
 class Access:
-    """The one place that every door asks; failed log-ins pass through `authenticate` alone."""
+    """The one place that every door asks; log-ins that fail are slowed down here and nowhere else."""
 
-    def __init__(self, users: Users) -> None:
+    def __init__(self, users: Users, *, slowdown: Slowdown | None = None) -> None:
         self._users = users
+        self._slowdown = slowdown or Slowdown(SystemClock())
+        self._passwords = Passwords()
 
-    async def authenticate(self, token: str | None) -> User | None:
-        """Whose token this is; None for none, an unknown or an expired one."""
-        if not token or len(token) > TOKEN_LIMIT:
+    async def authenticate(
+        self, secret: str | None, *, source: str = "", email: str = "", takes_password: bool = False
+    ) -> User | None:
+        """Whose token this is, with an `email` only if it is theirs; where a door takes passwords, whose password.
+
+        None for no secret, and for a wrong one: that takes a while, the longer the more often it happens at this `source` or
+        to this account.
+        """
+        if not secret:
             return None
-        return await self._users.by_token(token)
+        user = await self._users.by_token(secret) if len(secret) <= TOKEN_LIMIT else None
+        if user is not None and email and user.email.casefold() != email.casefold():
+            user = None
+        if user is None and email and takes_password:
+            user, stored = await self._users.password_of(email)
+            if not await self._passwords.is_right(secret, stored, source=source):
+                user = None
+        if user is None:
+            await self._slowdown.failed(source, email)
+        return user
+
+    async def refuse(self, source: str) -> None:
+        """Somebody guessed at a secret that is none of a user's: return when they have waited long enough."""
+        await self._slowdown.failed(source)
+
+    async def hashed(self, password: str) -> str:
+        """What the store is to keep of a new password."""
+        return await self._passwords.hashed(password)
+
+    async def again(self, user: User) -> User | None:
+        """The same user as they are now, with the same token; None if either is gone."""
+        if user.token_hash is not None:
+            return await self._users.by_token_hash(user.token_hash)
+        return await self._users.maybe_by_id(user.id)
 
     def check(self, user: User | None, action: Action, thing: Thing | None = None) -> None:
         """Return if `user` may do `action`.

@@ -54,8 +54,10 @@ _NO_IMAGES = "This server runs no container images."
 _PUSH = "Push the code with git: a buildpack makes the slug."
 _NO_BILLS = "This server bills nobody."
 _NOTHING_TO_PAY = "There is nothing to pay."
-_NO_SIGN_UP = "Accounts of this server are not managed over this API."
-_OPERATOR = "Ask the operator of this server."
+_NO_SIGN_UP = "Accounts of this server are made and removed by its admins."
+_ADMIN = "Ask an admin of this server."
+_NO_MAIL = "This server sends no mail."
+_INVITE = "Ask an admin of this server for an invitation: `pushd users:invite` makes one."
 _NO_CLIENTS = "This server gives no tokens to OAuth clients."
 _MAKE_ONE = "Make one: authorizations:create."
 _NO_SETUPS = "There are no app setups on this server."
@@ -114,12 +116,12 @@ ABSENT: tuple[Absent, ...] = (
     Absent("*", "/account/invoice-address", _NO_BILLS, _NOTHING_TO_PAY, "invoice_address"),
     Absent("GET", "/account/invoices/{invoice}", _NO_BILLS, _NOTHING_TO_PAY, "invoice"),
     Absent("GET", "/apps/{app}/usage", _NO_BILLS, _NOTHING_TO_PAY, "usage"),
-    Absent("DELETE", "/account", _NO_SIGN_UP, _OPERATOR),
-    Absent("DELETE", "/users/{user}", _NO_SIGN_UP, _OPERATOR),
-    Absent("*", "/users/{user}/sms-number", _NO_SIGN_UP, _OPERATOR, "sms_number"),
-    Absent("*", "/users/{user}/sms-number/{rest:.+}", _NO_SIGN_UP, _OPERATOR, "sms_number"),
-    Absent("*", "/password-resets", _NO_SIGN_UP, _OPERATOR),
-    Absent("*", "/password-resets/{rest:.+}", _NO_SIGN_UP, _OPERATOR),
+    Absent("DELETE", "/account", _NO_SIGN_UP, _ADMIN),
+    Absent("DELETE", "/users/{user}", _NO_SIGN_UP, _ADMIN),
+    Absent("*", "/users/{user}/sms-number", _NO_SIGN_UP, _ADMIN, "sms_number"),
+    Absent("*", "/users/{user}/sms-number/{rest:.+}", _NO_SIGN_UP, _ADMIN, "sms_number"),
+    Absent("*", "/password-resets", _NO_MAIL, _INVITE),
+    Absent("*", "/password-resets/{rest:.+}", _NO_MAIL, _INVITE),
     Absent("*", "/oauth/tokens", _NO_CLIENTS, _MAKE_ONE),
     Absent("*", "/oauth/tokens/{token}", _NO_CLIENTS, _MAKE_ONE, "oauth_token"),
 )  # fmt: skip

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from pushd.access.passwords import parse_password
 from pushd.api.answers import Json, answer, timestamp
+from pushd.api.auth import source_of
 from pushd.api.body import parse_body
-from pushd.api.needs import REMAINING, STORE, USER
-from pushd.errors import InvalidParams, NotFound
+from pushd.api.needs import ACCESS, REMAINING, STORE, USER
+from pushd.errors import Forbidden, InvalidParams, NotFound
 from pushd.model.user import NAME_LIMIT, User
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateBody:
     name: str | None = None
+    password: str | None = field(default=None, repr=False)  # the one that holds
+    new_password: str | None = field(default=None, repr=False)
     two_factor_authentication: bool = False
 
 
@@ -25,17 +29,35 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def update(request: web.Request) -> web.Response:
-    """PATCH /account, /users/{user} {"name"?} -> 200: the name that one goes by; "" for none."""
+    """PATCH /account, /users/{user} {"name"?, "new_password"?, "password"?} -> 200: the name that one goes by; "" for none.
+
+    A new password asks for the one that holds, if one was set: a token that was stolen must not be enough.
+    """
     wanted, user = await parse_body(request, UpdateBody), request[USER]
     if "user" in request.match_info:
         find_self(request)
+    if wanted.new_password is not None:
+        await _change_password(request, wanted.new_password, wanted.password)
     if wanted.two_factor_authentication:
-        raise InvalidParams("There is no two-factor authentication on this server.", remedy="Tokens alone open it.")
+        raise InvalidParams("There is no two-factor authentication on this server.", remedy="Passwords and tokens open it.")
     if wanted.name is None:
         return answer(account_json(user))
     if len(wanted.name) > NAME_LIMIT or not wanted.name.isprintable():
         raise InvalidParams(f"name must be at most {NAME_LIMIT} characters, in one line.", remedy="Write a shorter one.")
     return answer(account_json(await request.app[STORE].users.rename(user, wanted.name.strip() or None)))
+
+
+async def _change_password(request: web.Request, new: str, current: str | None) -> None:
+    """Raises: InvalidParams for one that cannot be; Forbidden when `current` is not the password, after a while."""
+    user, access, store = request[USER], request.app[ACCESS], request.app[STORE]
+    parse_password(new)
+    if (await store.users.password_of(user.email))[1] is not None:
+        known = await access.authenticate(current, source=source_of(request), email=user.email, takes_password=True)
+        if known is None or known.token_hash is not None:
+            raise Forbidden(
+                "That is not your password.", remedy="Without it ask an admin of this server for an invitation: users:invite."
+            )
+    await store.accounts.set_password(user, await access.hashed(new))
 
 
 async def show_named(request: web.Request) -> web.Response:

@@ -18,16 +18,17 @@ from pushd.model.user import User
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def guarded(handler: Handler, action: Action, *, counted: bool = True) -> Handler:
+def guarded(handler: Handler, action: Action, *, counted: bool = True, takes_password: bool = False) -> Handler:
     """`handler` for those who may do `action`; it finds the user under USER and, if the path has {app}, the app under APP.
 
+    `takes_password`: they may come with their password, where others ask for a token.
     Raises: Unauthorized (401), TooManyRequests (429; not if calls are not `counted` here), NotFound for an app that is not
     there or not theirs (404), Forbidden (403).
     """
 
     async def enter(request: web.Request) -> web.StreamResponse:
         access = request.app[ACCESS]
-        user = request[USER] = await _find_user(request, access)
+        user = request[USER] = await _find_user(request, access, takes_password=takes_password)
         rates = request.app[RATES]
         request[REMAINING] = 0
         request[REMAINING] = rates.take(user.id) if counted else rates.remaining(user.id)
@@ -58,19 +59,24 @@ async def check_owner_app(request: web.Request, action: Action, app_id: UUID, *,
         raise hidden from None
 
 
-async def _find_user(request: web.Request, access: Access) -> User:
-    """Whose token came with the request. A name that is an e-mail address must be that user's own.
+def source_of(request: web.Request) -> str:
+    """Where somebody comes from, to count what they get wrong; behind a proxy it is the proxy."""
+    return request.remote or "a local socket"
+
+
+async def _find_user(request: web.Request, access: Access, *, takes_password: bool) -> User:
+    """Whose token, or password, came with the request. A name that is an e-mail address must be that user's own.
 
     Other names before a token (git's, none) say nothing.
     """
     header = request.headers.get("Authorization")
-    token, name = maybe_token(header), maybe_name(header) or ""
-    user = None if token is None else await access.authenticate(token)
-    if user is not None and ("@" not in name or name.casefold() == user.email.casefold()):
+    secret, name = maybe_token(header), maybe_name(header) or ""
+    email = name if "@" in name else ""
+    user = await access.authenticate(secret, source=source_of(request), email=email, takes_password=takes_password)
+    if user is not None:
         return user
-    raise Unauthorized(
-        "Invalid credentials provided." if token else "No credentials provided.",
-        remedy="The password that it takes is one of your API tokens; the operator's stands in admin.token of the data folder."
-        if "@" in name
-        else "Run `pushd login`, or set PUSHD_API_KEY (HEROKU_API_KEY for the Heroku CLI) to your token.",
-    )
+    remedy = "Run `pushd login`, or set PUSHD_API_KEY (HEROKU_API_KEY for the Heroku CLI) to your token."
+    if email:
+        what = "your password, or one of your API tokens" if takes_password else "one of your API tokens"
+        remedy = f"The password that it takes is {what}; the operator's stands in admin.token of the data folder."
+    raise Unauthorized("Invalid credentials provided." if secret else "No credentials provided.", remedy=remedy)

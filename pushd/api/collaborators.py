@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from pushd.access.actions import Action
+from pushd.access.actions import Action, may
 from pushd.api.answers import Json, answer, app_reference, page, timestamp
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, APP, BELONGINGS, STORE, USER
@@ -36,10 +36,17 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST /apps/{app}/collaborators {"user": e-mail address or id, "silent"?} -> 201."""
-    app, wanted = request[APP], await parse_body(request, CreateBody)
-    made = await request.app[BELONGINGS].add_collaborator(app, wanted.user, request[USER])
-    return answer(_collaborator_json(app, made), status=201)
+    """POST /apps/{app}/collaborators {"user": e-mail address or id, "silent"?} -> 201.
+
+    An admin may name somebody without an account: they get one by this, and an invitation by `users:invite`.
+    """
+    app, user, wanted = request[APP], request[USER], await parse_body(request, CreateBody)
+    known_only = not may(user, Action.USERS, None)
+    made = await request.app[BELONGINGS].add_collaborator(app, wanted.user, user, known_only=known_only)
+    account = await request.app[STORE].accounts.find(str(made.user_id))
+    can_log_in = account.has_password or account.invited_until is not None or account.user.is_admin
+    warning = None if can_log_in else f"{made.email} cannot log in yet: an admin invites them with users:invite {made.email}"
+    return answer(_collaborator_json(app, made), status=201, warning=warning)
 
 
 async def remove(request: web.Request) -> web.Response:
@@ -48,7 +55,16 @@ async def remove(request: web.Request) -> web.Response:
     found = await request.app[STORE].collaborators.find(app, _which(request))
     if found.user_id != user.id:
         request.app[ACCESS].check(user, Action.ACCESS_CHANGE, app)
-    return answer(_collaborator_json(app, await request.app[BELONGINGS].remove_collaborator(app, str(found.id), user)))
+    removed = await request.app[BELONGINGS].remove_collaborator(app, str(found.id), user)
+    return answer(_collaborator_json(app, removed), warning=await _maybe_what_stays(request, app))
+
+
+async def _maybe_what_stays(request: web.Request, app: App) -> str | None:
+    """What may go on telling somebody of the app who has lost it."""
+    store = request.app[STORE]
+    if not await store.webhooks.of(app) and not await store.drains.of(app):
+        return None
+    return "Webhooks and log drains belong to the app and stay: `webhooks` and `drains` say where they go"
 
 
 def _which(request: web.Request) -> str:

@@ -13,16 +13,18 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from pushd.access.actions import Action
 from pushd.api.answers import answer, base_url, timestamp
 from pushd.api.body import parse_body
-from pushd.api.needs import APP, CLOCK, SIGNER, STORE, STREAMS, TAILS
+from pushd.api.needs import APP, CLAIMS, CLOCK, STANDING, STREAMS, TAILS, USER
+from pushd.api.urls import signed
 from pushd.errors import InvalidParams
 from pushd.model import logline
 from pushd.model.logline import LogLine
 
 MAX_LINES, DEFAULT_LINES = 1500, 100
 _NEWLINE = re.compile(r"\r\n|\r|\n")  # the three that end a line of an event stream
-_PURPOSE = "log_session"
+PURPOSE = "log_session"
 _VALID = timedelta(days=1)  # a tail that is cut reconnects to the same URL
 _HEARTBEAT = b": \n\n"  # the CLI gives up after 300 s of silence
 # How long the client waits before it asks again, in ms: after a finished answer it only lingers, so at once; a tail
@@ -49,14 +51,13 @@ async def create(request: web.Request) -> web.Response:
     if lines < 0:
         raise InvalidParams("lines must not be negative.", remedy=f"Ask for 0 to {MAX_LINES}.")
     claims = {
-        "app": str(request[APP].id),
         "lines": min(lines, MAX_LINES),
         "follow": bool(wanted.tail),
         "process": (wanted.dyno or wanted.dyno_name or wanted.type or "")[:200],
         "source": wanted.source or "",
     }
     now = request.app[CLOCK].now()
-    url = f"{base_url(request)}/logs/{request.app[SIGNER].sign(_PURPOSE, claims, until=now + _VALID)}"
+    url = f"{base_url(request)}/logs/{signed(request, PURPOSE, claims, until=now + _VALID, app_id=request[APP].id)}"
     created = timestamp(now)
     return answer({"id": str(uuid4()), "logplex_url": url, "created_at": created, "updated_at": created}, status=201)
 
@@ -64,10 +65,9 @@ async def create(request: web.Request) -> web.Response:
 async def stream(request: web.Request) -> web.StreamResponse:
     """GET /logs/{token} -> 200 text/event-stream: the last lines, then, if it is a tail, new ones as they come.
 
-    `Last-Event-ID` goes on behind that line, without gap or repeat.
+    `Last-Event-ID` goes on behind that line, without gap or repeat. It ends when its maker loses the right to read the log.
     """
-    claims = request.app[SIGNER].read(_PURPOSE, request.match_info["token"], now=request.app[CLOCK].now())
-    app = await request.app[STORE].apps.find(claims["app"])
+    claims, app = request[CLAIMS], request[APP]
     lines = request.app[TAILS].tail(
         app.id,
         lines=claims["lines"],
@@ -77,7 +77,10 @@ async def stream(request: web.Request) -> web.StreamResponse:
         after=request.headers.get("Last-Event-ID") or None,
     )
     opening = _RETRY_TAIL if claims["follow"] else _RETRY_ONCE
-    return await request.app[STREAMS].send(request, lines, events, content_type="text/event-stream", opening=opening)
+    with request.app[STANDING].watch(request[USER], Action.LOGS, app.id) as lost:
+        return await request.app[STREAMS].send(
+            request, lines, events, content_type="text/event-stream", opening=opening, until=lost
+        )
 
 
 def events(lines: Sequence[LogLine]) -> bytes:

@@ -1,7 +1,10 @@
-"""`heroku login` without -i: the program opens a page of ours in a browser and waits until a person shows a token there."""
+"""`heroku login` without -i: the program opens a page of ours in a browser and waits until a person
+says there who they are, with a token or a password.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from pushd.access.actions import Action, may
 from pushd.access.logins import Login
 from pushd.access.tokens import maybe_token
 from pushd.api.answers import answer
+from pushd.api.auth import source_of
 from pushd.api.body import parse_body, read_body
 from pushd.api.login_page import HEADERS, page_of_done, page_of_form, page_of_over
 from pushd.api.needs import ACCESS, CLOCK, LOGINS, STORE, STREAMS
@@ -58,9 +62,10 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def confirm(request: web.Request) -> web.Response:
-    """POST /auth/browser/{token} token=... -> 200 text/html: the program may go on as that token's user.
+    """POST /auth/browser/{token} email=...&token=... -> 200 text/html: the program may go on as that user.
 
-    No cookie says who one is: without the token itself another site can confirm nothing.
+    The token may be a password if the address comes along. No cookie says who one is: without the token itself another site
+    can confirm nothing.
     """
     if request.content_type != _FORM:
         raise BadRequest("The body must be a form.", remedy=f"Send token=... as {_FORM}.")
@@ -69,11 +74,17 @@ async def confirm(request: web.Request) -> web.Response:
         login = logins.find_page(request.match_info["token"])
     except NotFound as error:
         return _page(page_of_over(error), status=404)
-    token = _field("token", await read_body(request))
-    user = await request.app[ACCESS].authenticate(token)
+    form = await read_body(request)
+    email, secret = _field("email", form).strip(), _field("token", form)
+    access = request.app[ACCESS]
+    user = await access.authenticate(
+        secret if email else secret.strip(), source=source_of(request), email=email, takes_password=True
+    )
     if not may(user, Action.ACCOUNT, None) or user is None:
         logins.refuse(login)
-        told = "That is no token of this server." if user is None else "That token's scope does not let it make others."
+        told = "That token's scope does not let it make others."
+        if user is None:
+            told = "That is not the password of this address." if email else "That is no token of this server."
         return _page(page_of_form(login, told), status=403)
     logins.confirm(login, user)
     return _page(page_of_done(login, user))
@@ -85,7 +96,8 @@ async def collect(request: web.Request) -> web.StreamResponse:
     Blanks before the JSON keep the connection awake meanwhile.
     """
     login = request.app[LOGINS].find_poll(request.match_info["token"], maybe_token(request.headers.get("Authorization")) or "")
-    return await request.app[STREAMS].send(request, _outcome(request, login), bytes, content_type="application/json")
+    outcome = _outcome(request, login)
+    return await request.app[STREAMS].send(request, outcome, bytes, content_type="application/json", until=asyncio.Event())
 
 
 async def _outcome(request: web.Request, login: Login) -> AsyncIterator[bytes]:
@@ -106,9 +118,9 @@ async def _outcome(request: web.Request, login: Login) -> AsyncIterator[bytes]:
 
 
 def _field(name: str, form: bytes) -> str:
-    """A field of a form as browsers send it, without blanks around it; "" if it is not there."""
+    """A field of a form as browsers send it; "" if it is not there."""
     fields = parse_qs(form[:_FORM_BYTES].decode("ascii", "replace"))
-    return fields.get(name, [""])[0].strip()
+    return fields.get(name, [""])[0]
 
 
 def _page(text: str, *, status: int = 200) -> web.Response:

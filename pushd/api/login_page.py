@@ -44,16 +44,18 @@ _PAGE = """<!DOCTYPE html>
 
 
 def page_of_form(login: Login, refused: str = "") -> str:
-    """Who asks, from where, and a field for a token."""
+    """Who asks, from where, and fields for an address and a password, or for a token."""
     told = f'<p class="refused" role="alert">{escape(refused)}</p>\n' if refused else ""
     return _page(
         "Log in",
         f"<p>{escape(login.description)} (from {escape(login.asked_from)})</p>\n"
         "<p>Go on only if you have just begun this yourself: whoever did gets a token of yours, valid for 30 days.</p>\n"
         f'{told}<form method="post">\n'
-        '<label for="token">An API token of yours</label>\n'
-        '<input id="token" name="token" type="password" autocomplete="off" autofocus required>\n'
-        "<p><small>The operator's stands in admin.token of the server's data folder.</small></p>\n"
+        '<label for="email">Your e-mail address, if you have a password</label>\n'
+        '<input id="email" name="email" type="email" autocomplete="username" autofocus>\n'
+        '<label for="token">Your password, or an API token of yours</label>\n'
+        '<input id="token" name="token" type="password" autocomplete="current-password" required>\n'
+        "<p><small>The operator's token stands in admin.token of the server's data folder.</small></p>\n"
         "<button>Log in</button>\n</form>",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from aiohttp import web
@@ -14,6 +14,7 @@ from aiohttp import web
 from pushd.access.access import Access
 from pushd.access.logins import Logins
 from pushd.access.rates import Rates
+from pushd.access.standing import Standing
 from pushd.api.signed import Signer
 from pushd.api.streams import Streams
 from pushd.kit.clock import Clock
@@ -93,7 +94,8 @@ class Belongings(Protocol):
 
     async def remove_certificate(self, app: App, which: str, user: User) -> SniEndpoint: ...
 
-    async def add_collaborator(self, app: App, email_or_id: str, user: User) -> Collaborator: ...
+    async def add_collaborator(self, app: App, email_or_id: str, user: User, *, known_only: bool) -> Collaborator:
+        """`known_only`: who has no account yet gets none by this."""
 
     async def remove_collaborator(self, app: App, which: str, user: User) -> Collaborator: ...
 
@@ -188,6 +190,9 @@ SIGNER = web.AppKey("signer", Signer)
 STREAMS = web.AppKey("streams", Streams)
 AUTHORITY = web.AppKey("authority", Path)  # the CA that signed our certificate; the server sets it
 
+STANDING = web.AppKey("standing", Standing)
+
 APP = web.RequestKey("app", App)
 USER = web.RequestKey("user", User)
+CLAIMS: web.RequestKey[Mapping[str, Any]] = web.RequestKey("claims", Mapping)  # what a signed URL says
 REMAINING = web.RequestKey("remaining", int)  # calls that are left to the user

@@ -12,9 +12,12 @@ from typing import cast
 
 from aiohttp import web
 
+from pushd.access.actions import Action
+from pushd.access.standing import Standing
 from pushd.api.answers import base_url
 from pushd.api.connection import keep_alive, until_gone
 from pushd.api.needs import Runs
+from pushd.api.runs import maybe_claim
 from pushd.errors import PushdError
 from pushd.kit.aio import Nursery, first
 from pushd.story.rooms import Attached
@@ -84,8 +87,9 @@ class TlsDoor(asyncio.Protocol):
 class Rendezvous:
     """Brings clients together with the dynos that wait for them."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, standing: Standing) -> None:
         self._runs = runs
+        self._standing = standing
         self._nursery = Nursery("rendezvous")
 
     async def close(self) -> None:
@@ -108,9 +112,10 @@ class Rendezvous:
     async def _serve(self, client: _Client) -> None:
         try:
             secret, _, query = (await client.line()).partition("?")
-            if (attached := self._runs.maybe_claim(secret)) is not None:
+            if (attached := await maybe_claim(self._runs, self._standing, secret)) is not None:
                 try:
-                    await client.follow(attached, is_marked=f"?{query}" == _MARKED)
+                    with self._standing.watch(attached.user, Action.RUN, attached.app_id) as lost:
+                        await client.follow(attached, lost, is_marked=f"?{query}" == _MARKED)
                 finally:
                     attached.leave()
         except (OSError, TimeoutError):
@@ -139,8 +144,8 @@ class _Client:
         line, newline, self._rest = found.partition(b"\n")
         return line.rstrip(b"\r").decode("ascii", "replace") if newline else ""
 
-    async def follow(self, attached: Attached, *, is_marked: bool) -> None:
-        """Carry bytes both ways until the program has ended or the client is gone."""
+    async def follow(self, attached: Attached, lost: asyncio.Event, *, is_marked: bool) -> None:
+        """Carry bytes both ways until the program has ended, the client is gone, or it has `lost` the right to be here."""
         try:
             await attached.start(merged=True, resizable=False)
         except PushdError as error:
@@ -153,6 +158,7 @@ class _Client:
             self._to_client(attached, is_marked),
             self._to_program(attached),
             attached.idle(),
+            lost.wait(),
             until_gone(self._writer.transport),
         )
 

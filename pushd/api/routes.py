@@ -38,19 +38,26 @@ from pushd.api import (
     slugs,
     sni_endpoints,
     sources,
+    users,
     webhooks,
 )
 from pushd.api.auth import Handler, guarded
+from pushd.api.urls import guarded_by_url
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row. `action` None is for everybody: the path itself is the secret, or there is nothing to hide."""
+    """One row. `action` None is for everybody: there is nothing to hide, or the secret in the path is looked up by its handler.
+
+    `purpose`: the path is a signed URL, which is good while its maker may do `action`.
+    """
 
     method: str
     path: str
     handler: Handler
     action: A | None
+    takes_password: bool = False  # beside tokens
+    purpose: str = ""
 
 
 ROUTES: tuple[Route, ...] = (
@@ -69,7 +76,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/account/keys/{key}", keys.show, A.ACCOUNT),
     Route("DELETE", "/account/keys/{key}", keys.remove, A.ACCOUNT),
     Route("GET", "/oauth/authorizations", authorizations.list_all, A.ACCOUNT),
-    Route("POST", "/oauth/authorizations", authorizations.create, A.ACCOUNT),
+    Route("POST", "/oauth/authorizations", authorizations.create, A.ACCOUNT, takes_password=True),
     Route("GET", "/oauth/authorizations/{authorization}", authorizations.show, A.ACCOUNT),
     Route("PATCH", "/oauth/authorizations/{authorization}", authorizations.update, A.ACCOUNT),
     Route("DELETE", "/oauth/authorizations/{authorization}", authorizations.revoke, A.ACCOUNT),
@@ -82,6 +89,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/oauth/clients/{client}/actions/rotate-credentials", authorizations.no_client, A.ACCOUNT),
     Route("GET", "/oauth/sessions", platform.nothing, A.ACCOUNT),
     Route("DELETE", "/oauth/sessions/{session}", authorizations.no_session, A.ACCOUNT),
+    Route("POST", "/password-resets/{token}/actions/finalize", users.finalize, None),
     Route("POST", "/auth", login.begin, None),
     Route("GET", "/auth/browser/{token}", login.show, None),
     Route("POST", "/auth/browser/{token}", login.confirm, None),
@@ -114,12 +122,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/apps/{app}/releases/{release}", releases.show, A.RELEASES),
     Route("POST", "/apps/{app}/slugs", slugs.create, A.RELEASE),
     Route("GET", "/apps/{app}/slugs/{slug}", slugs.show, A.FETCH),
-    Route("PUT", "/slugs/{token}", slugs.receive, None),
-    Route("GET", "/slugs/{token}", slugs.download, None),
+    Route("PUT", "/slugs/{token}", slugs.receive, A.RELEASE, purpose=slugs.PUT),
+    Route("GET", "/slugs/{token}", slugs.download, A.FETCH, purpose=slugs.GET),
     Route("POST", "/sources", sources.create, A.APP_CREATE),
     Route("POST", "/apps/{app}/sources", sources.create, A.PUSH),
-    Route("PUT", "/sources/{token}", sources.receive, None),
-    Route("GET", "/sources/{token}", sources.show, None),
+    Route("PUT", "/sources/{token}", sources.receive, A.IDENTITY, purpose=sources.PUT),
+    Route("GET", "/sources/{token}", sources.show, A.IDENTITY, purpose=sources.GET),
     Route("GET", "/apps/{app}/builds", builds.list_all, A.APP_VIEW),
     Route("POST", "/apps/{app}/builds", builds.create, A.PUSH),
     Route("GET", "/apps/{app}/builds/{build}", builds.show, A.APP_VIEW),
@@ -143,9 +151,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/apps/{app}/dynos/{dyno}/actions/stop", dynos.stop, A.APP_CHANGE),
 
     Route("POST", "/apps/{app}/log-sessions", log_sessions.create, A.LOGS),
-    Route("GET", "/logs/{token}", log_sessions.stream, None),
-    Route("GET", "/streams/builds/{token}", output_streams.stream_build, None),
-    Route("GET", "/streams/releases/{token}", output_streams.stream_release, None),
+    Route("GET", "/logs/{token}", log_sessions.stream, A.LOGS, purpose=log_sessions.PURPOSE),
+    Route("GET", "/streams/builds/{token}", output_streams.stream_build, A.APP_VIEW, purpose="builds"),
+    Route("GET", "/streams/releases/{token}", output_streams.stream_release, A.RELEASES, purpose="releases"),
 
     Route("GET", "/apps/{app}/collaborators", collaborators.list_all, A.APP_VIEW),
     Route("POST", "/apps/{app}/collaborators", collaborators.create, A.ACCESS_CHANGE),
@@ -209,6 +217,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/-/metrics", health.metrics, A.ADMIN),
     Route("GET", "/-/debug", debug.show, A.ADMIN),
     Route("GET", "/-/disk", disk.show, A.ADMIN),
+    Route("GET", "/-/users", users.list_all, A.USERS),
+    Route("POST", "/-/users", users.create, A.USERS),
+    Route("GET", "/-/users/{user}", users.show, A.USERS),
+    Route("PATCH", "/-/users/{user}", users.update, A.USERS),
+    Route("DELETE", "/-/users/{user}", users.remove, A.USERS),
+    Route("POST", "/-/users/{user}/invitations", users.invite, A.USERS),
     Route("GET", "/-/changes/{change}", changes.show, A.APPS_LIST),
     Route("GET", "/-/apps/{app}/disk", disk.show_of_app, A.APP_VIEW),
     Route("GET", "/-/apps/{app}/settings", settings.show, A.APP_VIEW),
@@ -223,8 +237,11 @@ def add_routes(application: web.Application) -> None:
     """Put the table into the application, each handler behind its guard; what a GET answers with JSON, HEAD asks for too."""
     for route in ROUTES:
         handler = route.handler
-        if route.action is not None:
-            handler = guarded(route.handler, route.action, counted=route.path not in _UNCOUNTED)
+        if route.action is not None and route.purpose:
+            handler = guarded_by_url(route.handler, route.action, route.purpose)
+        elif route.action is not None:
+            counted = route.path not in _UNCOUNTED
+            handler = guarded(route.handler, route.action, counted=counted, takes_password=route.takes_password)
         application.router.add_route(route.method, route.path, handler)
         if route.method == "GET" and not route.path.endswith(("{token}", "{secret}")):
             application.router.add_route("HEAD", route.path, handler)

@@ -11,8 +11,10 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
+from pushd.access.actions import Action
+from pushd.access.standing import Standing
 from pushd.api.connection import keep_alive, until_gone
-from pushd.api.needs import RUNS, STREAMS
+from pushd.api.needs import RUNS, STANDING, STREAMS, Runs
 from pushd.errors import BadRequest, NotFound, PushdError, Unavailable
 from pushd.kit.aio import first
 from pushd.model.terminal import TerminalSize
@@ -38,7 +40,7 @@ async def attach(request: web.Request) -> web.StreamResponse:
     socket = web.WebSocketResponse(compress=False, max_msg_size=_LARGEST_MESSAGE_BYTES)
     if not socket.can_prepare(request):
         raise BadRequest("This path is a WebSocket.", remedy="Send an upgrade to it, or use `pushd run`.")
-    attached = request.app[RUNS].maybe_claim(request.match_info["secret"])
+    attached = await maybe_claim(request.app[RUNS], request.app[STANDING], request.match_info["secret"])
     if attached is None:
         raise NotFound("Couldn't find that run.", resource="run", remedy="Its URL holds for one client; start another run.")
     try:
@@ -55,18 +57,29 @@ async def attach(request: web.Request) -> web.StreamResponse:
     return socket
 
 
+async def maybe_claim(runs: Runs, standing: Standing, secret: str) -> Attached | None:
+    """The dyno that waits for this secret, once; None also when who started it may run nothing in the app any more."""
+    attached = runs.maybe_claim(secret)
+    if attached is None or await standing.may_still(attached.user, Action.RUN, attached.app_id):
+        return attached
+    attached.leave()
+    return None
+
+
 async def _serve(request: web.Request, socket: web.WebSocketResponse, attached: Attached) -> int:
     """Carry bytes both ways until the program has ended or the client is gone; the code to close with."""
     try:
         await attached.start(merged=False, resizable=True)
         await socket.send_json({"state": "up"})
-        await first(
-            _to_client(socket, attached),
-            _to_program(socket, attached),
-            attached.idle(),
-            _heartbeat(socket),
-            until_gone(request.transport),
-        )
+        with request.app[STANDING].watch(attached.user, Action.RUN, attached.app_id) as lost:
+            await first(
+                _to_client(socket, attached),
+                _to_program(socket, attached),
+                attached.idle(),
+                lost.wait(),
+                _heartbeat(socket),
+                until_gone(request.transport),
+            )
     except _NotUnderstood:
         return WSCloseCode.UNSUPPORTED_DATA
     except PushdError as error:

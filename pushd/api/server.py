@@ -12,6 +12,7 @@ from aiohttp.http import HttpProcessingError
 from pushd.access.access import Access
 from pushd.access.logins import Logins
 from pushd.access.rates import Rates
+from pushd.access.standing import Standing
 from pushd.api.absent import add_absent
 from pushd.api.certificate import Certificate
 from pushd.api.conditional import conditional
@@ -33,6 +34,7 @@ from pushd.api.needs import (
     SITE,
     SLUG_UPLOADS,
     SOURCE_BUILDS,
+    STANDING,
     STORE,
     STREAMS,
     TAILS,
@@ -109,9 +111,11 @@ async def make_application(
     application[SITE] = site
     application[SIGNER] = await open_signer(store.meta)
     application[STREAMS] = Streams()
+    application[STANDING] = Standing(access, store.apps, clock, store.database.on_write)
     add_routes(application)
     add_absent(application)
     application.on_response_prepare.append(_add_headers)
+    application.on_startup.append(_start_standing)
     application.on_shutdown.append(_end_streams)
     return application
 
@@ -145,7 +149,7 @@ class ApiServer:
         )
         self._nursery = Nursery("api")
         self._listener: Listener | None = None
-        self._rendezvous = Rendezvous(application[RUNS])
+        self._rendezvous = Rendezvous(application[RUNS], application[STANDING])
 
     async def start(self, sockets: Iterable[socket.socket]) -> None:
         """Answer on these listening sockets from now on; the server owns them."""
@@ -201,5 +205,10 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
         response.headers["RateLimit-Remaining"] = str(request[REMAINING])
 
 
+async def _start_standing(application: web.Application) -> None:
+    application[STANDING].start()
+
+
 async def _end_streams(application: web.Application) -> None:
     await application[STREAMS].close()
+    await application[STANDING].close()

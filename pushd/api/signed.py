@@ -49,11 +49,16 @@ class Signer:
             claims: Mapping[str, Any] = json.loads(body)
             if claims["for"] == purpose and now.timestamp() < claims["until"]:
                 return claims
-        resource = purpose.rpartition(" ")[2]  # "put slug" is about a slug
-        raise NotFound("This URL is not valid, or not any more.", resource=resource, remedy="Ask the API for a new one.")
+        raise no_such_url(purpose)
 
     def _signature(self, body: bytes) -> bytes:
         return hmac.digest(self._key, body, hashlib.sha256)[:_SIGNATURE_BYTES]
+
+
+def no_such_url(purpose: str) -> NotFound:
+    """The one answer to every URL that opens nothing (any more)."""
+    resource = purpose.rpartition(" ")[2]  # "put slug" is about a slug
+    return NotFound("This URL is not valid, or not any more.", resource=resource, remedy="Ask the API for a new one.")
 
 
 async def open_signer(meta: Meta) -> Signer:

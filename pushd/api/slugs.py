@@ -10,16 +10,17 @@ from aiohttp import web
 
 from pushd.api.answers import Json, answer, base_url, fixed, timestamp
 from pushd.api.body import parse_body
-from pushd.api.needs import APP, CLOCK, SIGNER, SLUG_UPLOADS, STORE
+from pushd.api.needs import APP, CLAIMS, CLOCK, SLUG_UPLOADS, STORE
 from pushd.api.sources import body_of
+from pushd.api.urls import signed
 from pushd.errors import InvalidParams
-from pushd.model.app import STACK, App
+from pushd.model.app import STACK
 from pushd.model.procfile import parse_procfile, procfile_text
 from pushd.model.slug import Slug, SlugState, maybe_checksum_name
 from pushd.model.source import parse_checksum, parse_description, parse_version
 from pushd.story.uploads import VALID
 
-_PUT, _GET = "put slug", "get slug"
+PUT, GET = "put slug", "get slug"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,13 @@ async def create(request: web.Request) -> web.Response:
 
 async def receive(request: web.Request) -> web.Response:
     """PUT /slugs/{token} -> 200 without a body: the .tgz, with all in ./app, is unpacked and checked by then."""
-    app, slug = await _read_token(request, _PUT)
-    await request.app[SLUG_UPLOADS].receive(app, slug, body_of(request))
+    await request.app[SLUG_UPLOADS].receive(request[APP], await _find(request), body_of(request))
     return web.Response()
 
 
 async def download(request: web.Request) -> web.StreamResponse:
     """GET /slugs/{token} -> 200: the slug as a .tgz, the same bytes for the same content."""
-    _, slug = await _read_token(request, _GET)
-    path = await request.app[SLUG_UPLOADS].packed(slug)
+    path = await request.app[SLUG_UPLOADS].packed(await _find(request))
     try:
         response = web.FileResponse(path, headers={"Content-Type": "application/gzip", "Cache-Control": "no-store"})
         await response.prepare(request)  # sends all of it
@@ -73,10 +72,9 @@ async def download(request: web.Request) -> web.StreamResponse:
 
 
 def slug_json(request: web.Request, slug: Slug) -> Json:
-    method, purpose = ("put", _PUT) if slug.state is SlugState.AWAITED else ("get", _GET)
-    token = request.app[SIGNER].sign(
-        purpose, {"app": str(slug.app_id), "slug": str(slug.id)}, until=request.app[CLOCK].now() + VALID
-    )
+    method, purpose = ("put", PUT) if slug.state is SlugState.AWAITED else ("get", GET)
+    until = request.app[CLOCK].now() + VALID
+    token = signed(request, purpose, {"slug": str(slug.id)}, until=until, app_id=slug.app_id)
     return {
         "id": str(slug.id),
         "blob": {"method": method, "url": f"{base_url(request)}/slugs/{token}"},
@@ -92,10 +90,9 @@ def slug_json(request: web.Request, slug: Slug) -> Json:
     }
 
 
-async def _read_token(request: web.Request, purpose: str) -> tuple[App, Slug]:
-    claims = request.app[SIGNER].read(purpose, request.match_info["token"], now=request.app[CLOCK].now())
-    app = await request.app[STORE].apps.find(claims["app"])
-    return app, await request.app[STORE].slugs.find(app, UUID(claims["slug"]))
+async def _find(request: web.Request) -> Slug:
+    """The slug that the URL is about."""
+    return await request.app[STORE].slugs.find(request[APP], UUID(request[CLAIMS]["slug"]))
 
 
 def _checked(process_types: Mapping[str, str]) -> Mapping[str, str]:

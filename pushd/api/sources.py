@@ -8,11 +8,12 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from pushd.api.answers import answer, base_url
-from pushd.api.needs import CLOCK, SIGNER, UPLOADS
+from pushd.api.needs import CLAIMS, CLOCK, SIGNER, UPLOADS
+from pushd.api.urls import signed
 from pushd.errors import InvalidParams, NotFound, PushdError
 from pushd.story.uploads import VALID, too_large
 
-_PUT, _GET = "put source", "get source"
+PUT, GET = "put source", "get source"
 _CHUNK_BYTES = 1 << 18
 
 
@@ -20,23 +21,21 @@ async def create(request: web.Request) -> web.Response:
     """POST /sources -> 201 {"source_blob": {"put_url", "get_url"}}; nothing is stored until something is sent."""
     claims, until = {"upload": str(uuid4())}, request.app[CLOCK].now() + VALID
     urls = {
-        name: f"{base_url(request)}/sources/{request.app[SIGNER].sign(purpose, claims, until=until)}"
-        for name, purpose in (("get_url", _GET), ("put_url", _PUT))
+        name: f"{base_url(request)}/sources/{signed(request, purpose, claims, until=until)}"
+        for name, purpose in (("get_url", GET), ("put_url", PUT))
     }
     return answer({"source_blob": urls}, status=201)
 
 
 async def receive(request: web.Request) -> web.Response:
     """PUT /sources/{token} -> 200 without a body: what was sent is kept for an hour, whatever its Content-Type."""
-    claims = request.app[SIGNER].read(_PUT, request.match_info["token"], now=request.app[CLOCK].now())
-    await request.app[UPLOADS].receive(UUID(claims["upload"]), body_of(request))
+    await request.app[UPLOADS].receive(UUID(request[CLAIMS]["upload"]), body_of(request))
     return web.Response()
 
 
 async def show(request: web.Request) -> web.StreamResponse:
     """GET /sources/{token} -> 200: the archive; 404 before it was sent and after it was built."""
-    claims = request.app[SIGNER].read(_GET, request.match_info["token"], now=request.app[CLOCK].now())
-    path = request.app[UPLOADS].maybe(UUID(claims["upload"]))
+    path = request.app[UPLOADS].maybe(UUID(request[CLAIMS]["upload"]))
     if path is None:
         raise NotFound("Nothing was sent there, or it is gone.", resource="source", remedy="PUT the archive to put_url first.")
     return web.FileResponse(path, headers={"Content-Type": "application/octet-stream", "Cache-Control": "no-store"})
@@ -46,7 +45,7 @@ def maybe_upload(request: web.Request, url: str) -> UUID | None:
     """The upload that a get_url of ours means; None for any other URL. Raises: InvalidParams for one that no longer holds."""
     token = url.rpartition("/sources/")[2]
     try:
-        return UUID(request.app[SIGNER].read(_GET, token, now=request.app[CLOCK].now())["upload"])
+        return UUID(request.app[SIGNER].read(GET, token, now=request.app[CLOCK].now())["upload"])
     except PushdError as error:
         if not url.startswith(f"{base_url(request)}/sources/"):
             return None

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from pushd.errors import Unavailable
-from pushd.kit.aio import Nursery
+from pushd.kit.aio import Nursery, first
 from pushd.problems import route_of
 
 T = TypeVar("T")
@@ -48,8 +48,9 @@ class Streams:
         *,
         content_type: str,
         opening: bytes = b"",
+        until: asyncio.Event,
     ) -> web.StreamResponse:
-        """Answer 200 at once with `opening`, then each item as it comes; a client that goes away ends it."""
+        """Answer 200 at once with `opening`, then each item as it comes, `until` then; a client that goes away ends it."""
         response = web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-cache"})
 
         async def copy() -> None:
@@ -69,9 +70,10 @@ class Streams:
             await response.write(opening)
         task = self._start(copy(), route_of(request))
         try:
-            await asyncio.wait({task})
+            await first(_end_of(task), until.wait())
         finally:
             task.cancel()
+        await _end_of(task)
         if not task.cancelled() and task.exception() is not None:  # a bug, logged by its nursery: no proper end
             if request.transport is not None:
                 request.transport.abort()
@@ -91,6 +93,11 @@ class Streams:
 
     def _on_done(self, task: asyncio.Task[Any]) -> None:
         self.open -= 1
+
+
+async def _end_of(task: asyncio.Task[Any]) -> None:
+    """However it ends; to be cancelled here leaves it alone."""
+    await asyncio.wait({task})
 
 
 def _stopping() -> Unavailable:

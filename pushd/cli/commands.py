@@ -53,9 +53,14 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
         "webhooks:deliveries": "webhooks:deliveries", "webhooks:deliveries:info": "webhooks:delivery_info",
         "webhooks:events": "webhooks:events", "webhooks:events:info": "webhooks:event_info",
     },
-    "Access": {"access": "access:list_access", "access:add": "access:add", "access:remove": "access:remove"},
+    "Access": {
+        "access": "access:list_access", "access:add": "access:add", "access:remove": "access:remove",
+        "users": "users:list_users", "users:add": "users:add", "users:invite": "users:invite", "users:admin": "users:admin",
+        "users:remove": "users:remove",
+    },
     "Account": {
         "auth:login": "login:login", "auth:logout": "login:logout", "auth:whoami": "login:whoami", "auth:token": "login:token",
+        "auth:password": "login:password",
         "authorizations": "authorizations:list_authorizations", "authorizations:create": "authorizations:create",
         "authorizations:info": "authorizations:info", "authorizations:update": "authorizations:update",
         "authorizations:rotate": "authorizations:rotate", "authorizations:revoke": "authorizations:revoke",

@@ -9,47 +9,70 @@ import click
 from pushd.cli import render
 from pushd.cli.options import discover, host_option, json_option, on_server
 from pushd.client.client import Client
+from pushd.client.discovery import Discovery
 from pushd.errors import PushdError, Unauthorized
+
+LOGIN_SECONDS = 30 * 86400  # how long a token that a password made is valid, as in the Heroku CLI
 
 
 @click.command("auth:login")
-@click.option("-i", "--interactive", is_flag=True, help="Ask for the e-mail address too, and check that the token is its own.")
+@click.option("-i", "--interactive", is_flag=True, help="Ask for e-mail address and password instead of a token.")
+@click.option("--invitation", is_flag=True, help="Set a password with the invitation that an admin gave you, and log in.")
 @click.option(
     "-e",
     "--expires-in",
     type=click.IntRange(min=1),
     metavar="SECONDS",
-    help="Keep a new token that ends after so long, made with the one that you give.",
+    help="Keep a new token that ends after so long. [30 days with a password]",
 )
 @host_option
 @json_option
-def login(interactive: bool, expires_in: int | None, host: str | None, as_json: bool) -> None:
-    """Log in to a server with a token.
+def login(interactive: bool, invitation: bool, expires_in: int | None, host: str | None, as_json: bool) -> None:
+    """Log in to a server.
 
-    The token is asked for, or read from a pipe, and kept in ~/.netrc for our commands, git and curl. The operator's stands
-    in admin.token of the server's data folder.
+    With a token, or with your e-mail address and password; both are asked for, or read from a pipe line by line. A token is
+    kept in ~/.netrc for our commands, git and curl. The operator's stands in admin.token of the server's data folder.
 
     \b
     Examples:
         pushd login --host http://myserver:5000
+        pushd login --invitation --host http://myserver:5000
         ssh myserver cat /var/lib/pushd/admin.token | pushd login --host http://myserver:5000
     """
     where = discover(host=host)
-    server = where.server
-    email = click.prompt(f"Email for {server}", err=True) if interactive else None
-    token = _ask_token(server)
-    try:
-        account = where.client_with(token).account()
-    except Unauthorized as error:
-        raise Unauthorized(f"{server} does not know that token.", remedy="Copy it again, whole.") from error
-    if email not in (None, account["email"]):
-        raise Unauthorized(f"That token belongs to {account['email']}.", remedy="Log in with your own.")
-    if expires_in is not None:
-        token = _make_token(where.client_with(token), expires_in)
-    where.netrc.save(server, login=account["email"], token=token)
+    if invitation:
+        token = _accept(where, expires_in)
+    elif interactive:
+        token = _log_in(where, click.prompt(f"Email for {where.server}", err=True), expires_in)
+    elif text := _ask(
+        f"Token for {where.server} (press Enter to give e-mail address and password)", may_be_empty=sys.stdin.isatty()
+    ):
+        token = _check_token(where, text, expires_in)
+    else:
+        token = _log_in(where, click.prompt("Email", err=True), expires_in)
+    account = where.client_with(token).account()
+    where.netrc.save(where.server, login=account["email"], token=token)
     if as_json:
         return render.json(account)
-    render.out(f"Logged in to {server} as {account['email']}")
+    render.out(f"Logged in to {where.server} as {account['email']}")
+
+
+@click.command("auth:password")
+@host_option
+def password(host: str | None) -> None:
+    """Set or change the password of your account.
+
+    Asked for, or read from a pipe: the one that holds (an empty line if there is none), then the new one.
+
+    \b
+    Example:
+        pushd auth:password
+    """
+    where = discover(host=host)
+    current = _ask("Current password (press Enter if you have none)", may_be_empty=True, blanks=True)
+    new = _ask_new_password()
+    with render.doing("Changing your password"):
+        where.client.change_password(new, current=current or None)
 
 
 @click.command("auth:logout")
@@ -109,20 +132,73 @@ def token(host: str | None, as_json: bool) -> None:
     render.out(found)
 
 
-def _make_token(client: Client, expires_in: int) -> str:
-    import socket
+def _accept(where: Discovery, expires_in: int | None) -> str:
+    """Use an invitation; gives a token."""
+    invitation = _ask(f"Invitation to {where.server}")
+    password = _ask_new_password()
+    user = where.client_with(None).use_invitation(invitation, password)
+    return _token_for(where, user["email"], password, expires_in)
 
-    made = client.create_authorization(description=f"pushd login from {socket.gethostname()}", expires_in=expires_in)
+
+def _log_in(where: Discovery, email: str, expires_in: int | None) -> str:
+    return _token_for(where, email, _ask(f"Password for {email}", blanks=True), expires_in)
+
+
+def _token_for(where: Discovery, email: str, password: str, expires_in: int | None) -> str:
+    try:
+        made = where.client_with(None).log_in(
+            email, password, description=_description(), expires_in=expires_in or LOGIN_SECONDS
+        )
+    except Unauthorized as error:
+        raise Unauthorized(
+            f"{where.server} does not know that address with that password.",
+            remedy="Try again; without a password ask an admin of the server for an invitation.",
+        ) from error
     return made["access_token"]["token"]
 
 
-def _ask_token(server: str) -> str:
-    """Raises: PushdError for an empty answer or one that can be no token; the text does not show it."""
-    if sys.stdin.isatty():
-        token = click.prompt(f"Token for {server}", hide_input=True, err=True)
-    else:
-        token = sys.stdin.readline()
-    token = token.strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
+def _check_token(where: Discovery, text: str, expires_in: int | None) -> str:
+    """The token that was given, if the server knows it, or a new one that ends."""
+    if not text.isascii() or " " in text:
         raise PushdError("That is no token.", remedy="Copy it whole: letters, digits and dashes, in one line.")
-    return str(token)
+    try:
+        where.client_with(text).account()
+    except Unauthorized as error:
+        raise Unauthorized(f"{where.server} does not know that token.", remedy="Copy it again, whole.") from error
+    if expires_in is None:
+        return text
+    made = where.client_with(text).create_authorization(description=_description(), expires_in=expires_in)
+    return made["access_token"]["token"]
+
+
+def _description() -> str:
+    import socket
+
+    return f"pushd login from {socket.gethostname()}"
+
+
+def _ask_new_password() -> str:
+    """Twice on a terminal, where one sees nothing of it."""
+    if sys.stdin.isatty():
+        return str(click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+    return _ask("New password", blanks=True)
+
+
+def _ask(prompt: str, *, may_be_empty: bool = False, blanks: bool = False) -> str:
+    """A secret, typed unseen or the next line of a pipe; the blanks around it belong to a password.
+
+    Raises: PushdError for an empty answer or one that is no text; it does not show it.
+    """
+    if sys.stdin.isatty():
+        default = "" if may_be_empty else None
+        text = str(click.prompt(prompt, default=default, show_default=False, hide_input=True, err=True))
+    else:
+        line = sys.stdin.readline()
+        text, may_be_empty = line.rstrip("\r\n"), may_be_empty and bool(line)
+    text = text if blanks else text.strip()
+    if not text and may_be_empty:
+        return ""
+    if not text or not text.isprintable():
+        what = "password" if blanks else "token"
+        raise PushdError(f"That is no {what}.", remedy=f"Give the {what} in one line.")
+    return text

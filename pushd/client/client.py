@@ -24,6 +24,7 @@ from pushd.client.shapes import (
     SettingShape,
 )
 from pushd.client.transport import CONNECT_SECONDS, Unreachable
+from pushd.client.users import UserCalls
 from pushd.errors import NotFound, PushdError, Unavailable
 
 CHANGE_WAIT_SECONDS = 50  # what one `?wait=` asks for at most
@@ -31,7 +32,7 @@ RECONNECT_SECONDS = 0.3
 SILENCE_SECONDS = 120.0  # a log stream has a heartbeat at least every 60 s
 
 
-class Client(AccountCalls, BelongingCalls, BuildCalls, DynoCalls, PipelineCalls):
+class Client(AccountCalls, BelongingCalls, BuildCalls, DynoCalls, PipelineCalls, UserCalls):
     """Calls by name on one server, with one token. Raises what `Transport` raises.
 
     Made of one class for each topic that has a module of its own.

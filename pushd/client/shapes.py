@@ -27,6 +27,23 @@ class UserShape(TypedDict):
     email: str
 
 
+class InvitationShape(TypedDict):
+    token: str | None  # shown once, when it is made
+    expires_at: str
+
+
+class UserWithInvitation(UserShape):
+    """A user as admins see them."""
+
+    name: str | None
+    role: str
+    apps: int
+    has_password: bool
+    invitation: InvitationShape | None
+    created_at: str
+    updated_at: str
+
+
 class AppShape(TypedDict):
     id: str
     name: str

@@ -71,6 +71,16 @@ class Authorization:
     app_name: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A user as admins see them."""
+
+    user: User
+    has_password: bool
+    invited_until: datetime | None  # an invitation that was not used yet; None: there is none that holds
+    app_count: int  # apps of their own
+
+
 def parse_scopes(names: tuple[str, ...]) -> frozenset[Scope]:
     """The scopes of a new token; none named means all. Raises: InvalidParams for one that there is not."""
     for name in names:

@@ -162,7 +162,7 @@ async def _enter(request: web.Request, service: str) -> tuple[App, User]:
     """Who asks, for which app. Raises: Unauthorized, NotFound, Forbidden."""
     receiver = request.app[RECEIVER]
     token = maybe_token(request.headers.get("Authorization"))
-    user = await receiver.access.authenticate(token)
+    user = await receiver.access.authenticate(token, source=request.remote or "a local socket")
     if user is None:
         if token:
             raise Unauthorized("This server does not know the token.", remedy="`pushd login` keeps the right one for git.")

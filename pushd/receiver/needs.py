@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Protocol
+from uuid import UUID
 
 from pushd.access.actions import Action
 from pushd.kit.transcript import Transcript
@@ -25,7 +26,7 @@ class Deploys(Protocol):
 class Apps(Protocol):
     """Where apps are found."""
 
-    async def find(self, name_or_id: str) -> App:
+    async def find(self, name_or_id: str | UUID) -> App:
         """Raises: NotFound."""
 
     async def set_sizes(self, app: App, *, repo_size_bytes: int | None = None) -> object:
@@ -47,7 +48,11 @@ class Users(Protocol):
 class Access(Protocol):
     """Who may do what."""
 
-    async def authenticate(self, token: str | None) -> User | None: ...
+    async def authenticate(self, secret: str | None, *, source: str) -> User | None:
+        """Whose token this is; a wrong one takes a while, the longer the more often the source comes with one."""
+
+    async def again(self, user: User) -> User | None:
+        """The same user as they are now; None if they, or the token that they came with, are gone."""
 
     def check(self, user: User | None, action: Action, app: App | None) -> None:
-        """Raises: Forbidden, NotFound."""
+        """Raises: Unauthorized, Forbidden, NotFound."""

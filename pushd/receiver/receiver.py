@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from weakref import WeakValueDictionary
 
 from pushd import __version__
+from pushd.access.actions import Action
 from pushd.errors import NotFound, PushdError
 from pushd.kit.aio import Nursery, finish, in_thread
 from pushd.kit.crash import crash_point
@@ -124,13 +125,15 @@ class Receiver:
     async def receive(self, app: App, user: User, request: PushRequest, read: Read) -> Ongoing:
         """Take in the pack that `read` gives, then let the push go its way.
 
-        Raises: whatever `read` raises when the client goes away before its pack is whole: nothing is left then.
+        Raises: whatever `read` raises when the client goes away before its pack is whole, and Unauthorized or NotFound when
+        the user has lost the right to push meanwhile: nothing is left then.
         """
         with explaining_full_disk():
             push, transcript = await self._open(app, user, request)
         crash_point("push.opened")
         try:
             await push.take(read)
+            await self._check_still(user, app)
         except BaseException:
             await finish(push.discard(), within=_CLEANUP_SECONDS)
             transcript.path.unlink(missing_ok=True)
@@ -147,6 +150,10 @@ class Receiver:
             for task in pushes:
                 task.cancel()
             await asyncio.wait(pushes)
+
+    async def _check_still(self, user: User, app: App) -> None:
+        """A pack may take long; what was allowed when it began need not be when it is here."""
+        self.access.check(await self.access.again(user), Action.PUSH, await self.apps.find(app.id))
 
     async def _open(self, app: App, user: User, request: PushRequest) -> tuple[Push, Transcript]:
         repository = await self.repositories.open(app.id)

@@ -7,10 +7,12 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from uuid import UUID
 
 from pushd.errors import PushdError, Unavailable
 from pushd.kit.clock import Clock
 from pushd.model.terminal import TerminalSize
+from pushd.model.user import User
 from pushd.runner.schedulers import Handle, Streams
 from pushd.runner.wires import Wires
 
@@ -20,8 +22,11 @@ _SIZE_NAMES = ("COLUMNS", "LINES")
 class Attachment:
     """Between a client's connection and the dyno's life; bytes go straight through and are kept nowhere."""
 
-    def __init__(self, size: TerminalSize | None, clock: Clock, *, idle_seconds: float) -> None:
+    def __init__(self, size: TerminalSize | None, clock: Clock, *, user: User, app_id: UUID, idle_seconds: float) -> None:
+        """`user`: who asked for it, for whoever lets them in."""
         self.secret = secrets.token_hex(32)  # lower case: so the first byte of a connection tells it from an HTTP method
+        self.user = user
+        self.app_id = app_id
         self.size = size
         self.idle_seconds = idle_seconds
         self._clock = clock

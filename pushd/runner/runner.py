@@ -23,6 +23,7 @@ from pushd.model.launch import Launch
 from pushd.model.routing import Target, WebState
 from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
+from pushd.model.user import User
 from pushd.runner.adoption import Adoption
 from pushd.runner.attached import AttachedLife
 from pushd.runner.attachment import Attachment
@@ -232,13 +233,20 @@ class Runner:
         return life.snapshot()
 
     def start_attached(
-        self, launch: Launch, command: str, *, environ: Environ | None = None, size: TerminalSize | None = None
+        self, launch: Launch, command: str, user: User, *, environ: Environ | None = None, size: TerminalSize | None = None
     ) -> tuple[Dyno, str]:
         """A one-off dyno that starts once somebody claims it with this secret; with a `size` it gets a terminal."""
-        return self._attach(self._fleet(launch), launch, command, environ, size, None)
+        return self._attach(self._fleet(launch), launch, command, user, environ, size, None)
 
     def start_inside(
-        self, app_id: UUID, name: str, command: str, *, environ: Environ | None = None, size: TerminalSize | None = None
+        self,
+        app_id: UUID,
+        name: str,
+        command: str,
+        user: User,
+        *,
+        environ: Environ | None = None,
+        size: TerminalSize | None = None,
     ) -> tuple[Dyno, str]:
         """As `start_attached`, but where the dyno of this name runs, which it does not outlive. Raises: Conflict, NotFound."""
         fleet = self._fleets.get(app_id)
@@ -248,18 +256,20 @@ class Runner:
         if found[0].process is None or found[0].state is not DynoState.UP:
             raise Conflict(f"{name} does not run just now.", remedy="Wait until `pushd ps` shows it as up.")
         place = self._processes.inside(found[0].part, found[0].id, found[0].process)
-        return self._attach(fleet, found[0].part.launch, command, environ, size, place)
+        return self._attach(fleet, found[0].part.launch, command, user, environ, size, place)
 
     def _attach(
         self,
         fleet: Fleet,
         launch: Launch,
         command: str,
+        user: User,
         environ: Environ | None,
         size: TerminalSize | None,
         inside: Inside | None,
     ) -> tuple[Dyno, str]:
-        attachment = Attachment(size, self._clock, idle_seconds=self._limits.idle_seconds)
+        idle = self._limits.idle_seconds
+        attachment = Attachment(size, self._clock, user=user, app_id=launch.app.id, idle_seconds=idle)
         part = self._parts.one_off(launch, command, RUN, taken=fleet.names, environ=environ)
         within = self._limits.attach_seconds
         life = fleet.begin(replace(part, attachment=attachment, attach_within_seconds=within, inside=inside, attended=True))

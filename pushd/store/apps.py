@@ -6,7 +6,7 @@ import sqlite3
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from pushd.errors import InvalidParams
+from pushd.errors import Conflict, InvalidParams
 from pushd.kit.clock import Clock
 from pushd.model.app import App
 from pushd.model.release import ReleaseStatus
@@ -32,8 +32,11 @@ class Apps:
         self._cipher = cipher
         self._clock = clock
 
-    async def create(self, name: str, owner: User) -> App:
-        """A new app and its v1, "Initial release", which succeeded. Raises: InvalidParams for a taken name."""
+    async def create(self, name: str, owner: User, *, at_most: int = 0) -> App:
+        """A new app and its v1, "Initial release", which succeeded.
+
+        Raises: InvalidParams for a taken name; Conflict when the owner has `at_most` apps already (0: there is no limit).
+        """
         app_id, now = uuid4(), self._clock.now()
         first = NewRelease(
             slug_id=None,
@@ -46,6 +49,8 @@ class Apps:
         )
 
         def work(connection: sqlite3.Connection) -> App:
+            if at_most:
+                _check_below(connection, owner, at_most)
             _check_free(connection, name)
             connection.execute(
                 "INSERT INTO apps (id, name, owner_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?)",
@@ -121,6 +126,15 @@ class Apps:
             (*values, time_text(self._clock.now()), str(app.id)),
         )
         return _find(connection, app.id)
+
+
+def _check_below(connection: sqlite3.Connection, owner: User, at_most: int) -> None:
+    count: int = connection.execute("SELECT count(*) FROM apps WHERE owner_id = ?", (str(owner.id),)).fetchone()[0]
+    if count >= at_most:
+        raise Conflict(
+            f"You have {count} apps, and a user of this server may have {at_most}.",
+            remedy="Destroy one that nobody needs, or have the operator raise apps_per_user.",
+        )
 
 
 def _check_free(connection: sqlite3.Connection, name: str) -> None:

@@ -12,7 +12,7 @@ from pushd.model.app import App
 from pushd.model.collaborator import Collaborator
 from pushd.store.database import Database
 from pushd.store.rows import check_app_there, not_found, time_text
-from pushd.store.users import insert_user
+from pushd.store.users import insert_user, select_user
 
 COLLABORATORS_PER_APP = 500
 _SELECT = "SELECT collaborators.*, users.email FROM collaborators JOIN users ON users.id = collaborators.user_id"
@@ -33,15 +33,20 @@ class Collaborators:
         """By e-mail address, by their id as a collaborator or as a user. Raises: NotFound."""
         return await self._database.read(lambda connection: _find(connection, app, which))
 
-    async def add(self, app: App, email: str) -> Collaborator:
-        """Share the app with the user of that address; one who is not known yet gets an account, without a token.
+    async def add(self, app: App, email: str, *, known_only: bool = False) -> Collaborator:
+        """Share the app with the user of that address; one who is not known yet gets an account, and cannot log in so far.
 
-        Raises: InvalidParams for one who has access already; NotFound when the app is gone.
+        Raises: InvalidParams for one who has access already or, if they must be known, is not; NotFound when the app is gone.
         """
         now = time_text(self._clock.now())
 
         def work(connection: sqlite3.Connection) -> Collaborator:
             check_app_there(connection, app)
+            if known_only and select_user(connection, "email = ?", (email,)) is None:
+                raise InvalidParams(
+                    f"Nobody has an account as {email} here.",
+                    remedy=f"Ask an admin of this server for one: `pushd users:add {email}`.",
+                )
             user_id = insert_user(connection, email, now)
             there = _of(connection, app)
             if user_id in {each.user_id for each in there}:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pushd.kit.aio import in_thread
 from pushd.kit.clock import Clock
+from pushd.store.accounts import Accounts
 from pushd.store.app_settings import AppSettingsTable
 from pushd.store.apps import Apps
 from pushd.store.buildpacks import Buildpacks
@@ -41,6 +42,7 @@ class Store:
     def __init__(self, database: Database, cipher: Cipher, clock: Clock) -> None:
         self.database = database
         self.users = Users(database, clock)
+        self.accounts = Accounts(database, clock)
         self.apps = Apps(database, cipher, clock)
         self.releases = Releases(database, cipher, clock)
         self.config = Config(self.releases)

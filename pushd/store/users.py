@@ -47,13 +47,25 @@ class Users:
         """Letter case of ASCII does not matter."""
         return await self._database.read(lambda connection: select_user(connection, "email = ?", (email,)))
 
-    async def maybe_by_id(self, user_id: str) -> User | None:
+    async def maybe_by_id(self, user_id: str | UUID) -> User | None:
         wanted = maybe_text(parse_id(user_id))
         return (
             None
             if wanted is None
             else await self._database.read(lambda connection: select_user(connection, "id = ?", (wanted,)))
         )
+
+    async def password_of(self, email: str) -> tuple[User | None, str | None]:
+        """The user of that address and the hash of their password; None and None for nobody."""
+
+        def work(connection: sqlite3.Connection) -> tuple[User | None, str | None]:
+            user = select_user(connection, "email = ?", (email,))
+            row = (
+                connection.execute("SELECT password_hash FROM users WHERE id = ?", (str(user.id),)).fetchone() if user else None
+            )
+            return user, row and row["password_hash"]
+
+        return await self._database.read(work)
 
     async def by_token(self, token: str) -> User | None:
         """Whose token this is, and how far it reaches; None for an unknown or an expired one."""

@@ -40,7 +40,9 @@ class Apps:
         stops: BuildStops,
         disk: DiskReserve,
         nursery: Nursery,
+        apps_per_user: int = 0,
     ) -> None:
+        """`apps_per_user`: how many one who is no admin may own; 0: any number."""
         self._store = store
         self._layout = layout
         self._runner = runner
@@ -52,12 +54,17 @@ class Apps:
         self._stops = stops
         self._disk = disk
         self._nursery = nursery
+        self._apps_per_user = apps_per_user
         self._chance = random.SystemRandom()
 
     async def create(self, name: str | None, user: User) -> App:
-        """A new app with its v1, answering H81 until the first push. Raises: InvalidParams for a bad or taken name."""
+        """A new app with its v1, answering H81 until the first push.
+
+        Raises: InvalidParams for a bad or taken name; Conflict when the user has as many as one may have.
+        """
         self._disk.check()
-        app = await self._store.apps.create(parse_app_name(name) if name else invent_app_name(self._chance), user)
+        wanted = parse_app_name(name) if name else invent_app_name(self._chance)
+        app = await self._store.apps.create(wanted, user, at_most=0 if user.is_admin else self._apps_per_user)
         crash_point("create.stored")
         await self._router.announce({app.id: ((), WebState.BLANK)})
         self._log.say(app.id, APP, "api", f"Initial release by user {user.email}")

@@ -117,12 +117,12 @@ class Belongings:
 
     # --- collaborators ------------------------------------------------------------------------------------------------
 
-    async def add_collaborator(self, app: App, email_or_id: str, user: User) -> Collaborator:
-        """Share the app, from now on. Raises: InvalidParams for no address, or for one who has access already."""
+    async def add_collaborator(self, app: App, email_or_id: str, user: User, *, known_only: bool) -> Collaborator:
+        """Share the app, from now on. Raises: InvalidParams for no address, one who has access already, or nobody's."""
         self._disk.check()
         known = await self._store.users.maybe_by_id(email_or_id)
         email = parse_email(email_or_id) if known is None else known.email
-        made = await self._store.collaborators.add(app, email)
+        made = await self._store.collaborators.add(app, email, known_only=known_only)
         self._tell(app, f"Add {made.email} as a collaborator", user)
         return made
 

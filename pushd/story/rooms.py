@@ -17,6 +17,7 @@ from pushd.model.secret import Environ
 from pushd.model.slug import Slug
 from pushd.model.source import Source
 from pushd.model.terminal import TerminalSize
+from pushd.model.user import User
 
 Say = Callable[[str], None]
 
@@ -65,6 +66,13 @@ class Builder(Protocol):
 
 class Attached(Protocol):
     """The hold of one client on a one-off dyno; bytes go straight through, as fast as the slower side takes them."""
+
+    @property
+    def user(self) -> User:
+        """Who asked for it, with the token that they came with."""
+
+    @property
+    def app_id(self) -> UUID: ...
 
     @property
     def has_terminal(self) -> bool: ...
@@ -120,11 +128,18 @@ class Runner(Protocol):
     async def start_detached(self, launch: Launch, command: str, *, environ: Environ | None = None) -> Dyno: ...
 
     def start_attached(
-        self, launch: Launch, command: str, *, environ: Environ | None = None, size: TerminalSize | None = None
+        self, launch: Launch, command: str, user: User, *, environ: Environ | None = None, size: TerminalSize | None = None
     ) -> tuple[Dyno, str]: ...
 
     def start_inside(
-        self, app_id: UUID, name: str, command: str, *, environ: Environ | None = None, size: TerminalSize | None = None
+        self,
+        app_id: UUID,
+        name: str,
+        command: str,
+        user: User,
+        *,
+        environ: Environ | None = None,
+        size: TerminalSize | None = None,
     ) -> tuple[Dyno, str]: ...
 
     def maybe_claim(self, secret: str) -> Attached | None: ...

@@ -38,7 +38,7 @@ class Runs:
         """A dyno that starts when its client comes with the secret; with a `size` it gets a terminal. Raises: NotFound."""
         launch = await self._launch(app)
         command = _meaning(command, launch)
-        dyno, secret = self._runner.start_attached(launch, command, environ=environ, size=size)
+        dyno, secret = self._runner.start_attached(launch, command, user, environ=environ, size=size)
         self._tell(app, command, user)
         return dyno, secret
 
@@ -47,7 +47,7 @@ class Runs:
     ) -> tuple[Dyno, str]:
         """The same in a dyno that runs: its files, its processes, its variables. Raises: NotFound, Conflict."""
         command = _meaning(command, await self._launch(app))
-        dyno, secret = self._runner.start_inside(app.id, name, command, environ=environ, size=size)
+        dyno, secret = self._runner.start_inside(app.id, name, command, user, environ=environ, size=size)
         self._tell(app, command, user)
         return dyno, secret
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
 from pushd.access.access import TOKEN_LIMIT, Access
 from pushd.access.actions import Action
+from pushd.access.slowdown import Slowdown
 from pushd.errors import Forbidden, NotFound, Unauthorized
 from pushd.model.user import Scope, User
 from tests.access.test_matrix import APP, OTHER_APP, USERS, thing_of
+from tests.fakes import InstantClock
 
 OWNER, FRIEND, STRANGER = USERS["O"], USERS["C"], USERS["S"]
 OF_AN_APP = sorted(action for action in Action if thing_of(action) is APP)
@@ -18,14 +21,29 @@ OF_ITS_OWNER = {Action.APP_RENAME, Action.APP_DESTROY, Action.ACCESS_CHANGE}
 
 
 class OneToken:
-    """A `Users` that knows one token, and counts who asks."""
+    """A `Users` that knows one user with one token, and counts who asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, password_hash: str | None = None) -> None:
         self.asked = 0
+        self.password_hash = password_hash
 
     async def by_token(self, token: str) -> User | None:
         self.asked += 1
         return OWNER if token == "pushd-good" else None
+
+    async def by_token_hash(self, wanted: bytes) -> User | None:
+        return OWNER if wanted == b"good" else None
+
+    async def maybe_by_id(self, user_id: str | UUID) -> User | None:
+        return OWNER if user_id == OWNER.id else None
+
+    async def password_of(self, email: str) -> tuple[User | None, str | None]:
+        return (OWNER, self.password_hash) if email.casefold() == OWNER.email else (None, None)
+
+
+@pytest.fixture
+def clock() -> InstantClock:
+    return InstantClock()
 
 
 @pytest.mark.parametrize("action", sorted(OF_ITS_OWNER))
@@ -34,19 +52,45 @@ def test_a_collaborator_is_told_what_they_may_not(action: Action) -> None:
         Access(OneToken()).check(FRIEND, action, APP)
 
 
-async def test_only_a_known_token_opens_the_door() -> None:
-    access = Access(OneToken())
+async def test_only_a_known_token_opens_the_door(clock: InstantClock) -> None:
+    access = Access(OneToken(), slowdown=Slowdown(clock))
 
     assert await access.authenticate("pushd-good") == OWNER
     assert await access.authenticate("pushd-bad") is None
 
 
 @pytest.mark.parametrize("token", [None, "", "x" * (TOKEN_LIMIT + 1)])
-async def test_what_cannot_be_a_token_is_not_even_looked_up(token: str | None) -> None:
+async def test_what_cannot_be_a_token_is_not_even_looked_up(token: str | None, clock: InstantClock) -> None:
     users = OneToken()
 
-    assert await Access(users).authenticate(token) is None
+    assert await Access(users, slowdown=Slowdown(clock)).authenticate(token) is None
     assert users.asked == 0
+    assert len(clock.slept) == bool(token)  # to bring none is no attempt
+
+
+async def test_a_password_opens_the_doors_that_take_one(clock: InstantClock) -> None:
+    users = OneToken()
+    access = Access(users, slowdown=Slowdown(clock))
+    users.password_hash = await access.hashed("correct horse")
+    options = {"source": "192.0.2.1", "takes_password": True}
+
+    assert await access.authenticate("correct horse", email="Owner@LocalHost", **options) == OWNER
+    assert await access.authenticate("pushd-good", email=OWNER.email, **options) == OWNER
+    assert clock.slept == []
+    assert await access.authenticate("correct horse", email=OWNER.email) is None  # this door takes tokens alone
+    assert await access.authenticate("pushd-good", email="eve@localhost", **options) is None
+    assert await access.authenticate("correct horse", email="eve@localhost", **options) is None
+    assert await access.authenticate("wrong horse", email=OWNER.email, **options) is None
+    assert await access.authenticate("correct horse", **options) is None  # whose would it be?
+    assert len(clock.slept) == 5
+
+
+async def test_who_was_let_in_is_looked_at_again() -> None:
+    access = Access(OneToken())
+    assert await access.again(replace(OWNER, token_hash=b"good")) == OWNER
+    assert await access.again(replace(OWNER, token_hash=b"ended")) is None
+    assert await access.again(OWNER) == OWNER
+    assert await access.again(STRANGER) is None
 
 
 def test_check_lets_pass_in_silence() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from uuid import UUID
 
 from pushd.errors import PushdError
 from pushd.model.terminal import TerminalSize
+from pushd.model.user import User
 from pushd.runner.wires import Wires
 
 
@@ -15,6 +17,8 @@ class FakeAttached:
 
     def __init__(self, command: str, *, size: TerminalSize | None = None, refuses: PushdError | None = None) -> None:
         self.command = command
+        self.user: User  # both are said by whoever lets it wait
+        self.app_id: UUID
         self.size = size
         self.refuses = refuses
         self.signals: list[int] = []

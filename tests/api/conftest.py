@@ -16,6 +16,7 @@ from aiohttp import web
 
 from pushd.access.access import Access
 from pushd.access.rates import Rates
+from pushd.access.slowdown import Slowdown
 from pushd.api.certificate import Certificate
 from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
@@ -51,6 +52,7 @@ from tests.api.fakes import (
     FakeTails,
 )
 from tests.contracts.validate import ContractChecker
+from tests.fakes import InstantClock
 
 TOKEN = "pushd-operator-token"
 BODY_LIMIT_BYTES = 100_000
@@ -103,6 +105,7 @@ class Api:
         self.tails: FakeTails
         self.tls: Path
         self.nursery: Nursery
+        self.punishing: InstantClock  # of failed log-ins
 
     @property
     def authorized(self) -> dict[str, str]:
@@ -178,6 +181,18 @@ class Api:
         return Deployed(app, slug, build, release, dyno)
 
 
+async def share(api: Api, app: str, email: str = "ada@example.com") -> User:
+    """Share an app with somebody; gives them as they come with a token of theirs."""
+    answer = await api.request("POST", f"/apps/{app}/collaborators", {"user": email})
+    assert answer.status == 201, answer.text
+    user = await api.store.users.maybe_by_email(email)
+    assert user
+    _, token = await api.store.users.create_authorization(user, "theirs")
+    user = await api.store.users.by_token(token)
+    assert user
+    return user
+
+
 async def _crash(request: web.Request) -> web.Response:
     raise RuntimeError("a secret detail")
 
@@ -217,10 +232,11 @@ class _Running:
         disk = DiskReserve(layout.data, 0)
         uploads = Uploads(layout, disk, limit_bytes=UPLOAD_LIMIT_BYTES)
         self.nursery = Nursery("api tests")
+        self.punishing = InstantClock()
         runs = FakeRuns(deploys)
         application = await make_application(
             store=self.store,
-            access=Access(self.store.users),
+            access=Access(self.store.users, slowdown=Slowdown(self.punishing)),
             rates=Rates(self.requests_per_hour, clock),
             deploys=deploys,
             apps=apps,
@@ -272,7 +288,7 @@ class _Running:
         api.store, api.operator, api.deploys, api.apps = self.store, operator, deploys, apps
         api.router, api.app_log, api.roots = router, app_log, roots
         api.runs, api.outputs, api.tails, api.tls = runs, outputs, tails, layout.tls
-        api.nursery = self.nursery
+        api.nursery, api.punishing = self.nursery, self.punishing
         return api
 
     async def __aexit__(self, *_: object) -> None:

@@ -14,9 +14,8 @@ from tests.api.conftest import TOKEN, Api
 
 shared_server = pytest.mark.asyncio(loop_scope="module")
 PUBLIC = {
-    *("/-/health", "/-/runs/{secret}", "/-/ca.pem", "/logs/{token}", "/streams/builds/{token}", "/streams/releases/{token}"),
-    *("/sources/{token}", "/slugs/{token}", "/buildpacks/{buildpack}"),
-    *("/auth", "/auth/browser/{token}", "/auth/cli/{token}"),
+    *("/-/health", "/-/runs/{secret}", "/-/ca.pem", "/buildpacks/{buildpack}"),
+    *("/auth", "/auth/browser/{token}", "/auth/cli/{token}", "/password-resets/{token}/actions/finalize"),
 }
 
 
@@ -24,7 +23,8 @@ def path_of(route: Route, app: str = "blog") -> str:
     return re.sub(r"\{\w+\}", "x", route.path.replace("{app}", app))
 
 
-def test_only_secret_urls_health_and_the_begin_of_a_login_are_public() -> None:
+def test_only_secrets_of_one_use_health_and_the_begin_of_a_login_are_public() -> None:
+    """Each row here has its own reason; `test_every_door.py` walks all the others."""
     assert {route.path for route in ROUTES if route.action is None} == PUBLIC
 
 
@@ -41,20 +41,9 @@ def test_paths_of_an_app_ask_for_a_right_on_the_app() -> None:
 
 
 @shared_server
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer undefined"}])
-async def test_nobody_passes_without_a_token(shared: Api, headers: dict[str, str]) -> None:
-    for route in ROUTES:
-        if route.action is not None:
-            answer = await shared.request(route.method, path_of(route), token=None, headers=headers)
-
-            assert (answer.status, answer.json["id"]) == (401, "unauthorized"), route
-            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-
-
-@shared_server
 async def test_an_unknown_app_is_not_found_everywhere(shared: Api) -> None:
     for route in ROUTES:
-        if "{app}" in route.path:
+        if "{app}" in route.path and not route.purpose:
             answer = await shared.request(route.method, path_of(route, app="nowhere"))
 
             assert (answer.status, answer.json["id"], answer.json["resource"]) == (404, "not_found", "app"), route

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from pushd.errors import BootFailed
+from pushd.model.app import App
 from pushd.model.terminal import TerminalSize
 from tests.api.attached import FakeAttached
-from tests.api.conftest import Api
+from tests.api.conftest import Api, share
 
 SECRET = b"0123456789abcdef" * 4
 GREETING = b"rendezvous\r\n"
@@ -24,14 +25,16 @@ SUFFIX = ' ; echo "\uffff heroku-command-exit-status: $?"'
 class Client:
     """What the CLI does: TLS, the line, bytes."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, app: App) -> None:
         self.api = api
+        self.app = app
         self.made: list[FakeAttached] = []
         self.writers: list[asyncio.StreamWriter] = []
 
     def put(self, command: str, **options: Any) -> FakeAttached:
         """Let a dyno wait for the secret."""
         self.made.append(FakeAttached(command, **options))
+        self.made[-1].user, self.made[-1].app_id = self.api.operator, self.app.id
         self.api.runs.waiting[SECRET.decode()] = self.made[-1]
         return self.made[-1]
 
@@ -61,7 +64,7 @@ class Client:
 
 @pytest.fixture
 async def client(api: Api) -> AsyncIterator[Client]:
-    client = Client(api)
+    client = Client(api, await api.create("runs"))
     yield client
     await client.close()
 
@@ -201,3 +204,24 @@ async def test_who_gets_a_terminal(api: Api, more: dict[str, Any], size: Termina
 
     assert (answer.status, api.runs.size) == (201, size)
     assert not answer.json["attach_url"].endswith("?exit-status")
+
+
+async def test_who_loses_the_app_is_hung_up_on(client: Client) -> None:
+    attached = client.put("cat")
+    attached.user = await share(client.api, "runs")
+    reader, _ = await client.connect()
+    assert await reader.readexactly(len(GREETING)) == GREETING
+
+    await client.api.request("DELETE", "/apps/runs/collaborators/ada@example.com")
+
+    assert await reader.read() == b""
+    await attached.left.wait()
+
+
+async def test_who_has_lost_the_app_is_told_nothing(client: Client) -> None:
+    attached = client.put("echo out")
+    attached.user = await share(client.api, "runs")
+    await client.api.request("DELETE", "/apps/runs/collaborators/ada@example.com")
+
+    assert await client.run() == b""
+    assert attached.asked is None

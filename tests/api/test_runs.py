@@ -13,7 +13,7 @@ import pytest
 from pushd.errors import BootFailed
 from pushd.model.terminal import TerminalSize
 from tests.api.attached import FakeAttached
-from tests.api.conftest import Api
+from tests.api.conftest import Api, share
 
 SECRET = "0123456789abcdef" * 4
 Put = Callable[..., FakeAttached]
@@ -23,9 +23,11 @@ Put = Callable[..., FakeAttached]
 async def put(api: Api) -> AsyncIterator[Put]:
     """Lets a dyno wait for the secret."""
     made: list[FakeAttached] = []
+    app = await api.create("runs")
 
     def put(command: str, **options: Any) -> FakeAttached:
         made.append(FakeAttached(command, **options))
+        made[-1].user, made[-1].app_id = api.operator, app.id
         api.runs.waiting[SECRET] = made[-1]
         return made[-1]
 
@@ -204,3 +206,28 @@ async def test_a_client_that_is_gone_before_it_was_answered_is_no_failure_of_our
     async with asyncio.timeout(30):
         await attached.left.wait()
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_who_loses_the_app_loses_the_terminal(api: Api, put: Put) -> None:
+    attached = put("cat", size=TerminalSize(80, 24))
+    attached.user = await share(api, "runs")
+    async with connect(api) as socket:
+        assert await socket.receive_json() == {"state": "up"}
+
+        assert (await api.request("DELETE", "/apps/runs/collaborators/ada@example.com")).status == 200
+
+        assert await rest(socket) == []
+        await attached.left.wait()
+
+
+async def test_who_has_lost_the_app_starts_nothing(api: Api, put: Put) -> None:
+    attached = put("echo out")
+    attached.user = await share(api, "runs")
+    await api.request("DELETE", "/apps/runs/collaborators/ada@example.com")
+
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        await connect(api)
+
+    assert caught.value.status == 404
+    assert attached.asked is None
+    assert attached.left.is_set()

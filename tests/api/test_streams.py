@@ -12,7 +12,7 @@ from pushd.api.log_sessions import events
 from pushd.api.signed import Signer
 from pushd.errors import NotFound
 from pushd.model.logline import LogLine
-from tests.api.conftest import Api
+from tests.api.conftest import Api, share
 from tests.api.fakes import EPOCH
 
 
@@ -179,3 +179,38 @@ async def test_the_signing_key_outlives_the_daemon(api: Api) -> None:
 
     assert first is not None
     assert len(bytes.fromhex(first)) == 32
+
+
+async def test_the_tail_of_who_loses_the_app_ends_properly(api: Api) -> None:
+    await api.create("blog")
+    user = await share(api, "blog")
+    _, token = await api.store.users.create_authorization(user, "for this tail")
+    made = await api.request("POST", "/apps/blog/log-sessions", {"tail": True, "lines": 0}, token=token)
+    url = made.json["logplex_url"]
+    async with api.session.get(url) as response, api.session.get(await _url_of_operator(api)) as other:
+        await api.tails.live.put(None)
+        assert b":" in await response.content.readuntil(b": \n\n")
+
+        await api.request("DELETE", "/apps/blog/collaborators/ada@example.com")
+
+        assert await response.content.read() == b""  # an end, and no reset
+        assert not other.content.at_eof()
+    assert (await api.request("GET", url, token=None)).status == 404
+
+
+async def _url_of_operator(api: Api) -> str:
+    answer = await api.request("POST", "/apps/blog/log-sessions", {"tail": True, "lines": 0})
+    return str(answer.json["logplex_url"])
+
+
+async def test_the_output_of_a_build_ends_for_who_loses_the_app(api: Api) -> None:
+    made = await api.deployed()
+    user = await share(api, "blog")
+    _, token = await api.store.users.create_authorization(user, "for this output")
+    (build,) = await api.get("/apps/blog/builds", token=token)
+    api.outputs.pieces[made.build.id] = asyncio.Queue()
+    await api.outputs.pieces[made.build.id].put(b"-----> Building")
+    async with api.session.get(build["output_stream_url"]) as response:
+        assert await response.content.readany() == b"-----> Building"
+        await api.store.accounts.remove(user)
+        assert await response.content.read() == b""

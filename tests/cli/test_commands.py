@@ -24,13 +24,15 @@ builds builds:info builds:output builds:create builds:cancel releases:retry
 buildpacks buildpacks:add buildpacks:set buildpacks:remove buildpacks:clear
 settings settings:set settings:unset df serve install-service uninstall-service demo drill shell-init version help
 heroku-env
-auth:login auth:logout auth:whoami auth:token authorizations authorizations:create authorizations:info authorizations:update
+auth:login auth:logout auth:whoami auth:token
+auth:password authorizations authorizations:create authorizations:info authorizations:update
 authorizations:rotate authorizations:revoke features features:info features:enable features:disable labs apps:stacks
 apps:stacks:set regions addons
 domains domains:add domains:info domains:update domains:wait domains:remove domains:clear
 certs certs:add certs:info certs:update certs:remove certs:generate
 certs:auto certs:auto:enable certs:auto:disable certs:auto:refresh
-access access:add access:remove keys keys:add keys:remove keys:clear drains drains:add drains:remove
+access access:add access:remove users users:add users:invite users:admin users:remove
+keys keys:add keys:remove keys:clear drains drains:add drains:remove
 pipelines pipelines:create pipelines:add pipelines:remove pipelines:update pipelines:info pipelines:rename
 pipelines:destroy pipelines:promote
 webhooks webhooks:add webhooks:info webhooks:update webhooks:remove webhooks:deliveries webhooks:deliveries:info
@@ -64,6 +66,7 @@ ABOUT_ONE_APP = [
 ]  # fmt: skip
 WITHOUT_JSON = {
     "config:edit": "opens an editor and shows no more than that it is done",
+    "auth:password": "its exit code says all",
     "ps:restart": "its exit code says all",
     "ps:stop": "its exit code says all",
     "ps:wait": "its exit code says all",

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from tests.cli.conftest import Cli
-from tests.client.fake_api import TOKEN
+from tests.client.fake_api import INVITATION, TOKEN
 
 
 @pytest.fixture
@@ -48,9 +48,54 @@ def test_login_with_no_token(stranger: Cli, typed: str) -> None:
 
 
 @pytest.mark.parametrize(("email", "code"), [("ada@example.com", 0), ("eve@example.com", 1)])
-def test_login_interactive_checks_whose_token_it_is(stranger: Cli, email: str, code: int) -> None:
-    assert stranger("login", "-i", stdin=f"{email}\n{TOKEN}\n").code == code
-    assert (stranger.home / ".netrc").exists() == (code == 0)
+def test_login_with_a_password_keeps_a_token_that_ends(stranger: Cli, email: str, code: int) -> None:
+    ended = stranger("login", "-i", stdin=f"{email}\n{stranger.api.password}\n")
+
+    assert ended.code == code
+    assert stranger.api.password not in ended.out + ended.err
+    assert stranger.api.last("POST").body["expires_in"] == 30 * 86400
+    if code == 0:
+        netrc = (stranger.home / ".netrc").read_text()
+        assert (TOKEN in netrc, stranger.api.password in netrc) == (True, False)
+        assert stranger.ok("whoami") == "ada@example.com\n"
+    else:
+        assert "does not know that address with that password" in ended.err
+        assert not (stranger.home / ".netrc").exists()
+
+
+def test_blanks_around_a_password_are_its_own(stranger: Cli) -> None:
+    stranger.api.password = "  correct horse  "
+    stranger.ok("login", "-i", "-e", "60", stdin=f"ada@example.com\n{stranger.api.password}\n")
+    assert stranger.api.last("POST").body["expires_in"] == 60
+
+
+def test_an_invitation_sets_a_password_and_logs_in(stranger: Cli) -> None:
+    told = stranger.ok("login", "--invitation", stdin=f"{INVITATION}\na password of mine\n")
+
+    assert told == f"Logged in to {stranger.api.url} as ada@example.com\n"
+    assert stranger.api.password == "a password of mine"
+    assert stranger.ok("whoami") == "ada@example.com\n"
+    refused = stranger("login", "--invitation", stdin="pushd-another\na password of mine\n")
+    assert (refused.code, "not valid" in refused.err) == (1, True)
+
+
+def test_login_on_a_terminal_goes_on_to_the_password(stranger: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = iter(["", stranger.api.password])
+    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda prompt: next(hidden))
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: "ada@example.com")
+
+    assert stranger("login", terminal=True).code == 0
+    assert stranger.ok("whoami") == "ada@example.com\n"
+
+
+def test_a_password_is_changed_with_the_one_before(cli: Cli) -> None:
+    old = cli.api.password
+    assert cli("auth:password", stdin="wrong horse\nanother password\n").code == 1
+    cli.ok("auth:password", stdin=f"{old}\nanother password\n")
+    assert cli.api.password == "another password"
+    cli.ok("auth:password", stdin="\na third password\n")  # where there was none
+    assert cli.api.last("PATCH").body == {"new_password": "a third password"}
+    assert cli("auth:password", stdin="\n").code == 1
 
 
 def test_login_asks_on_a_terminal_without_echo(stranger: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import threading
@@ -15,6 +16,7 @@ from uuid import uuid4
 
 TOKEN = "t0ken-of-ada"
 EMAIL = "ada@example.com"
+INVITATION, UNTIL = "pushd-an-invitation", "2026-01-09T03:04:05Z"
 MADE_AT = "2026-01-02T03:04:05Z"
 USER = {"id": "00000000-0000-0000-0000-00000000ada0", "email": EMAIL}
 NO_COUPLING = {"id": "not_found", "message": "Couldn't find that coupling.", "resource": "pipeline_coupling"}
@@ -49,6 +51,7 @@ class FakeApi:
     settings: dict[str, str] = field(default_factory=dict)
     features: dict[str, bool] = field(default_factory=lambda: {"runtime-dyno-metadata": True, "log-runtime-metrics": False})
     authorizations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    users: dict[str, dict[str, Any]] = field(default_factory=dict)
     logs: list[str] = field(default_factory=list)
     tails: list[list[str]] = field(default_factory=list)  # what each connection of a tail gives before it ends
     outputs: dict[str, str] = field(default_factory=dict)
@@ -57,6 +60,7 @@ class FakeApi:
     before: Callable[[Asked], Answer | None] = lambda asked: None  # a test's own answer, before ours
     page_size: int = 1000
     things: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # by path: "/account/keys", "/apps/shop/domains"
+    password: str = "correct horse battery"  # of EMAIL
     warning: str = ""  # goes along with what is made of these
 
     def add_app(self, name: str) -> dict[str, Any]:
@@ -100,6 +104,10 @@ class FakeApi:
             for kind, count in quantities.items()
         ]
 
+    @property
+    def with_password(self) -> str:
+        return "Basic " + base64.b64encode(f"{EMAIL}:{self.password}".encode()).decode()
+
     def paths(self, *, method: str | None = None) -> list[str]:
         """`METHOD /path` of all that was asked, in order."""
         return [f"{each.method} {each.path}" for each in self.asked if method in (None, each.method)]
@@ -112,7 +120,10 @@ class FakeApi:
     def answer(self, asked: Asked) -> Answer:
         if own := self.before(asked):
             return own
-        if asked.headers.get("authorization") != f"Bearer {TOKEN}":
+        if (
+            asked.headers.get("authorization") not in (f"Bearer {TOKEN}", self.with_password)
+            and "/password-resets/" not in asked.path
+        ):
             return 401, {"id": "unauthorized", "message": "Invalid credentials provided."}
         for method, pattern, handler in _ROUTES:
             found = re.fullmatch(pattern, asked.path)
@@ -254,6 +265,44 @@ def _authorize(api: FakeApi, asked: Asked) -> Answer:
     return 201, _with_token(made)
 
 
+def _finalize(api: FakeApi, asked: Asked, invitation: str) -> Answer:
+    if invitation != INVITATION:
+        return 404, {
+            "id": "not_found",
+            "message": "This invitation is not valid, or not any more.",
+            "resource": "password_reset",
+        }
+    api.password = asked.body["password"]
+    return 200, {"created_at": MADE_AT, "user": USER}
+
+
+def _change_account(api: FakeApi, asked: Asked) -> Answer:
+    if asked.body.get("password") not in (None, api.password):
+        return 403, {"id": "forbidden", "message": "That is not your password."}
+    api.password = asked.body["new_password"]
+    return 200, USER
+
+
+def _user(email: str, **changes: Any) -> dict[str, Any]:
+    return {"id": str(uuid4()), "email": email, "name": None, "role": "user", "apps": 0, "has_password": False,
+            "invitation": None, "created_at": MADE_AT, "updated_at": MADE_AT, **changes}  # fmt: skip
+
+
+def _add_user(api: FakeApi, asked: Asked) -> Answer:
+    made = _user(asked.body["email"], role="admin" if asked.body["admin"] else "user")
+    api.users[made["email"]] = {**made, "invitation": {"token": None, "expires_at": UNTIL}}
+    return 201, {**made, "invitation": {"token": INVITATION, "expires_at": UNTIL}}
+
+
+def _invite_user(api: FakeApi, asked: Asked, email: str) -> Answer:
+    return 201, {**api.users[email], "invitation": {"token": INVITATION, "expires_at": UNTIL}}
+
+
+def _update_user(api: FakeApi, asked: Asked, email: str) -> Answer:
+    api.users[email]["role"] = "admin" if asked.body["admin"] else "user"
+    return 200, api.users[email]
+
+
 def _with_token(made: dict[str, Any]) -> dict[str, Any]:
     return {**made, "access_token": {**made["access_token"], "token": TOKEN}}
 
@@ -360,6 +409,13 @@ def _set_buildpacks(api: FakeApi, asked: Asked, app: str) -> Answer:
 
 _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET", r"/account", lambda api, asked: (200, USER)),
+    ("POST", r"/password-resets/([^/]+)/actions/finalize", _finalize),
+    ("PATCH", r"/account", _change_account),
+    ("GET", r"/-/users", lambda api, asked: (200, list(api.users.values()))),
+    ("POST", r"/-/users", _add_user),
+    ("PATCH", r"/-/users/([^/]+)", _update_user),
+    ("DELETE", r"/-/users/([^/]+)", lambda api, asked, email: (200, api.users.pop(email))),
+    ("POST", r"/-/users/([^/]+)/invitations", _invite_user),
     ("GET", r"/oauth/authorizations", lambda api, asked: (200, list(api.authorizations.values()))),
     ("POST", r"/oauth/authorizations", _authorize),
     ("GET", r"/oauth/authorizations/([^/]+)", lambda api, asked, which: (200, api.authorizations[which])),

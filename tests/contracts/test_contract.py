@@ -64,6 +64,12 @@ BODIES: dict[str, Any] = {
     "POST /apps/{app}/log-drains": {"url": "https://new.example.com/"},
     "POST /oauth/authorizations": {"scope": ["global"], "expires_in": 60},
     "PATCH /account": {"name": "Ada"},
+    "POST /-/users": {"email": "newcomer@example.com"},
+    "PATCH /-/users/{user}": {"admin": True},
+    "POST /password-resets/{token}/actions/finalize": {
+        "password": "correct horse battery",
+        "password_confirmation": "correct horse battery",
+    },
     "PATCH /apps/{app}/features/{feature}": {"enabled": True},
     "PATCH /-/apps/{app}/settings": {"probe-path": "/up"},
     "POST /filters/apps": {"in": {"id": ["{app_id}"]}},
@@ -144,9 +150,14 @@ async def _fill(api: Api, shop: Deployed, path: str) -> str:
         "feature": "log-runtime-metrics",
         "buildpack": "heroku%2Fpython",
     }
+    if path.startswith("/-/users/{user}"):
+        made, _ = await api.store.accounts.add(f"{uuid4().hex}@example.com", is_admin=False)
+        known["user"] = made.user.email
+    if path.startswith("/password-resets/{token}"):
+        known["token"] = (await api.store.accounts.add(f"{uuid4().hex}@example.com", is_admin=False))[1]
     if "{authorization}" in path:
-        made, _ = await api.store.users.create_authorization(api.operator, "for this call")
-        known["authorization"] = str(made.id)
+        authorization, _ = await api.store.users.create_authorization(api.operator, "for this call")
+        known["authorization"] = str(authorization.id)
     if "{sni_endpoint}" in path:
         known["sni_endpoint"] = (await api.store.sni_endpoints.of(shop.app))[0].name
     if "{key}" in path:

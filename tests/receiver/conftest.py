@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from pushd.access.access import Access
+from pushd.access.slowdown import Slowdown
 from pushd.errors import NotFound
 from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.transcript import Transcript
@@ -26,7 +27,7 @@ from pushd.receiver.http import add_routes
 from pushd.receiver.receiver import Receiver
 from pushd.receiver.repositories import Repositories, Repository
 from pushd.settings import Settings
-from tests.fakes import settings_in
+from tests.fakes import InstantClock, settings_in
 
 TOKEN = "a-token-nobody-guesses"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,10 +35,22 @@ OPERATOR = User(id=UUID(int=1), email="admin@localhost", is_operator=True, creat
 
 
 class FakeUsers:
-    """One operator with one token."""
+    """One operator with one token; `gone` takes the account away."""
+
+    def __init__(self) -> None:
+        self.gone = False
 
     async def by_token(self, token: str) -> User | None:
-        return OPERATOR if token == TOKEN else None
+        return OPERATOR if token == TOKEN and not self.gone else None
+
+    async def by_token_hash(self, wanted: bytes) -> User | None:
+        return None
+
+    async def maybe_by_id(self, user_id: str | UUID) -> User | None:
+        return OPERATOR if user_id == OPERATOR.id and not self.gone else None
+
+    async def password_of(self, email: str) -> tuple[User | None, str | None]:
+        return None, None
 
     async def operator(self) -> User:
         return OPERATOR
@@ -58,10 +71,11 @@ class FakeApps:
         self.known[name] = app
         return app
 
-    async def find(self, name_or_id: str) -> App:
-        if name_or_id not in self.known:
-            raise NotFound("Couldn't find that app.", resource="app")
-        return self.known[name_or_id]
+    async def find(self, name_or_id: str | UUID) -> App:
+        for name, app in self.known.items():
+            if name_or_id in (name, app.id):
+                return app
+        raise NotFound("Couldn't find that app.", resource="app")
 
     async def set_sizes(self, app: App, *, repo_size_bytes: int | None = None) -> App:
         await self.find(app.name)
@@ -191,7 +205,7 @@ class Server:
             repositories=self.repositories,
             apps=self.apps,
             app_settings=self.apps,
-            access=Access(self.users),
+            access=Access(self.users, slowdown=Slowdown(InstantClock())),
             deploys=self.deploys,  # type: ignore[arg-type]
             settings=settings,
             nursery=self.nursery,

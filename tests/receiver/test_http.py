@@ -184,6 +184,27 @@ async def test_a_client_that_goes_away_while_it_sends_leaves_nothing(make_server
     await server.assert_clean()
 
 
+async def test_who_loses_the_right_while_the_pack_comes_in_moves_nothing(server: Server) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(
+        f"POST /myapp.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: {basic()}\r\nConnection: close\r\n"
+        "Content-Type: application/x-git-receive-pack-request\r\n"
+        f"Content-Length: {len(BODY)}\r\n\r\n".encode()
+        + BODY[:-10]
+    )
+    await writer.drain()
+    await until(lambda: bool(server.leftovers()))
+    server.users.gone = True
+    writer.write(BODY[-10:])
+
+    assert (await reader.read()).startswith(b"HTTP/1.1 401")
+    writer.close()
+    await writer.wait_closed()
+    assert await server.refs() == {}
+    assert server.deploys.done == []
+    await server.assert_clean()
+
+
 async def test_keep_alive_is_an_empty_packet(make_server: MakeServer) -> None:
     server = await make_server(build_keepalive_seconds=0.001)
     go_on = asyncio.Event()

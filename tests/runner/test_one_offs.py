@@ -6,7 +6,7 @@ import asyncio
 import re
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -15,10 +15,15 @@ from pushd.kit.transcript import Transcript
 from pushd.model.dyno import Dyno
 from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
+from pushd.model.user import User
 from pushd.runner.attached import HANG_UP_SECONDS
 from pushd.runner.attachment import Attachment
 from pushd.runner.schedulers import CannotStart
+from tests.fakes import FakeClock
 from tests.runner.conftest import Room
+
+_NOW = FakeClock().now()
+NOBODY = User(id=uuid4(), email="nobody@localhost", is_operator=False, created_at=_NOW, updated_at=_NOW)
 
 
 async def test_a_release_phase_gives_its_status_and_writes_to_transcript_and_log(room: Room, tmp_path: Path) -> None:
@@ -113,7 +118,7 @@ async def test_a_deploy_leaves_one_offs_alone(room: Room) -> None:
 
 async def attach(room: Room, command: str, **options: Any) -> tuple[Dyno, Attachment]:
     """Start it, as a client that keeps stdout and stderr apart."""
-    dyno, secret = room.runner.start_attached(room.launch(), command, **options)
+    dyno, secret = room.runner.start_attached(room.launch(), command, NOBODY, **options)
     attached = room.runner.maybe_claim(secret)
     assert attached is not None
     await attached.start(merged=False, resizable=True)
@@ -129,7 +134,7 @@ async def everything(attached: Attachment) -> bytes:
 
 
 async def test_an_attached_run_waits_for_its_client_and_ends_in_herokus_words(room: Room) -> None:
-    dyno, secret = room.runner.start_attached(room.launch(), "echo hi $KEY; exit 3", environ=Environ({"KEY": "x"}))
+    dyno, secret = room.runner.start_attached(room.launch(), "echo hi $KEY; exit 3", NOBODY, environ=Environ({"KEY": "x"}))
     await room.happened.has("Awaiting client")
     assert room.states == {dyno.name: "starting"}
     assert room.scheduler.handles == []
@@ -151,7 +156,7 @@ async def test_an_attached_run_waits_for_its_client_and_ends_in_herokus_words(ro
 
 
 async def test_one_that_nobody_comes_to_is_never_started(room: Room) -> None:
-    _, secret = room.runner.start_attached(room.launch(), "true")
+    _, secret = room.runner.start_attached(room.launch(), "true", NOBODY)
 
     await room.clock.skip(60)
 
@@ -161,7 +166,7 @@ async def test_one_that_nobody_comes_to_is_never_started(room: Room) -> None:
 
 
 async def test_one_whose_client_is_gone_before_it_was_answered_waits_for_nobody(room: Room) -> None:
-    _, secret = room.runner.start_attached(room.launch(), "true")
+    _, secret = room.runner.start_attached(room.launch(), "true", NOBODY)
     attached = room.runner.maybe_claim(secret)
     assert attached is not None
     attached.leave()
@@ -171,7 +176,7 @@ async def test_one_whose_client_is_gone_before_it_was_answered_waits_for_nobody(
 
 
 async def test_one_that_is_stopped_before_its_client_comes(room: Room) -> None:
-    dyno, secret = room.runner.start_attached(room.launch(), "true")
+    dyno, secret = room.runner.start_attached(room.launch(), "true", NOBODY)
     attached = room.runner.maybe_claim(secret)
     assert attached is not None
     await room.happened.has("Awaiting client")
@@ -263,7 +268,9 @@ async def test_a_size_that_would_not_follow_the_window_is_not_in_the_environment
     room: Room, resizable: bool, shown: bytes
 ) -> None:
     environ = Environ({"COLUMNS": "100", "LINES": "30"})
-    _, secret = room.runner.start_attached(room.launch(), "echo ${COLUMNS:-none}", environ=environ, size=TerminalSize(100, 30))
+    _, secret = room.runner.start_attached(
+        room.launch(), "echo ${COLUMNS:-none}", NOBODY, environ=environ, size=TerminalSize(100, 30)
+    )
     attached = room.runner.maybe_claim(secret)
     assert attached is not None
     await attached.start(merged=True, resizable=resizable)
@@ -273,7 +280,7 @@ async def test_a_size_that_would_not_follow_the_window_is_not_in_the_environment
 
 async def test_inside_a_dyno_has_its_variables_and_ends_with_it(room: Room) -> None:
     await room.deploy(room.launch())
-    dyno, secret = room.runner.start_inside(room.app.id, "web.1", "echo $DYNO $PORT; exec sleep 600")
+    dyno, secret = room.runner.start_inside(room.app.id, "web.1", "echo $DYNO $PORT; exec sleep 600", NOBODY)
     attached = room.runner.maybe_claim(secret)
     assert attached is not None
     await attached.start(merged=True, resizable=False)
@@ -289,7 +296,7 @@ async def test_inside_a_dyno_has_its_variables_and_ends_with_it(room: Room) -> N
 
 async def test_inside_needs_a_dyno_that_runs(room: Room) -> None:
     with pytest.raises(PushdError, match="find that dyno"):
-        room.runner.start_inside(room.app.id, "web.1", "true")
-    dyno, _ = room.runner.start_attached(room.launch(), "true")
+        room.runner.start_inside(room.app.id, "web.1", "true", NOBODY)
+    dyno, _ = room.runner.start_attached(room.launch(), "true", NOBODY)
     with pytest.raises(PushdError, match="does not run just now"):
-        room.runner.start_inside(room.app.id, dyno.name, "true")
+        room.runner.start_inside(room.app.id, dyno.name, "true", NOBODY)

@@ -1,0 +1,86 @@
+"""What a password may be, how it is kept, and who waits for whom."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pushd.access import passwords
+from pushd.access.passwords import LONGEST, SHORTEST, Passwords, parse_password
+from pushd.errors import InvalidParams
+
+
+async def test_a_password_is_kept_as_a_slow_hash_with_a_salt_of_its_own() -> None:
+    made = Passwords()
+    one, other = await made.hashed("correct horse"), await made.hashed("correct horse")
+
+    assert one.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert one != other
+    assert "correct" not in one
+    assert await made.is_right("correct horse", one, source="x")
+    assert await made.is_right("correct horse", other, source="x")
+
+
+@pytest.mark.parametrize("guess", ["", "wrong horse", "correct horse ", "Correct horse", "x" * 100_000, "\udcff", "\0"])
+async def test_nothing_else_is_right(guess: str) -> None:
+    made = Passwords()
+    stored = await made.hashed("correct horse")
+
+    assert not await made.is_right(guess, stored, source="x")
+
+
+async def test_no_password_is_right_where_none_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is compared all the same: an account that is not there answers no sooner."""
+    compared: list[str] = []
+
+    real = passwords.Argon2id.verify_phc_encoded
+    made = Passwords()
+
+    class Counting:
+        @staticmethod
+        def verify_phc_encoded(guess: bytes, stored: str) -> None:
+            compared.append(stored)
+            real(guess, stored)
+
+    monkeypatch.setattr(passwords, "Argon2id", Counting)
+    for guess in ("", "correct horse"):
+        assert not await made.is_right(guess, None, source="x")
+    assert len(compared) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["correct horse", "0123456789", "  blanks count ", "pässwörter", "x" * 250 + "abcdef", "zehn\tzehn!"]
+)
+def test_what_a_password_may_be(text: str) -> None:
+    assert parse_password(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x" * (SHORTEST - 1), "abcdefghi", "a" * 20, "abababababab", "x1y2" * 65, "half \ud800 a pair", "nul \0 byte abc"],
+)
+def test_what_a_password_may_not_be(text: str) -> None:
+    with pytest.raises(InvalidParams) as caught:
+        parse_password(text)
+    assert not text or text not in caught.value.text
+    assert LONGEST == 256
+
+
+async def test_who_guesses_a_lot_does_not_keep_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sources take turns: the second one is behind one guess of the first, not behind all of them."""
+    order: list[str] = []
+
+    def compare(password: str, stored: str | None) -> bool:
+        order.append(password)
+        return True
+
+    monkeypatch.setattr(passwords, "_is_right", compare)
+    made = Passwords()
+    guesses = [asyncio.ensure_future(made.is_right(f"guess {n}", None, source="eve")) for n in range(20)]
+    await asyncio.sleep(0)
+    await made.is_right("ada", None, source="ada")
+    await asyncio.gather(*guesses)
+
+    assert order.index("ada") <= 2
+    assert made._queues == {}  # nothing is kept of who came
