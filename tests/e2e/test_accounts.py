@@ -142,6 +142,23 @@ def test_a_removed_user_is_out_and_what_was_theirs_has_an_heir(server: Server, j
     assert app in ben.ok("apps")
 
 
+def test_a_password_is_changed_lost_and_set_anew(server: Server, join: Callable[[], Person]) -> None:
+    ada = join()
+    ada.ok("auth:password", stdin=f"{PASSWORD}\nanother horse battery\n")
+    assert ada.pushd("login", "-i", stdin=f"{ada.email}\n{PASSWORD}\n").exit_code == 1
+    ada.ok("login", "-i", stdin=f"{ada.email}\nanother horse battery\n")
+
+    invited = json.loads(server.ok("users:invite", ada.email, "--end-tokens", "--json"))
+    assert ada.pushd("apps").exit_code == 1
+    ada.ok("login", "--invitation", stdin=f"{invited['invitation']['token']}\n{PASSWORD}\n")
+
+    assert ada.pushd("users").exit_code == 1
+    server.ok("users:admin", ada.email)
+    assert ada.email in ada.ok("users")
+    server.ok("users:admin", ada.email, "--off")
+    assert ada.pushd("users").exit_code == 1
+
+
 def test_a_deploy_token_pushes_one_app_and_shows_no_config_vars(deployed: Project, tmp_path: Path) -> None:
     server, app = deployed.server, deployed.app
     token = server.ok("authorizations:create", "--short", "--scope", "deploy", "--app", app).strip()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import FIXTURE_APPS, Page, Server, running
+from tests.e2e.harness import FIXTURE_APPS, Page, Server, eventually, running
 from tests.heroku.harness import Heroku, fresh_name, sink, variables_of
 
 
@@ -88,6 +88,8 @@ def _deploy(server: Server, folder: Path, name: str) -> Live:
     project = server.project(folder, name)
     project.deploy()
     project.ok("config:set", "GREETING=hello", "--app", name)
+    # The dyno before it says goodbye when it likes: in nobody's last lines.
+    eventually(lambda: "Process exited" in server.ok("logs", "--app", name), what="the end of the first dyno")
     return Live(server, name, folder)
 
 

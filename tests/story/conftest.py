@@ -101,6 +101,9 @@ class FakeBuilder:
         pass
 
 
+APPS_PER_USER = 3
+
+
 @dataclass
 class FakeRunner:
     """Boots nothing and notes the order; fails the releases in `failing`."""
@@ -252,6 +255,7 @@ class Story:
         self.apps = Apps(
             store=store, layout=layout, runner=self.runner, router=self.router, builder=self.builder,
             repositories=FakeRepositories(), app_log=self.log, turns=turns, stops=stops, disk=disk, nursery=nursery,
+            apps_per_user=APPS_PER_USER,
         )  # fmt: skip
         self.promotions = Promotions(
             store=store, builder=self.builder, deploys=self.deploys, retention=self.retention, disk=disk, verdicts=verdicts,
