@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pushd.access.actions import Action
 from pushd.errors import BadRequest, Forbidden, PushdError
 from pushd.kit.aio import in_thread
 from pushd.kit.listen import bind
@@ -135,6 +136,7 @@ class HookServer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         push = parse_hook_push(await _read_line(reader), peer_uid=_peer_uid(writer), our_uid=os.geteuid())
         app = await self._receiver.apps.find(push.app)
+        self._receiver.access.check(await self._users.operator(), Action.PUSH, app)
         settings = await self._receiver.app_settings.of(app)
         options = policy.parse_options(push.options)
         transcript = open_transcript(self._layout, app)

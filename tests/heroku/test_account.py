@@ -57,6 +57,25 @@ def test_login_with_an_address_and_a_token_then_logout(heroku: Heroku) -> None:
     assert heroku.fails("apps", HEROKU_API_KEY=token).exit_code == 1  # revoked
 
 
+def test_login_with_a_password(heroku: Heroku) -> None:
+    server, email, password = heroku.server, "ada@example.com", "correct horse battery"
+    _, made = server.call("POST", "/-/users", {"email": email})
+    path = f"/password-resets/{made['invitation']['token']}/actions/finalize"
+    assert server.call("POST", path, {"password": password, "password_confirmation": password})[0] == 200
+
+    with heroku.terminal("login", "-i", **WITHOUT_KEY) as terminal:
+        terminal.expect("Email")
+        terminal.type(f"{email}\r")
+        terminal.expect("Password")
+        terminal.type(f"{password}\r")
+        terminal.expect("Logged in as")
+        assert terminal.wait() == 0
+
+    assert heroku("whoami", **WITHOUT_KEY) == f"{email}\n"
+    assert heroku.json("apps", **WITHOUT_KEY) == []
+    assert password not in (heroku.home / ".netrc").read_text()
+
+
 def test_login_with_a_wrong_token(heroku: Heroku) -> None:
     with heroku.terminal("login", "-i", **WITHOUT_KEY) as terminal:
         terminal.expect("Email")
