@@ -29,18 +29,21 @@ from pushd.receiver.repositories import Repositories, Repository
 from pushd.settings import Settings
 from tests.fakes import InstantClock, settings_in
 
-TOKEN = "a-token-nobody-guesses"
+TOKEN, STRANGERS_TOKEN = "a-token-nobody-guesses", "a-token-of-somebody-else"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+STRANGER = User(id=UUID(int=2), email="s@localhost", is_operator=False, created_at=NOW, updated_at=NOW)
 OPERATOR = User(id=UUID(int=1), email="admin@localhost", is_operator=True, created_at=NOW, updated_at=NOW)
 
 
 class FakeUsers:
-    """One operator with one token; `gone` takes the account away."""
+    """An operator with a token, and a stranger with one; `gone` takes the operator's account away."""
 
     def __init__(self) -> None:
         self.gone = False
 
     async def by_token(self, token: str) -> User | None:
+        if token == STRANGERS_TOKEN:
+            return STRANGER
         return OPERATOR if token == TOKEN and not self.gone else None
 
     async def by_token_hash(self, wanted: bytes) -> User | None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pushd.receiver.commands import ZERO
-from tests.receiver.conftest import TOKEN, Git, MakeServer, Server, until
+from tests.receiver.conftest import STRANGERS_TOKEN, TOKEN, Git, MakeServer, Server, until
 from tests.receiver.wire import Raw, basic, blob, commit, id_of, knocking, pack, parse_answer, post, push_body, tree
 
 FILE = blob(b"hello\n")
@@ -48,6 +48,24 @@ async def test_an_unknown_app(server: Server, git: Git) -> None:
         async with session.get(f"http://127.0.0.1:{server.port}/noapp.git/info/refs?service=git-upload-pack") as response:
             assert (response.status, response.content_type) == (404, "text/plain")
             assert "pushd create" in await response.text()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "info/refs?service=git-receive-pack"), ("GET", "info/refs?service=git-upload-pack"), ("POST", "git-receive-pack"),
+     ("POST", "git-upload-pack")],
+)  # fmt: skip
+async def test_an_app_of_others_looks_as_one_that_is_not_there(server: Server, method: str, path: str) -> None:
+    answers = []
+    for app in ("myapp", "noapp"):
+        async with knocking(STRANGERS_TOKEN) as session:
+            async with session.request(method, f"http://127.0.0.1:{server.port}/{app}.git/{path}") as response:
+                heads = {name: text for name, text in response.headers.items() if name != "Date"}
+                answers.append((response.status, heads, await response.read()))
+
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 404
+    assert not server.repository.folder.exists()
 
 
 async def test_the_dumb_protocol_is_refused(server: Server) -> None:
