@@ -28,6 +28,9 @@ SIGNALS: Mapping[str, signal.Signals] = MappingProxyType(
 )
 
 
+_LOST = NotFound("You have lost access to this app.", resource="app", remedy="What was running has been ended. Ask its owner.")
+
+
 class _NotUnderstood(Exception):
     """A message that is none of ours."""
 
@@ -80,6 +83,8 @@ async def _serve(request: web.Request, socket: web.WebSocketResponse, attached: 
                 _heartbeat(socket),
                 until_gone(request.transport),
             )
+            if lost.is_set():
+                await _send_last(socket, {"error": problem_json(_LOST)})
     except _NotUnderstood:
         return WSCloseCode.UNSUPPORTED_DATA
     except PushdError as error:

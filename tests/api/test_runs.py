@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -216,7 +217,8 @@ async def test_who_loses_the_app_loses_the_terminal(api: Api, put: Put) -> None:
 
         assert (await api.request("DELETE", "/apps/runs/collaborators/ada@example.com")).status == 200
 
-        assert await rest(socket) == []
+        (told,) = await rest(socket)
+        assert json.loads(told)["error"]["message"].startswith("You have lost access to this app.")
         await attached.left.wait()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import BIN, Project, Result, Server, run
+from tests.e2e.harness import BIN, Project, Result, Server, eventually, run
 
 PASSWORD = "correct horse battery"
 _names = iter(f"person{number}@example.com" for number in range(1, 1000))
@@ -37,6 +37,11 @@ class Person:
         result = self.pushd(*args, stdin=stdin)
         assert result.exit_code == 0, f"pushd {' '.join(args)}: {result.output}"
         return result.stdout
+
+    def popen(self, *args: str) -> subprocess.Popen[str]:
+        """A command that a test reads while it runs."""
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen([str(BIN / "pushd"), *args], cwd=self.home, env=self.environ(), text=True, **pipes)
 
     def git(self, folder: Path, *args: str) -> Result:
         return run(["git", *args], cwd=folder, env=self.environ())
@@ -95,20 +100,22 @@ def test_a_collaborator_logs_in_pushes_and_loses_it_again(deployed: Project, joi
     assert pushed.exit_code == 0, pushed.output
     assert f"by user {ada.email}" in ada.ok("logs", "--app", app, "-n", "200")
     assert ada.email in ada.ok("releases", "--app", app)
-    tail = subprocess.Popen([str(BIN / "pushd"), "logs", "-t", "-n", "1", "--app", app], env=ada.environ(), text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)  # fmt: skip
+    tail = ada.popen("logs", "-t", "-n", "1", "--app", app)
+    terminal = ada.popen("run", "--app", app, "echo in; sleep 600")
     assert tail.stdout
+    assert terminal.stdout
     assert tail.stdout.readline()
+    assert terminal.stdout.readline() == "in\n"
 
     server.ok("access:remove", ada.email, "--app", app)
 
     _, told = tail.communicate(timeout=60)
     assert (tail.returncode, "Couldn't find that app." in told) == (1, True)
+    _, told = terminal.communicate(timeout=60)
+    assert (terminal.returncode, "You have lost access to this app." in told) == (1, True)
+    eventually(lambda: "run." not in server.ok("ps", "--app", app), what="the end of what ran there")
     refused = change(ada, folder)
-    assert (refused.exit_code != 0, "Couldn't find that app." in refused.output or "not found" in refused.output) == (
-        True,
-        True,
-    )
+    assert (refused.exit_code, "not found" in refused.output) == (128, True)
     assert ada.pushd("info", "--app", app).output.replace(app, "nowhere") == nowhere.output
     assert deployed.get("/").status == 200
 
