@@ -36,7 +36,7 @@ def sync_environment(environment: Path) -> None:
     Without its mark the next build would make it anew, under the feet of what runs in it.
     """
     mark = environment / COMPLETE
-    if mark.exists():
+    if mark.is_file() and not mark.is_symlink():
         sync_file(mark)
         sync_folder(environment)
         sync_folder(environment.parent)

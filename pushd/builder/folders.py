@@ -13,7 +13,13 @@ READ_LIMIT_BYTES = 1 << 20
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder with all that is in it, whatever modes a program left there; nothing happens if it is not there."""
+    """Remove a folder with all that is in it, whatever modes a program left there; nothing happens if it is not there.
+
+    A link or a file in its place is removed too, and what a link leads to stays.
+    """
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+        return
     shutil.rmtree(folder, onerror=_permit_and_retry)
 
 

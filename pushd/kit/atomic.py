@@ -30,8 +30,8 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 def sync_file(file: Path) -> None:
-    """Make what was written to a file survive a power cut."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    """Make what was written to a file survive a power cut. Links are not followed, a FIFO is not waited for."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

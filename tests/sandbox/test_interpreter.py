@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,41 @@ def test_a_link_that_stands_alone_is_made_again_and_its_neighbours_stay_hidden(t
 def test_a_program_that_is_no_python_is_shown_by_itself(tmp_path: Path) -> None:
     program = tmp_path / "tools" / "bin" / "uv"
     program.parent.mkdir(parents=True)
-    program.touch()
+    program.touch(0o755)
     assert find_interpreter(program) == ((Bind(program),), ())
+
+
+@pytest.mark.parametrize("target", ["/etc/shadow", "/root/.bashrc", "/bin/python3", "/proc/1/environ", "data/slugs/other/run"])
+def test_a_link_that_leads_to_what_is_no_python_shows_nothing(tmp_path: Path, target: str) -> None:
+    """A build writes its app's virtualenv, and so chooses where its links lead: /bin/python3 would make all of / a Python's."""
+    other = tmp_path / "data" / "slugs" / "other" / "run"
+    other.parent.mkdir(parents=True)
+    other.touch(0o755)
+    python = virtualenv(tmp_path / "data" / "env", tmp_path / target)
+    binds, _ = find_interpreter(python, tmp_path / "data")
+    assert [bind for bind in binds if not bind.source.is_relative_to("/usr")] == []
+
+
+@pytest.mark.parametrize("home", ["/", "/root", "data", ".", "relative"])
+def test_a_folder_with_somebodys_files_is_no_installation(tmp_path: Path, home: str) -> None:
+    """Whatever a virtualenv names as its home, and wherever there is something that looks like a standard library."""
+    for folder in (tmp_path / "data", tmp_path):
+        (folder / "lib" / "python3.11").mkdir(parents=True)
+        (folder / "lib" / "python3.11" / "os.py").touch()
+    python = virtualenv(tmp_path / "data" / "env", tmp_path / "data" / "bin" / "python3", home=tmp_path / home / "bin")
+    binds, _ = find_interpreter(python, tmp_path / "data")
+    assert binds == ()
+
+
+def test_a_link_in_place_of_its_config_is_not_followed_and_a_fifo_not_waited_for(tmp_path: Path, installation: Path) -> None:
+    python = virtualenv(tmp_path / "env", Path("/nowhere/python3"))
+    real = (tmp_path / "env" / "pyvenv.cfg").rename(tmp_path / "cfg")
+    real.write_text(f"home = {installation}/bin\n")
+    (tmp_path / "env" / "pyvenv.cfg").symlink_to(real)
+    assert find_interpreter(python)[0] == ()
+    (tmp_path / "env" / "pyvenv.cfg").unlink()
+    os.mkfifo(tmp_path / "env" / "pyvenv.cfg")
+    assert find_interpreter(python)[0] == ()
 
 
 def test_missing_and_circular_ones_give_what_can_be_found(tmp_path: Path) -> None:
