@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pushd.builder.builder import Builder
 from pushd.builder.soundness import Shelf
+from pushd.confinement import Confinement
 from pushd.deploy import Deploys
 from pushd.endpoints import web_url
 from pushd.kit.aio import Nursery
@@ -18,7 +19,6 @@ from pushd.releaser.releaser import Releaser
 from pushd.resume import Resume
 from pushd.router.control import Router
 from pushd.runner.runner import Runner
-from pushd.sandbox.sandbox import Sandbox
 from pushd.settings import Settings
 from pushd.store.store import Store
 from pushd.story.apps import Apps
@@ -50,7 +50,6 @@ class Rooms:
     store: Store
     logplex: Logplex
     nursery: Nursery
-    sandbox: Sandbox
     router: Router
     runner: Runner
     builder: Builder
@@ -58,6 +57,7 @@ class Rooms:
     outputs: Outputs
     uploads: Uploads
     repositories: Repositories
+    confinement: Confinement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,33 +3,60 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import uvloop
 
+from pushd.confinement import UIDS_OFF, find_fence
+from pushd.kit.uids import UNUSED, UidRange, is_known, parse_uid_range
+from pushd.layout import Layout
+from pushd.model.protection import Protection
 from pushd.sandbox.sandbox import Sandbox
-from pushd.settings import SETTINGS, Effective
+from pushd.settings import SETTINGS, Effective, Settings
+
+
+async def _try_protections(wanted: Settings) -> Sequence[Protection]:
+    """By starting programs, as the daemon does; what it requires is told here and not refused."""
+    with tempfile.TemporaryDirectory(prefix="pushd-check-") as folder:
+        sandbox = await Sandbox.probe(
+            Path(folder),
+            "off" if wanted.sandbox == "off" else "auto",
+            data=wanted.data_dir,
+            tree=wanted.dyno_cgroup,
+            user=_some_uid(wanted.uid_range),
+            no_user=UIDS_OFF if wanted.uid_range == "off" else "",
+        )
+    _, ports = await find_fence(wanted, Layout(wanted.data_dir), sandbox)
+    return (*sandbox.protections, ports)
+
+
+def _some_uid(uid_range: str) -> int | None:
+    """One that an app may get, if this machine knows it; none of the range is taken."""
+    if os.geteuid() != 0 or uid_range == "off":
+        return None
+    found = UNUSED if uid_range == "auto" else parse_uid_range(uid_range)
+    return found.first if is_known(UidRange(found.first, found.first)) else None
 
 
 def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = False) -> int:
     """Print them; changes nothing that stays. Gives the exit code."""
     values = {setting.name: getattr(effective.settings, setting.name) for setting in SETTINGS}
-    with tempfile.TemporaryDirectory(prefix="pushd-check-") as folder:
-        wanted = effective.settings
-        sandbox = uvloop.run(Sandbox.probe(Path(folder), wanted.sandbox, data=wanted.data_dir, tree=wanted.dyno_cgroup))
+    protections = uvloop.run(_try_protections(effective.settings))
     git = shutil.which("git", path=environ.get("PATH"))
     if as_json:
         settings = {name: {"value": value, "origin": effective.origins[name]} for name, value in values.items()}
-        protections = [{"name": each.name, "on": each.on, "why": each.why} for each in sandbox.protections]
-        print(json.dumps({"settings": settings, "protections": protections, "git": git}, indent=2, default=str))
+        told = [asdict(each) for each in protections]
+        print(json.dumps({"settings": settings, "protections": told, "git": git}, indent=2, default=str))
         return 0
     for name, value in values.items():
         print(f"{name} = {_shown(value)}  ({effective.origins[name]})")
     print()
-    for protection in sandbox.protections:
+    for protection in protections:
         print(f"{protection.name}: {'on' if protection.on else 'OFF: ' + protection.why}")
     print(f"git program: {git or 'not found: large packs are indexed more slowly'}")
     return 0

@@ -68,6 +68,7 @@ CRASH_POINTS: Mapping[str, str] = {
     "destroy.unlogged": "its log is gone, its folders are there",
     "repository.set-aside": "its repository has another name and is not removed",
     "destroy.half-removed": "its repository is gone, the other folders are there",
+    "destroy.removed": "all its folders are gone, its uid is still kept for it",
     # The log: passed often in the life of each dyno that writes; tests/logplex/test_kills.py walks these.
     "log.segment-made": "a new segment's files are there, empty, and nothing says which FIFO fills it",
     "log.segment-taken": "it is known which FIFO fills a segment, nothing has been moved",

@@ -30,6 +30,7 @@ from pushd.builder.fetching import Fetcher
 from pushd.builder.tools import Tools
 from pushd.builder.workshop import empty_workshops
 from pushd.check import check as check  # `serve --check`
+from pushd.confinement import make_confinement
 from pushd.crash_points import CrashAt
 from pushd.endpoints import Endpoints, named, web_url
 from pushd.errors import CannotListen, DiskFull
@@ -55,7 +56,7 @@ from pushd.router.control import Router
 from pushd.runner.parts import RunLimits
 from pushd.runner.runner import Runner
 from pushd.runner.schedulers.local import LocalScheduler
-from pushd.sandbox.sandbox import Sandbox, owner_of
+from pushd.sandbox.sandbox import owner_of
 from pushd.settings import Effective, Settings, build_passthrough
 from pushd.shipped import shipped
 from pushd.store.store import Store
@@ -96,10 +97,10 @@ async def _serve(settings: Settings, layout: Layout, environ: Mapping[str, str])
         rooms.store.database.on_failure(lambda error: ending.fail("store", error))
         endpoints = await _start(stack, ending, rooms, story, doors, environ)
         print(endpoints.ready_line(), flush=True)
-        if not rooms.sandbox.confines:
+        if not rooms.confinement.sandbox.confines:
             log.warning(
                 "apps are not confined: each can read what this daemon can, its secrets and the other apps included",
-                extra={"why": next(each.why for each in rooms.sandbox.protections if each.name == "sandbox")},
+                extra={"why": next(each.why for each in rooms.confinement.protections if each.name == "sandbox")},
             )
         sdnotify.notify(notify, f"READY=1\nSTATUS=API at {endpoints.api}, visitors at {endpoints.router}")
         if (silence := sdnotify.watchdog_seconds(environ, pid=os.getpid())) is not None:
@@ -124,15 +125,15 @@ class _Doors:
 async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout, environ: Mapping[str, str]) -> Rooms:
     """The rooms, doing nothing yet; the stack closes them in the opposite order."""
     clock: Clock = SystemClock()
-    sandbox = await Sandbox.probe(layout.run, settings.sandbox, data=layout.data, tree=settings.dyno_cgroup)
+    confinement = await make_confinement(stack, settings, layout)
+    sandbox = confinement.sandbox
     await in_thread(sandbox.end_orphans)
     await in_thread(empty_workshops, layout)
     store = await Store.open(layout.store, layout.secret_key, clock)
     stack.push_async_callback(store.close)
     await make_operator(store, layout, settings.domain)
-    for protection in sandbox.protections:
-        if not protection.on:
-            log.warning("protection off", extra={"protection": protection.name, "why": protection.why})
+    uids = confinement.uids(store.uids)
+    confinement.tell()
     logplex = await stack.enter_async_context(Logplex(layout, clock))
     nursery = await stack.enter_async_context(Nursery("daemon"))
     visitors = Visitors(store, layout, domain=settings.domain, pages=Pages(clock))
@@ -147,7 +148,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
     )
     runner = await stack.enter_async_context(
         Runner(
-            scheduler=LocalScheduler(layout, sandbox, groups),
+            scheduler=LocalScheduler(layout, sandbox, uids, groups, confinement.fence),
             pipes=logplex,
             traffic=router,
             dynos=store.dynos,
@@ -165,6 +166,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
     builder = Builder(
         layout=layout,
         sandbox=sandbox,
+        uids=uids,
         slugs=store.slugs,
         clock=clock,
         tools=Tools.find(environ),
@@ -188,7 +190,6 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
         store=store,
         logplex=logplex,
         nursery=nursery,
-        sandbox=sandbox,
         router=router,
         runner=runner,
         builder=builder,
@@ -196,6 +197,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
         outputs=Outputs(layout),
         uploads=Uploads(layout, disk, limit_bytes=settings.source_limit_bytes),
         repositories=Repositories(layout),
+        confinement=confinement,
     )
 
 
@@ -236,6 +238,7 @@ async def _build_doors(rooms: Rooms, story: Story, ending: Ending) -> _Doors:
             body_limit_bytes=settings.body_limit_bytes,
             buildpacks=tuple(folder.name for folder in installed_buildpacks(shipped("buildpacks"))),
             started_at=rooms.clock.now(),
+            protections=rooms.confinement.protections,
         ),
     )
     add_routes(application, receiver)
@@ -312,6 +315,7 @@ async def _end_apps(rooms: Rooms, story: Story, ending: Ending) -> None:
     await rooms.nursery.close()  # first: to a deploy under way the end of its dynos would be a failed boot
     if ending.asked is signal.SIGINT:
         await rooms.runner.stop_all()
+        await rooms.confinement.fence.remove()
         await story.apps.sweep()  # of what was destroyed just now; there may be no next daemon
     if ending.asked is signal.SIGINT or not (ending.is_decided or rooms.router.was_running):
         await rooms.router.stop()

@@ -78,6 +78,11 @@ class Layout:
         return self.run / "hook.sock"
 
     @property
+    def uid_range(self) -> Path:
+        """The uids that the apps had last."""
+        return self.run / "uid-range"
+
+    @property
     def daemon_lock(self) -> Path:
         return self.run / "daemon.lock"
 

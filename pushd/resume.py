@@ -99,9 +99,16 @@ class Resume:
             crash_point("start.build-failed")
 
     async def adopt(self) -> None:
-        """Go on with the dynos that the last daemon left running; those that nobody owns any more are ended."""
+        """Go on with the dynos that the last daemon left running; those that nobody owns any more are ended.
+
+        Where an app has got another user, its files are that user's as soon as one dyno of it starts: so all are restarted,
+        as `pushd restart` would.
+        """
         running: dict[UUID, Launch] = {}
+        outdated = await self._runner.outdated()
         for app in await self._store.apps.all():
+            if app.id in outdated:
+                app = await self._store.apps.bump_restarts(app)
             with apart(app, "tell what should run"):
                 launch = await self._live.launch(app)
                 running |= {app.id: launch} if launch else {}

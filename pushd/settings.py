@@ -18,6 +18,7 @@ from pushd.errors import PushdError
 from pushd.kit.listen import parse_address
 from pushd.kit.parse import count, one_of, seconds
 from pushd.kit.reach import Reach, parse_reach
+from pushd.kit.uids import check_uid_range
 from pushd.surroundings import user_data_folder
 
 DEFAULT_CONFIG = Path("/etc/pushd/pushd.toml")
@@ -175,8 +176,15 @@ SETTINGS: tuple[Setting, ...] = (
             "The same when the disk has room for fewer files than this (inodes).", "count"),
     Setting("dyno_cgroup", "", _folder_or_nothing,
             "Folder of a cgroup v2 tree, left to pushd, for dynos, builds and router; the systemd unit names its own.", "path"),
-    Setting("sandbox", "auto", one_of("auto", "off"),
-            "Confine dynos and builds with bubblewrap: auto (where it works) or off.", "auto or off"),
+    Setting("sandbox", "auto", one_of("auto", "off", "require"),
+            "Confine dynos and builds with bubblewrap: auto (where it works), off, or require (do not serve without).",
+            "auto, off or require"),
+    Setting("uid_range", "auto", check_uid_range,
+            "As root: uids that apps run as, one each. auto: some that nobody on this machine uses; off: none.",
+            "auto, off or first-last"),
+    Setting("private_ports", "auto", one_of("auto", "off"),
+            "As root with nftables: nobody but the app itself and the router reaches the PORT of a dyno: auto, off.",
+            "auto or off"),
     Setting("log_level", "info", one_of("debug", "info", "warning", "error"),
             "The daemon's own log: debug, info, warning, error.", "level"),
     Setting("crash_at", "", parse_crash_at,
@@ -220,6 +228,8 @@ class Settings:
     disk_reserve_files: int
     dyno_cgroup: Path | None
     sandbox: str
+    uid_range: str
+    private_ports: str
     log_level: str
     crash_at: CrashAt | None
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from pushd.sandbox.sandbox import Sandbox
 from tests.cgroups import piece_of_cgroup_tree
-from tests.fakes import FakeClock
+from tests.fakes import USER, FakeClock
 from tests.skips import pytest_terminal_summary as pytest_terminal_summary
 
 # A busy machine is no failure: no deadline per example, and no complaint about slow ones.
@@ -85,7 +85,7 @@ async def skip(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 @pytest.fixture(scope="session")
 def probed(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     """The best sandbox of this machine; finding it starts programs, so that is done once."""
-    return asyncio.run(Sandbox.probe(tmp_path_factory.mktemp("probe")))
+    return asyncio.run(Sandbox.probe(tmp_path_factory.mktemp("probe"), user=USER))
 
 
 @pytest.fixture

@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import os
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+from pushd.kit.uids import UNUSED
+from pushd.sandbox.sandbox import Sandbox
 from pushd.settings import SETTINGS, Settings
 
 
@@ -77,3 +82,17 @@ def settings_in(data_dir: Path, **changes: Any) -> Settings:
 async def _let_others_run() -> None:
     for _ in range(10):  # a few rounds: a woken task may wake another
         await asyncio.sleep(0)
+
+
+IS_ROOT = os.geteuid() == 0
+USER = UNUSED.last if IS_ROOT else None  # whom programs of apps run as in tests; only root can choose
+
+
+@dataclass(frozen=True)
+class FixedUids:
+    """The same uid for every app, if the sandbox gives them users of their own."""
+
+    sandbox: Sandbox
+
+    async def uid_of(self, app_id: UUID) -> int | None:
+        return USER if self.sandbox.way.own_users else 0 if IS_ROOT else None

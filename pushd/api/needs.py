@@ -29,6 +29,7 @@ from pushd.model.dyno import Dyno
 from pushd.model.formation import ProcessFormation, Scale
 from pushd.model.logline import LogLine
 from pushd.model.pipeline import Pipeline, Promotion
+from pushd.model.protection import Protection
 from pushd.model.release import Release
 from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
@@ -167,6 +168,7 @@ class Site:
     body_limit_bytes: int
     buildpacks: tuple[str, ...]  # names of the folders of those that are installed
     started_at: datetime
+    protections: tuple[Protection, ...]  # what keeps apps apart here
 
 
 STORE = web.AppKey("store", Store)

@@ -32,6 +32,7 @@ from pushd.api import (
     pipelines,
     platform,
     promotions,
+    protections,
     releases,
     runs,
     settings,
@@ -225,6 +226,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/-/users/{user}/invitations", users.invite, A.USERS),
     Route("GET", "/-/changes/{change}", changes.show, A.APPS_LIST),
     Route("GET", "/-/apps/{app}/disk", disk.show_of_app, A.APP_VIEW),
+    Route("GET", "/-/apps/{app}/protections", protections.show, A.APP_VIEW),
     Route("GET", "/-/apps/{app}/settings", settings.show, A.APP_VIEW),
     Route("PATCH", "/-/apps/{app}/settings", settings.update, A.APP_CHANGE),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from pushd.builder.folders import remove_tree
 from pushd.builder.slug import sync_tree
 from pushd.kit.atomic import sync_folder
 from pushd.kit.crash import crash_point
+from pushd.kit.ownership import give
 from pushd.layout import Layout
 from pushd.model.slug import Slug
 
@@ -40,8 +41,8 @@ class Move:
             raise ValueError("a path can only take the place of one that is as long")
 
 
-def adopt_files(layout: Layout, slug: Slug, app_id: UUID, tree: Path) -> str:
-    """Copy a slug to `tree` and its environment to the app's own; gives that environment's name.
+def adopt_files(layout: Layout, slug: Slug, app_id: UUID, tree: Path, user: int | None = None) -> str:
+    """Copy a slug to `tree` and its environment to the app's own, for its user; gives that environment's name.
 
     An environment that was taken over before and has not changed since is used as it is.
     Raises: FileNotFoundError when slug or environment are gone, OSError.
@@ -58,6 +59,8 @@ def adopt_files(layout: Layout, slug: Slug, app_id: UUID, tree: Path) -> str:
         remove_tree(incoming)
         place.parent.mkdir(parents=True, exist_ok=True)
         copy_tree(origin, incoming, move)
+        if user is not None:
+            give(incoming, user)
         sync_tree(incoming)
         crash_point("slug.environment-copied")
         incoming.rename(place)

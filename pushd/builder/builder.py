@@ -6,10 +6,9 @@ import asyncio
 import logging
 from asyncio import Lock
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 from uuid import UUID, uuid4
 from weakref import WeakValueDictionary
 
@@ -18,6 +17,7 @@ from pushd.builder.adopt import adopt_files
 from pushd.builder.buildpack import Compiled, Confines, run_buildpacks
 from pushd.builder.detect import Fetches, find_buildpacks, installed_buildpacks, tell_buildpacks
 from pushd.builder.folders import remove_tree
+from pushd.builder.needs import Room, Slugs, Uids
 from pushd.builder.process_types import find_process_types, prepare
 from pushd.builder.redact import BuildOutput
 from pushd.builder.slug import Content, measure_content, shelve
@@ -29,6 +29,7 @@ from pushd.kit.aio import finish, in_thread
 from pushd.kit.clock import Clock
 from pushd.kit.crash import crash_point
 from pushd.kit.disk import is_full
+from pushd.kit.ownership import seal
 from pushd.kit.proc import machine_memory_bytes
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
@@ -44,29 +45,6 @@ _CLEANUP_SECONDS = 60.0
 _MEGABYTE = 1 << 20
 
 
-class Slugs(Protocol):
-    """What we need of the store."""
-
-    async def create(self, slug: Slug) -> Slug: ...
-
-    async def fill(self, slug: Slug) -> Slug:
-        """Raises: NotFound, Conflict."""
-
-    async def list(self, app: App) -> Sequence[Slug]: ...
-
-    async def delete(self, slug: Slug) -> None:
-        """Raises: Conflict when a release that runs, or is about to, needs it."""
-
-    async def checksums_in_use(self) -> Collection[str]:
-        """Of all apps."""
-
-    async def environments_in_use(self, app_id: UUID) -> Collection[str]:
-        """Names of the environments that slugs of this app need."""
-
-    async def is_kept(self, slug: Slug) -> bool:
-        """Whether its record is still there."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildLimits:
     """What a build may take; at a limit it is ended, and the pusher told which one it was."""
@@ -74,13 +52,6 @@ class BuildLimits:
     source_seconds: float  # the checkout, and the fetch of buildpacks
     compile_seconds: float  # all buildpacks together
     processes: int = 2048  # threads count
-
-
-class Room(Protocol):
-    """What we need to know of the disk."""
-
-    def guarded(self) -> AbstractAsyncContextManager[None]:
-        """The block ends with DiskFull when too little room is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +73,7 @@ class Builder:
         *,
         layout: Layout,
         sandbox: Confines,
+        uids: Uids,
         slugs: Slugs,
         clock: Clock,
         tools: Tools,
@@ -114,6 +86,7 @@ class Builder:
     ) -> None:
         self._layout = layout
         self._sandbox = sandbox
+        self._uids = uids
         self._slugs = slugs
         self._clock = clock
         self._tools = tools
@@ -147,13 +120,14 @@ class Builder:
         Raises: BuildFailed or another PushdError; its text is not in the transcript yet, and holds no secret.
         """
         async with self._lock(app.id), self._room.guarded():
-            workshop = Workshop(self._layout, app.id)
+            workshop = Workshop(self._layout, app.id, await self._uids.uid_of(app.id))
             try:
                 await in_thread(_open, workshop, no_cache)
                 async with self._source_in_time("the checkout of the source"):
                     await source.checkout(workshop.tree)
                 declared = await in_thread(prepare, workshop.tree)
                 compiled = await self._compile(workshop, buildpacks, source.commit, config, settings, transcript)
+                await in_thread(workshop.take_back)
                 process_types = await in_thread(find_process_types, workshop.tree, declared, compiled)
                 content = await in_thread(_measured, workshop, settings["slug-limit-mb"] * _MEGABYTE)
                 slug = Slug(
@@ -202,10 +176,10 @@ class Builder:
         Killed at any point, it is as with a build. Raises: Conflict when the slug went meanwhile, DiskFull.
         """
         async with self._lock(app.id):
-            workshop = Workshop(self._layout, app.id)
+            workshop = Workshop(self._layout, app.id, await self._uids.uid_of(app.id))
             try:
                 await in_thread(workshop.open)
-                environment = await in_thread(adopt_files, self._layout, slug, app.id, workshop.tree)
+                environment = await in_thread(adopt_files, self._layout, slug, app.id, workshop.tree, workshop.user)
                 if not await self._slugs.is_kept(slug):  # records go before files: while this one stands, we copied all of it
                     raise FileNotFoundError
                 content = await in_thread(measure_content, workshop.tree)
@@ -349,7 +323,9 @@ class Builder:
 
     async def _keep(self, slug: Slug, workshop: Workshop) -> None:
         if slug.environment:
-            await in_thread(cache.sync_environment, self._layout.environment(slug.app_id, slug.environment))
+            environment = self._layout.environment(slug.app_id, slug.environment)
+            await in_thread(seal, environment, workshop.user)
+            await in_thread(cache.sync_environment, environment)
         async with self._shelf:
             await in_thread(shelve, workshop.tree, self._layout.slug(slug.checksum))
             await self._slugs.create(slug)

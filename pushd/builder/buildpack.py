@@ -13,6 +13,7 @@ from pushd.builder.redact import BuildOutput
 from pushd.builder.tools import Tools
 from pushd.builder.workshop import Workshop
 from pushd.errors import BuildFailed
+from pushd.kit.aio import in_thread
 from pushd.kit.bounds import TookTooMuch
 from pushd.kit.proc import RanTooLong
 from pushd.model.app import STACK
@@ -71,6 +72,7 @@ async def run_buildpacks(
     argv = ["/bin/bash", str(workshop.side / RUNNER.name), "all" if every else "first"]
     argv += [str(folder) for folder in (workshop.cache, workshop.env_dir, workshop.result, *copies)]
     (workshop.side / RUNNER.name).write_bytes(RUNNER.read_bytes())
+    await in_thread(workshop.hand_over)
     try:
         status = await sandbox.run(view, argv, on_output=output.write, within=within)
     except RanTooLong as error:
@@ -124,6 +126,7 @@ def _view(workshop: Workshop, tools: Tools, variables: Mapping[str, str], limits
         limits=limits,
         read_only=tuple(map(Bind, (tools.uv, *tools.collections, *sorted(unseen)))),
         read_write=(Bind(temporary, at=Path("/tmp")), *map(Bind, (workshop.side, workshop.cache, workshop.environments))),
+        user=workshop.user,
         interpreters=() if any(map(tools.python.is_relative_to, tools.collections)) else (tools.python,),
     )
 
@@ -138,7 +141,7 @@ def _compiled(workshop: Workshop) -> Compiled:
             f"bin/release of the {folders[-1]} buildpack cannot be read: {error}", remedy="Mend the buildpack."
         ) from error
     environment = workshop.answer("environment")
-    if environment and (not environment.isalnum() or not (workshop.environments / environment).is_dir()):
+    if environment and not (environment.isalnum() and _is_folder(workshop.environments / environment)):
         raise BuildFailed(f"the {folders[-1]} buildpack names an environment that is not there", remedy="Mend the buildpack.")
     return Compiled(
         buildpacks=folders,
@@ -148,6 +151,11 @@ def _compiled(workshop: Workshop) -> Compiled:
         suggestion=workshop.answer("suggestion"),
         report=workshop.answer("report"),
     )
+
+
+def _is_folder(path: Path) -> bool:
+    """No link: dynos are shown what stands there, and a link would choose that for them."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def _too_much(excess: TookTooMuch) -> BuildFailed:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from pushd.builder.cache import unfinished_environments
 from pushd.builder.folders import READ_LIMIT_BYTES, read_inside, remove_tree
 from pushd.kit.crash import crash_point
+from pushd.kit.ownership import give, make_owned, make_shared
 from pushd.layout import Layout
 
 _SALT = ".salt"  # in the environments' folder: new after each build that asked for no cache
@@ -25,6 +27,7 @@ class Workshop:
 
     layout: Layout
     app_id: UUID
+    user: int | None = None  # whom the build runs as, where we can choose
 
     @property
     def top(self) -> Path:
@@ -71,8 +74,13 @@ class Workshop:
     def open(self) -> None:
         """Make the empty folders, whatever a build that was killed left."""
         self.clear()
-        for folder in (self.tree, self.packs, self.env_dir, self.result, self.cache, self.environments):
+        for folder in (self.tree, self.packs, self.env_dir, self.result):
             folder.mkdir(parents=True, exist_ok=True)
+        make_owned(self.cache, self.user)
+        make_shared(self.environments, self.user)
+        if self.user is not None:  # a sealed one that lost its mark is the build's to make anew
+            for unfinished in unfinished_environments(self.environments, ()):
+                os.chown(unfinished, self.user, self.user, follow_symlinks=False)
         crash_point("workshop.opened")
 
     def furnish(self, packs: Sequence[Path], config: Mapping[str, str]) -> list[Path]:
@@ -81,6 +89,17 @@ class Workshop:
             (self.env_dir / name).write_bytes(value.encode("utf-8", "surrogateescape"))
         crash_point("workshop.furnished")
         return [Path(shutil.copytree(pack, self.packs / pack.name, symlinks=True)) for pack in packs]
+
+    def hand_over(self) -> None:
+        """What the build writes is its user's."""
+        if self.user:
+            give(self.tree, self.user)
+            give(self.side, self.user)
+
+    def take_back(self) -> None:
+        """After the build the tree is ours again: a slug is nobody's to write, and only looks like its user's to dynos."""
+        if self.user:
+            give(self.tree, 0)
 
     def answer(self, name: str) -> str:
         """The text that a build left under this name; "" if none."""
@@ -95,8 +114,14 @@ class Workshop:
         """Start over: nothing of earlier builds is used. Environments that dynos run in stay, under names not used again."""
         remove_tree(self.cache)
         remove_tree(self.environments / ".cache")
-        self.cache.mkdir(parents=True, exist_ok=True)
-        (self.environments / _SALT).write_text(os.urandom(8).hex())
+        make_owned(self.cache, self.user)
+        salt = self.environments / _SALT
+        remove_tree(salt)  # a build may have put a link there: we must not write through it
+        file = os.open(salt, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(file, os.urandom(8).hex().encode())
+        finally:
+            os.close(file)
 
     def clear(self) -> None:
         """Remove all that belongs to one build only."""

@@ -27,6 +27,7 @@ def rows(client: Client, app: AppShape, *, git_url: str) -> dict[str, object]:
         "Stack": app["stack"]["name"],
         "Maintenance": "on" if app["maintenance"] else "off",
         "Created": render.when(app["created_at"]),
+        **_protections(client, app),
     }
 
 
@@ -60,6 +61,7 @@ def as_json(client: Client, app: AppShape) -> dict[str, Any]:
         "collaborators": client.collaborators(app["id"]).all(),
         "dynos": client.dynos(app["id"]),
         "pipeline_coupling": client.maybe_coupling(app["id"]),
+        "protections": client.protections(app["id"]),
     }
 
 
@@ -75,3 +77,11 @@ def _collaborators(client: Client, app: AppShape) -> list[str]:
 
 def _dynos(client: Client, app: AppShape) -> dict[str, int]:
     return dict(sorted(Counter(dyno["type"] for dyno in client.dynos(app["id"])).items()))
+
+
+def _protections(client: Client, app: AppShape) -> dict[str, str]:
+    """Two rows: what keeps this app and others apart, and what does not, with the reason."""
+    found = client.protections(app["id"])
+    on = ", ".join(each["name"] for each in found if each["on"])
+    off = "; ".join(f"{each['name']} ({each['why']})" for each in found if not each["on"])
+    return ({"Protected by": on} if on else {}) | ({"Not protected by": off} if off else {})

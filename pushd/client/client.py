@@ -20,6 +20,7 @@ from pushd.client.shapes import (
     Changed,
     ChangeShape,
     DiskShape,
+    ProtectionShape,
     ReleaseShape,
     SettingShape,
 )
@@ -150,6 +151,13 @@ class Client(AccountCalls, BelongingCalls, BuildCalls, DynoCalls, PipelineCalls,
 
     def app_disk(self, app: str) -> AppDiskShape:
         return cast(AppDiskShape, self._get(f"/-{app_path(app, 'disk')}"))
+
+    def protections(self, app: str) -> list[ProtectionShape]:
+        """None of a server that does not know the path yet."""
+        try:
+            return cast(list[ProtectionShape], self._get(f"/-{app_path(app, 'protections')}"))
+        except NotFound:
+            return []
 
     def change(self, change_id: str, *, wait: int = 0) -> ChangeShape:
         """How a change stands, when it is settled or after `wait` seconds (at most 50)."""

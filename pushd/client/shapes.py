@@ -61,6 +61,14 @@ class AppShape(TypedDict):
     released_at: str | None
 
 
+class ProtectionShape(TypedDict):
+    """One of what keeps apps apart."""
+
+    name: str
+    on: bool
+    why: str
+
+
 class AppDiskShape(TypedDict):
     """In bytes."""
 

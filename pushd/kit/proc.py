@@ -26,6 +26,7 @@ from pushd.kit import procfs
 from pushd.kit.aio import finish, guarded, in_thread
 from pushd.kit.bounds import Bounds, TookTooMuch, watch
 from pushd.kit.cgroup_limits import LimitedGroup
+from pushd.kit.ownership import lend
 from pushd.kit.procfs import Family, Identity
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ async def run(
     grace: float = 1.0,
     bounds: Bounds | None = None,
     owner: str | None = None,
+    user: int | None = None,
 ) -> int:
     """Run one program in a session of its own and give its exit status, 128 + N after signal N.
 
@@ -75,7 +77,7 @@ async def run(
     End:     what the program started and left behind is killed, also after a normal end. At the deadline, on cancellation
              and when `on_output` raises: TERM to all of it, `grace` seconds, KILL. Out of `bounds`: KILL at once.
     stdin:   a file descriptor to read from; /dev/null without one. `fds`: number in the program -> ours.
-    owner:   whose program this is: `orphans_of` finds what is left of it when we are killed.
+    owner:   whose program this is: `orphans_of` finds what is left of it when we are killed. `user`: the uid that it will take.
     Raises:  RanTooLong after `within` seconds; TookTooMuch; OSError when the program cannot be started.
     """
     mark = (MARK, str(uuid4()))
@@ -83,6 +85,7 @@ async def run(
     reading, writing = os.pipe2(os.O_CLOEXEC)
     try:
         try:
+            lend(writing, user)
             pid = spawn(argv, env=env, cwd=cwd, stdin=stdin, stdout=writing, stderr=writing, fds=fds)
         finally:
             os.close(writing)

@@ -27,7 +27,7 @@ class Target:
     port: int  # on 127.0.0.1
     host: str = "127.0.0.1"
     life: str = ""  # of the process with which the dyno ends, as kit/procfs writes it; "" = not on this machine
-    uid: int | None = None  # of who listened there when it was ready; None = unknown
+    uid: int | None = None  # the app's own, else of who listened there when it was ready; None = unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.cgroup import NO_GROUPS, Groups
 from pushd.kit.clock import Clock
 from pushd.kit.door import Door
+from pushd.kit.uids import ROUTER_UID
 from pushd.layout import Layout
 from pushd.model.routing import Table, Target, WebState
 from pushd.router.link import Link, RouterFailed, ended_unless_used, find_routers, start_router
@@ -35,7 +36,6 @@ from pushd.router.seen import Seen
 log = logging.getLogger(__name__)
 
 _SUCCESSOR = "router-next.sock"  # beside the socket of a router that is being replaced
-ROUTER_UID = 64_918  # of nobody else: between the system's and the users' range on Debian and Ubuntu
 _ACK_SECONDS = 10.0
 _QUIET_SECONDS = 10.0  # without news we ask whether it still answers
 _OLD_ROUTER_SECONDS = 30.0  # for the requests of a router that is replaced

@@ -1,4 +1,7 @@
-"""Which user listened on each dyno's port when the runner had just looked: the router compares with that while it serves."""
+"""Which user listened on each dyno's port when the runner had just looked: the router compares with that while it serves.
+
+It is asked for where apps have no users of their own, and for dynos of a daemon that gave them none.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class Seen:
         self._kernel.close()
 
     def _noted(self, target: Target) -> Target:
-        if not target.life:  # not on this machine
+        if target.uid is not None or not target.life:  # known, or not on this machine
             return target
         if target.dyno_id not in self._found:
             uid = self._kernel.maybe_uid(target.port)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pushd.kit.aio import in_thread
 from pushd.kit.crash import crash_point
-from pushd.model.dyno import DynoRow
+from pushd.model.dyno import DynoRole, DynoRow
 from pushd.model.launch import Launch
 from pushd.model.logline import APP
 from pushd.runner.dyno import Life
@@ -57,6 +57,11 @@ class Adoption:
         self._fleet_of = fleet_of
         self._part_of = part_of
         self._retire = retire
+
+    async def outdated(self) -> set[UUID]:
+        """Apps with dynos in their formation that are another user than those started now would be."""
+        rows = [row for row in await self._rows.list() if row.role is DynoRole.FORMATION]
+        return {row.app_id for row in rows if await self._scheduler.is_outdated(row.identity, row.app_id)}
 
     async def adopt(self, running: Mapping[UUID, Launch], launch_of: LaunchOf) -> None:
         """Go on with what belongs to the launch that should run of each app, and end the rest.

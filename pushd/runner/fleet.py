@@ -225,7 +225,7 @@ class Fleet:
         """Where visitors are sent now, and what they meet if that is nowhere."""
         up = [(life, life.process) for life in self.rotation if life.state is S.UP and life.process]
         targets = tuple(
-            Target(str(life.id), life.part.name, process.port, life=process.handle.life)
+            Target(str(life.id), life.part.name, process.port, life=process.handle.life, uid=process.handle.user)
             for life, process in up
             if process.port is not None
         )

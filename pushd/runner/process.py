@@ -11,7 +11,6 @@ from datetime import datetime
 from uuid import UUID
 
 from pushd.errors import DiskFull
-from pushd.kit.aio import in_thread
 from pushd.kit.clock import Clock
 from pushd.kit.crash import crash_point
 from pushd.kit.disk import is_full
@@ -114,8 +113,6 @@ class Processes:
             raise
 
     async def _start(self, part: Part, dyno_id: UUID, port: int | None, at: datetime) -> Process:
-        storage = self._layout.storage(part.launch.app.id)
-        await in_thread(lambda: storage.mkdir(parents=True, exist_ok=True, mode=0o700))
         started_monotonic = self._clock.monotonic()
         with part.attachment.streams() if part.attachment else contextlib.nullcontext() as streams:
             handle = await self._scheduler.start(self._order(part, dyno_id, port, streams))
@@ -147,6 +144,7 @@ class Processes:
             environment=self._layout.environment(app.id, slug.environment) if slug.environment else None,
             storage=self._layout.storage(app.id),
             memory_bytes=part.launch.settings["dyno-memory-mb"] << 20,
+            port=port,
             inside=part.inside.dyno_id if part.inside else None,
             streams=streams,
         )

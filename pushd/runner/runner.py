@@ -318,6 +318,10 @@ class Runner:
 
     # --- the dynos of an earlier daemon -------------------------------------------------------------------------------
 
+    async def outdated(self) -> set[UUID]:
+        """Apps with dynos of an earlier daemon that are another user than those started now would be."""
+        return await self._adoption.outdated()
+
     async def adopt(self, running: Mapping[UUID, Launch], launch_of: LaunchOf) -> None:
         """Go on with what an earlier daemon left running, and end what nobody owns. Call it before any start.
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pushd.sandbox.interpreter import find_interpreter
 from pushd.sandbox.system import System
-from pushd.sandbox.view import APP, STANDARD_PATH, Kind, Limits, View
+from pushd.sandbox.view import APP, STANDARD_PATH, Kind, View
 
+NAMESPACE_FD = 4  # of the mount namespace with a dyno's private layer, as root
+FILTER_FD = 10  # where it reads the filter of system calls
 ARGUMENTS_FD = 9  # where bubblewrap reads its arguments: none of them, no path and no variable, stands in a command line
 STATUS_FD = 3  # where it reports the pid of its namespace's first process, and the exit status
 
@@ -32,6 +34,8 @@ _GIVE_WAY = """if [ -w /proc/self/autogroup ] && ! { echo 10 >/proc/self/autogro
 ( (for _ in 1 2 3 4 5; do sleep 0.2; echo 10 >/proc/self/autogroup && break; done) </dev/null >/dev/null 2>&1 & )
 fi"""
 
+_PROCESSES_OF_AN_APP = 16_384  # all of its dynos and its build together; each of these has a bound of its own
+_TEMPORARY = Path("/tmp")
 LAYER, COPY, STATUS = "layer", "app", "status"  # names in a dyno's scratch folder
 
 
@@ -42,8 +46,20 @@ class Way:
     bubblewrap: Path | None = None  # None: programs run plainly
     overlay: bool = False  # a private layer over the slug; else a private copy of it
     user_namespace: bool = False  # for everybody but root
+    filter: bytes | None = field(default=None, repr=False)  # of system calls; see filter.py
+    own_users: bool = False  # programs of an app run as the user that their view names; for root alone
     uid: int = 0
     gid: int = 0
+
+    @property
+    def by_root(self) -> bool:
+        """Whether root's rights prepare what programs see."""
+        return self.bubblewrap is not None and not self.user_namespace
+
+
+def user_of(way: Way, view: View) -> int | None:
+    """The uid that the program takes inside, if it is not the one that starts it."""
+    return view.user if way.own_users and view.user else None
 
 
 def home(way: Way, view: View) -> Path:
@@ -60,17 +76,26 @@ def chain(way: Way, view: View, *, doors: Sequence[Path] = ()) -> list[str]:
     """
     enter: list[str] = []
     if way.overlay and view.kind is Kind.DYNO:
-        user = ["--user", "--map-root-user"] if way.user_namespace else []
-        enter = ["/usr/bin/env", "unshare", *user, "--mount", "--"]
-    script = "\n".join((*map(_enter, doors), *_limits(view.limits, way), *_root(way, view)))
+        enter = ["/usr/bin/env", "unshare", "--user", "--map-root-user", "--mount", "--"]
+        if way.by_root:
+            enter = ["/usr/bin/env", "nsenter", f"--mount=/proc/self/fd/{NAMESPACE_FD}", "--"]
+    script = "\n".join((*map(_enter, doors), *_limits(view, way), *_root(way, view)))
     inner: list[str] = []
     if way.bubblewrap is not None:
         inner = [str(way.bubblewrap), "--args", str(ARGUMENTS_FD), "--"]
+        if (user := user_of(way, view)) is not None:
+            inner += become(user)
         if view.limits.low_priority:  # in here: the program gets a session of its own
             inner += ["/bin/sh", "-c", f'{_GIVE_WAY}\nexec "$@"', "pushd-sandbox"]
         if view.terminal:
             inner += ["/usr/bin/setsid", "-c"]
     return [*enter, "/bin/sh", "-c", script, "pushd-sandbox", str(view.root), str(view.scratch or ""), *inner]
+
+
+def become(user: int) -> list[str]:
+    """What makes a program that user's, once and for all; it needs three capabilities and leaves none."""
+    who = ["--reuid", str(user), "--regid", str(user), "--clear-groups"]
+    return ["/usr/bin/setpriv", *who, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"]
 
 
 def bubblewrap(way: Way, view: View, system: System, hidden: Path | None = None) -> list[str]:
@@ -81,8 +106,9 @@ def bubblewrap(way: Way, view: View, system: System, hidden: Path | None = None)
     app = view.scratch / (f"{LAYER}/app" if way.overlay else COPY) if view.scratch is not None else view.root
     size = str(view.limits.scratch_bytes)
     arguments = ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--new-session"]
-    arguments += _identity(way)
+    arguments += _identity(way, view)
     arguments += ["--die-with-parent"] if view.kind is Kind.BUILD else ["--json-status-fd", str(STATUS_FD)]
+    arguments += ["--seccomp", str(FILTER_FD)] if way.filter is not None else []
     arguments += ["--clearenv"]
     for name, value in ({"PATH": STANDARD_PATH} | dict(view.environ) | {"HOME": str(APP)}).items():
         arguments += ["--setenv", name, value]
@@ -101,11 +127,12 @@ def bubblewrap(way: Way, view: View, system: System, hidden: Path | None = None)
     return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(APP)]
 
 
-def _identity(way: Way) -> list[str]:
-    """Who the program is. As root it is uid 0 without any capability; an own uid per app has its place here."""
+def _identity(way: Way, view: View) -> list[str]:
+    """Who the program is: in a user namespace; or whom `become` makes it; or, as root, uid 0 without any capability."""
     if way.user_namespace:
         return ["--unshare-user", "--uid", str(way.uid), "--gid", str(way.gid)]
-    return ["--cap-drop", "ALL"]
+    needed = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP") if user_of(way, view) is not None else ()
+    return ["--cap-drop", "ALL", *(word for name in needed for word in ("--cap-add", name))]
 
 
 def _proc(system: System) -> Iterator[str]:
@@ -126,14 +153,15 @@ def _own_files(view: View, system: System, hidden: Path | None) -> Iterator[str]
     binds = [("--ro-bind", bind) for bind in view.read_only] + [("--bind", bind) for bind in view.read_write]
     links: dict[Path, str] = {}
     for program in view.interpreters:
-        needed, found = find_interpreter(program)
+        needed, found = find_interpreter(program, hidden)
         binds += [("--ro-bind", bind) for bind in needed if not _is_shown(bind.destination, covered, hidden)]
         links.update((place, target) for target, place in found)
     made: set[Path] = set()
     for option, bind in sorted(binds, key=lambda each: each[1].destination.parts):
         yield from _parents(bind.destination, covered, hidden, made)
         yield from (option, str(bind.source), str(bind.destination))
-        covered.add(bind.destination)
+        if bind.destination != _TEMPORARY:  # what is shown below it needs folders that everybody may pass through
+            covered.add(bind.destination)
     for place, target in links.items():
         if not _is_shown(place, covered, hidden):
             yield from _parents(place, covered, hidden, made)
@@ -160,12 +188,17 @@ def _enter(door: Path) -> str:
     return f"echo $$ 2>/dev/null >{shlex.quote(str(door))}"
 
 
-def _limits(limits: Limits, way: Way) -> Iterator[str]:
+def _limits(view: View, way: Way) -> Iterator[str]:
     """Shell lines. A limit that the machine keeps lower stays as it is; dash and bash name the process limit differently."""
+    limits = view.limits
     yield "ulimit -c 0"
     yield f"ulimit -n {limits.open_files} 2>/dev/null"
+    most = None
     if way.bubblewrap is not None and way.user_namespace:  # elsewhere it would count all processes of the daemon's user
         most = 2 * limits.processes  # above what a build is ended at: one that cannot fork would only hang
+    elif user_of(way, view) is not None:  # it counts all that the app runs
+        most = _PROCESSES_OF_AN_APP
+    if most is not None:
         yield f"ulimit -p {most} 2>/dev/null || ulimit -u {most} 2>/dev/null"
     if limits.memory_bytes is not None:
         yield f"ulimit -d {limits.memory_bytes // 1024}"
@@ -181,18 +214,21 @@ def _root(way: Way, view: View) -> Iterator[str]:
     if view.kind is Kind.BUILD:
         yield 'cd "$1" && shift 2 && unset OLDPWD && exec "$@"' if plain else 'shift 2; exec "$@"'
         return
-    if way.overlay:
-        extra = ",userxattr" if way.user_namespace else ""
+    if way.overlay and way.by_root:  # it is there already: see layer.py
+        steps = [f'cd "$2/{LAYER}"', f"exec {NAMESPACE_FD}<&-"]
+    elif way.overlay:
         steps = [
             f'mkdir -p "$2/{LAYER}"',
             f'mount -t tmpfs -o size={view.limits.scratch_bytes},mode=755 tmpfs "$2/{LAYER}"',
             f'cd "$2/{LAYER}"',
             "mkdir lower upper work app",
             'mount --bind "$1" lower',
-            f"mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work{extra} overlay app",
+            "mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work,userxattr overlay app",
         ]
     else:
         steps = [f'mkdir -p "$2/{COPY}" "$2/tmp"', f'cp -a --reflink=auto "$1/." "$2/{COPY}"', f'cd "$2/{COPY}"']
+        if (user := user_of(way, view)) is not None:
+            steps.insert(2, f'chown -hR {user}:{user} "$2/{COPY}"')
     yield "{ " + " &&\n".join(steps) + "\n} || { echo 'Cannot prepare the files of the app.' >&2; exit 71; }"
     if plain:
         yield f'shift 2; unset OLDPWD; exec setsid {"-c " if view.terminal else ""}"$@"'

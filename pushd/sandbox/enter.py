@@ -11,8 +11,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from pushd.sandbox.argv import Way
-from pushd.sandbox.view import Limits
+from pushd.sandbox.argv import Way, become, user_of
+from pushd.sandbox.view import View
 
 VARIABLES_FD, OWNER_FD, OWN_FD = 9, 4, 3  # what the program's variables come by; two user namespaces
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -26,7 +26,7 @@ cd "$HOME" || exit
 exec "$@" """
 
 
-def chain(way: Way, first_process: int | None, *, nested: bool, terminal: bool, limits: Limits) -> list[str]:
+def chain(way: Way, view: View, first_process: int | None, *, nested: bool) -> list[str]:
     """What to start; the program's own argv goes behind it. `first_process` is the one of the dyno's pid namespace.
 
     `nested`: bubblewrap has put the program into a user namespace within the one that owns the others (for its /dev/pts).
@@ -40,12 +40,13 @@ def chain(way: Way, first_process: int | None, *, nested: bool, terminal: bool, 
         enter = ["/usr/bin/env", "nsenter", f"--target={first_process}", *namespaces, "--"]
         if nested:
             enter += ["/usr/bin/nsenter", f"--user=/proc/self/fd/{OWN_FD}", "--preserve-credentials", "--"]
-        enter += ["/usr/bin/setpriv", "--no-new-privs"]
-        if way.uid == 0:
-            enter += ["--bounding-set=-all", "--inh-caps=-all"]
-        enter += ["--"]
-    session = ["/usr/bin/setsid", *(["-c"] if terminal else [])]
-    script = _BEGIN.format(open_files=limits.open_files, fd=VARIABLES_FD, owner=OWNER_FD, own=OWN_FD)
+        if (user := user_of(way, view)) is not None:
+            enter += become(user)
+        else:
+            lost = ["--bounding-set=-all", "--inh-caps=-all"] if way.uid == 0 else []
+            enter += ["/usr/bin/setpriv", "--no-new-privs", *lost, "--"]
+    session = ["/usr/bin/setsid", *(["-c"] if view.terminal else [])]
+    script = _BEGIN.format(open_files=view.limits.open_files, fd=VARIABLES_FD, owner=OWNER_FD, own=OWN_FD)
     return [*enter, *session, "/bin/sh", "-c", script, "pushd-sandbox"]
 
 

@@ -9,21 +9,28 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
 
+from pushd.errors import PushdError
 from pushd.kit import proc, procfs
 from pushd.kit.aio import finish, in_thread
 from pushd.kit.bounds import Bounds
 from pushd.kit.cgroup_limits import LimitedGroup, LimitedGroups
 from pushd.kit.disk import is_full, room_of
+from pushd.kit.ownership import give
+from pushd.model.protection import Protection
 from pushd.model.secret import Environ
 from pushd.sandbox import argv as argvs
 from pushd.sandbox import enter as enters
 from pushd.sandbox.argv import Way
+from pushd.sandbox.filter import NoFilter, make_filter
+from pushd.sandbox.layer import open_layer, open_user_map
+from pushd.sandbox.protections import protections
 from pushd.sandbox.system import System, find_system
 from pushd.sandbox.view import STANDARD_PATH, Kind, Limits, View
 
@@ -39,13 +46,13 @@ _BUILD = "build-"
 _LOW_SHARE = 0.1  # of the processor against one app; why not less: see argv.py
 
 
-@dataclass(frozen=True, slots=True)
-class Protection:
-    """One thing that keeps apps apart, whether it works here, and why or how."""
+class NoSandbox(PushdError):
+    """Nothing confines programs here, and the operator wants none to run then."""
 
-    name: str
-    on: bool
-    why: str
+    id, status = "no_sandbox", 500
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, remedy="Make bubblewrap work here, or set sandbox = auto to serve without it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,8 @@ class Sandbox:
         self._hidden = hidden
         self._groups = groups
         self._system: System = find_system()
+        self._user_maps: dict[int, int] = {}  # descriptors, by uid
+        self._lock = threading.Lock()
 
     @classmethod
     async def probe(
@@ -90,17 +99,24 @@ class Sandbox:
         *,
         data: Path | None = None,
         tree: Path | None = None,
+        user: int | None = None,
+        no_user: str = "",
         search_path: str = SYSTEM_PATH,
     ) -> Sandbox:
         """Try the ways, best first, by really starting programs, and take the first that holds.
 
         `folder` must exist and lie on the disk of the slugs; nothing stays in it. `mode` "off" runs programs plainly.
+        `user`: a uid for the trial of what gives each app its own; without one none has, and `no_user` says why.
         `tree`: a cgroup v2 tree that was left to us; control groups are made there if it has the controller for it.
+        Raises: NoSandbox when nothing works and `mode` is "require".
         """
+        no_filter = ""
         groups = None if data is None else await in_thread(LimitedGroups.find, owner_of(data), tree)
 
         def found(way: Way, why_not: str) -> Sandbox:
-            return cls(way, _protections(way, why_not, groups), hidden=data, groups=groups)
+            if way.bubblewrap is None and mode == "require":
+                raise NoSandbox(f"cannot serve without a sandbox: {why_not}")
+            return cls(way, protections(way, why_not, groups, no_user, no_filter), hidden=data, groups=groups)
 
         if mode == "off":
             return found(Way(), "it is switched off by the setting sandbox = off")
@@ -108,9 +124,13 @@ class Sandbox:
         if program is None:
             return found(Way(), "bwrap is not installed: apt-get install bubblewrap")
         failures: list[str] = []
-        for way in _ways(Path(program)):
+        try:
+            filter, no_filter = await in_thread(make_filter), ""
+        except NoFilter as error:
+            filter, no_filter = None, str(error)
+        for way in _ways(Path(program), filter, own_users=user is not None):
             sandbox = cls(way, hidden=data)
-            if (failure := await sandbox._try_where_room_is(folder)) is None:
+            if (failure := await sandbox._try_where_room_is(folder, user)) is None:
                 return found(way, "; ".join(failures))
             failures.append(failure)
         return found(Way(), failures[-1])
@@ -133,7 +153,28 @@ class Sandbox:
                 variables["TMPDIR"] = str(view.scratch / "tmp")
             return Confined(prefix, Environ(variables), {}, home)
         arguments = argvs.bubblewrap(self.way, view, self._system, self._hidden)
-        return Confined(prefix, Environ({"PATH": SYSTEM_PATH}), {argvs.ARGUMENTS_FD: _in_memory(_joined(arguments))}, home)
+        fds = {argvs.ARGUMENTS_FD: _in_memory(_joined(arguments))}
+        with contextlib.ExitStack() as failed:
+            failed.callback(os.close, fds[argvs.ARGUMENTS_FD])
+            if self.way.filter is not None:
+                fds[argvs.FILTER_FD] = _in_memory(self.way.filter)
+                failed.callback(os.close, fds[argvs.FILTER_FD])
+            if self.way.by_root and self.way.overlay and view.scratch is not None:
+                fds[argvs.NAMESPACE_FD] = self._open_layer(view, view.scratch)
+            failed.pop_all()
+        return Confined(prefix, Environ({"PATH": SYSTEM_PATH}), fds, home)
+
+    def _open_layer(self, view: View, scratch: Path) -> int:
+        user = argvs.user_of(self.way, view)
+        owner = None if user is None else (user, self._user_map(user))
+        return open_layer(view.root, scratch, size_bytes=view.limits.scratch_bytes, owner=owner)
+
+    def _user_map(self, user: int) -> int:
+        """One for each app, kept open: to make it takes as long as all the rest."""
+        with self._lock:
+            if user not in self._user_maps:
+                self._user_maps[user] = open_user_map(user)
+            return self._user_maps[user]
 
     def enter(self, view: View, first_process: int | None) -> Confined:
         """Make ready to start one more program where the dyno with this view runs.
@@ -155,7 +196,7 @@ class Sandbox:
                     fds[enters.OWN_FD] = found.own
             failed.pop_all()
         nested = enters.OWN_FD in fds
-        argv = enters.chain(self.way, first_process, nested=nested, terminal=view.terminal, limits=view.limits)
+        argv = enters.chain(self.way, view, first_process, nested=nested)
         return Confined(tuple(argv), Environ({"PATH": SYSTEM_PATH}), fds, home)
 
     async def run(
@@ -176,6 +217,7 @@ class Sandbox:
                     within=within,
                     stdin=stdin,
                     fds=confined.fds,
+                    user=argvs.user_of(self.way, view),
                     bounds=bounds,
                     owner=None if self._hidden is None else owner_of(self._hidden),
                 )
@@ -220,7 +262,7 @@ class Sandbox:
         """Those whose name begins so, by the rest of the name; also those that an earlier daemon made."""
         return {} if self._groups is None else self._groups.left(kind)
 
-    async def _try_where_room_is(self, folder: Path) -> str | None:
+    async def _try_where_room_is(self, folder: Path, user: int | None) -> str | None:
         """As `_try`, in that folder or, while its disk is full, elsewhere, which says as much, as a rule.
 
         Where no disk has room this way counts as holding: what does not hold starts no program, and protects all the same.
@@ -228,15 +270,16 @@ class Sandbox:
         for place in (folder, *_ELSEWHERE):
             try:
                 if not room_of(place).lack(reserve_bytes=_TRIAL_BYTES, reserve_files=_TRIAL_FILES):
-                    return await self._try(place)
+                    return await self._try(place, user)
             except OSError as error:
                 if place == folder and not is_full(error):
                     raise
         log.warning("the sandbox was not tried: no disk has room", extra={"program": self.way.bubblewrap})
         return None
 
-    async def _try(self, folder: Path) -> str | None:
+    async def _try(self, folder: Path, user: int | None) -> str | None:
         """Start a program with a dyno's view and one with a build's; None if both hold, else what went wrong."""
+        user = user if self.way.own_users else None
         with tempfile.TemporaryDirectory(prefix=".sandbox-trial-", dir=folder) as name:
             trial = Path(name)
             slug, scratch = trial / "slug", trial / "scratch"
@@ -245,8 +288,11 @@ class Sandbox:
             (slug / "file").write_text("slug\n")
             for kind in (Kind.DYNO, Kind.BUILD):
                 view = View(kind=kind, root=slug, scratch=scratch if kind is Kind.DYNO else None, environ=Environ(),
-                            limits=Limits(scratch_bytes=_TRIAL_BYTES))  # fmt: skip
-                if failure := await self._trial(view, f'grep -q slug file && echo {kind} >file && test ! -e "{slug}"'):
+                            limits=Limits(scratch_bytes=_TRIAL_BYTES), user=user)  # fmt: skip
+                if kind is Kind.BUILD and user is not None:
+                    give(slug, user)
+                who = "" if user is None else f'test "$(id -u)" = {user} && '
+                if failure := await self._trial(view, f'{who}grep -q slug file && echo {kind} >file && test ! -e "{slug}"'):
                     return failure
                 if kind is Kind.DYNO and (slug / "file").read_text() != "slug\n":
                     return "writes to /app reach the slug"
@@ -264,44 +310,27 @@ class Sandbox:
         return lines[0] if lines else f"the trial ended with status {status}"
 
 
-def _ways(program: Path) -> list[Way]:
-    """Best first. Root inside a container may lack CAP_SYS_ADMIN: then a user namespace may still work."""
+def _ways(program: Path, filter: bytes | None, *, own_users: bool) -> list[Way]:
+    """Best first. Root inside a container may lack CAP_SYS_ADMIN: then a user namespace may still work.
+
+    A user of its own for each app is worth a copy of the slug: older kernels show no files as somebody else's. Each way is
+    tried with a filter of system calls, then without.
+    """
     uid, gid = os.geteuid(), os.getegid()
     ways = []
+    if uid == 0 and own_users:
+        ways += [Way(bubblewrap=program, overlay=overlay, own_users=True) for overlay in (True, False)]
     for overlay in (True, False):
         if uid == 0:
             ways.append(Way(bubblewrap=program, overlay=overlay))
         ways.append(Way(bubblewrap=program, overlay=overlay, user_namespace=True, uid=uid, gid=gid))
-    return ways
+    filters = [filter] if filter is None else [filter, None]
+    return [replace(way, filter=each) for way in ways for each in filters]
 
 
 def owner_of(data: Path) -> str:
     """How what we run is marked as ours; builds may read it, and do not learn from it where the data folder is."""
     return f"pushd-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
-
-
-def _protections(way: Way, why_not: str, groups: LimitedGroups | None) -> list[Protection]:
-    """What `serve --check` and the daemon's log say."""
-    on = way.bubblewrap is not None
-    confined = "own files, processes, IPC and /tmp, by bubblewrap" if on else why_not
-    layer = "by a memory-backed layer over the slug" if way.overlay else f"as a copy of the slug per dyno ({why_not})"
-    if way.user_namespace:
-        privileges = "programs run as the daemon's user, in a user namespace"
-        processes = "in each program's user namespace"
-    else:
-        privileges = "programs have no capability" if on else why_not
-        processes = "by control groups" if groups is not None else "the kernel exempts root from it" if on else why_not
-    autogroups = Path("/proc/self/autogroup").exists()
-    shares = groups is not None and groups.share_processors
-    by = "by control groups" if shares else "by the kernel's autogroups"
-    return [
-        Protection("sandbox", on, confined),
-        Protection("private /app", True, layer),
-        Protection("no privileges", on, privileges),
-        Protection("process limit", way.user_namespace or groups is not None, processes),
-        Protection("build limits", True, "by control groups" if groups is not None else "counted four times a second"),
-        Protection("build priority", shares or autogroups, by),
-    ]
 
 
 def _joined(arguments: Sequence[str]) -> bytes:

@@ -62,5 +62,6 @@ class View:
     scratch: Path | None = None  # dynos only
     read_only: tuple[Bind, ...] = ()
     read_write: tuple[Bind, ...] = ()
+    user: int | None = None  # the app's own uid, where programs of apps can have one; else they are whom the sandbox makes them
     terminal: bool = False  # its stdin is one, and becomes its controlling terminal
     interpreters: tuple[Path, ...] = ()  # programs such as a virtualenv's bin/python: shown with what their links lead to

@@ -29,6 +29,7 @@ from pushd.store.slugs import Slugs
 from pushd.store.snapshots import forget_old
 from pushd.store.sni_endpoints import SniEndpoints
 from pushd.store.ssh_keys import SshKeys
+from pushd.store.uids import Uids
 from pushd.store.users import Users
 from pushd.store.webhook_events import WebhookEvents
 from pushd.store.webhooks import Webhooks
@@ -53,6 +54,7 @@ class Store:
         self.settings = AppSettingsTable(database)
         self.changes = Changes(database, clock)
         self.dynos = Dynos(database)
+        self.uids = Uids(database)
         self.domains = Domains(database, clock)
         self.sni_endpoints = SniEndpoints(database, cipher, clock)
         self.collaborators = Collaborators(database, clock)

@@ -121,9 +121,9 @@ class Apps:
     async def sweep(self) -> None:
         """Finish what a killed daemon left of destroyed apps: folders that no app has."""
         known = {str(app.id) for app in await self._store.apps.all()}
-        for app_id in await in_thread(self._layout.app_ids):
-            if app_id not in known:
-                await self._remove_folders(UUID(app_id))
+        left = await in_thread(self._layout.app_ids) | {str(app_id) for app_id in await self._store.uids.app_ids()}
+        for app_id in left - known:
+            await self._remove_folders(UUID(app_id))
 
     async def _clear(self, app_id: UUID) -> None:
         await self._stops.stop_all(app_id)
@@ -140,3 +140,6 @@ class Apps:
         await self._builder.destroy(app_id)
         for folder in self._layout.folders_of(app_id):
             await in_thread(shutil.rmtree, folder, True)
+        if not any([await in_thread(folder.exists) for folder in self._layout.folders_of(app_id)]):
+            crash_point("destroy.removed")
+            await self._store.uids.forget(app_id)  # from now on another app may have it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -114,6 +114,8 @@ class Runner(Protocol):
     def replace_rest_soon(self, launch: Launch) -> None: ...
 
     def keep_trying(self, launch: Launch, on_ready: Callable[[Launch], Awaitable[None]]) -> None: ...
+
+    async def outdated(self) -> Collection[UUID]: ...
 
     async def adopt(
         self, running: Mapping[UUID, Launch], launch_of: Callable[[UUID, UUID], Awaitable[Launch | None]]

@@ -28,6 +28,7 @@ from pushd.layout import Layout
 from pushd.model.app import App
 from pushd.model.build import Build, BuildStatus
 from pushd.model.dyno import Dyno
+from pushd.model.protection import Protection
 from pushd.model.release import Release, ReleaseEvent
 from pushd.model.slug import Slug
 from pushd.model.user import User
@@ -276,6 +277,7 @@ class _Running:
                 body_limit_bytes=BODY_LIMIT_BYTES,
                 buildpacks=("python",),
                 started_at=clock.now(),
+                protections=(Protection("sandbox", True, "by bubblewrap"), Protection("own user", False, "we are not root")),
             ),
         )
         application.router.add_get("/crash", _crash)

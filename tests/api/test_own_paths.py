@@ -78,6 +78,14 @@ async def test_settings_are_set_and_go_back_to_their_default(api: Api) -> None:
     assert (await value("probe-path"), await value("deploy-branch")) == ("/", "live")
 
 
+async def test_what_keeps_an_app_apart_is_told(api: Api) -> None:
+    await api.deployed("shop")
+    assert await api.get("/-/apps/shop/protections") == [
+        {"name": "sandbox", "on": True, "why": "by bubblewrap"},
+        {"name": "own user", "on": False, "why": "we are not root"},
+    ]
+
+
 async def test_the_disk_is_told_by_app(api: Api) -> None:
     shop = await api.deployed("shop")
     layout = Layout(api.tls.parent)

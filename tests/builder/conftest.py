@@ -33,7 +33,7 @@ from pushd.sandbox.view import View
 from pushd.shipped import shipped
 from pushd.story.disk import DiskReserve
 from pushd.surroundings import process_environ
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FixedUids
 
 FIXTURE_APPS = Path(__file__).parents[1] / "fixtures" / "apps"
 GOLDEN = Path(__file__).parents[1] / "golden" / "build"
@@ -143,6 +143,7 @@ class Workplace:
         return Builder(
             layout=self.layout,
             sandbox=AtOnce(self.sandbox),
+            uids=FixedUids(self.sandbox),
             slugs=self.slugs,
             clock=FakeClock(),
             tools=self.tools,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -93,17 +94,22 @@ def test_info(shop: Cli) -> None:
     printed = shop.ok("info")
 
     assert "=== shop\n" in printed
-    assert "Dynos:          web: 2\n" in printed
-    assert "Repo Size:      2 KB\n" in printed
-    assert "Slug Size:      0 B\n" in printed
+    assert re.search(r"^Dynos: +web: 2$", printed, re.MULTILINE)
+    assert re.search(r"^Repo Size: +2 KB$", printed, re.MULTILINE)
+    assert re.search(r"^Slug Size: +0 B$", printed, re.MULTILINE)
     assert shop.ok("apps:info", "shop") == shop.ok("info", "--app", "shop") == printed
     assert "Collaborators" not in printed
     told = json.loads(shop.ok("info", "--json"))
     assert told["web_url"] == told["app"]["web_url"] == "http://shop.localhost:8080/"
     assert (len(told["dynos"]), told["collaborators"], told["pipeline_coupling"]) == (2, [], None)
+    assert re.search(r"^Protected by: +sandbox$", printed, re.MULTILINE)
+    assert re.search(r"^Not protected by: +own user \(we are not root\)$", printed, re.MULTILINE)
     others = ("zoe@example.com", "ada@example.com", "bob@example.com")
     shop.api.things["/apps/shop/collaborators"] = [{"user": {"email": each}} for each in others]
-    assert "Collaborators:  bob@example.com, zoe@example.com\n" in shop.ok("info")
+    shop.api.is_older = True
+    printed = shop.ok("info")
+    assert "Collaborators:  bob@example.com, zoe@example.com\n" in printed
+    assert "rotected by" not in printed
 
 
 def test_info_for_a_shell(shop: Cli) -> None:

@@ -59,6 +59,7 @@ class FakeApi:
     asked: list[Asked] = field(default_factory=list)
     before: Callable[[Asked], Answer | None] = lambda asked: None  # a test's own answer, before ours
     page_size: int = 1000
+    is_older: bool = False  # knows no path that was added late
     things: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # by path: "/account/keys", "/apps/shop/domains"
     password: str = "correct horse battery"  # of EMAIL
     warning: str = ""  # goes along with what is made of these
@@ -218,6 +219,16 @@ def _list(kind: str) -> Callable[..., Answer]:
 def _run(api: FakeApi, asked: Asked, app: str) -> Answer:
     api.add_dyno(app, "run.7", state="starting", command=asked.body["command"])
     return 201, api.dynos[app][-1]
+
+
+def _protections(api: FakeApi, asked: Asked, app: str) -> Answer:
+    """Two once the app is there, unless the server is an older one."""
+    if api.is_older:
+        return 404, {"id": "not_found", "message": "The requested API endpoint was not found.", "resource": "path"}
+    return 200, [
+        {"name": "sandbox", "on": True, "why": "by bubblewrap"},
+        {"name": "own user", "on": False, "why": "we are not root"},
+    ]
 
 
 def _app_disk(api: FakeApi, asked: Asked, app: str) -> Answer:
@@ -472,6 +483,7 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     *((method, r"/apps/([^/]+)/acm", _acm) for method in ("POST", "PATCH", "DELETE")),
     ("GET", r"/-/disk", _disk),
     ("GET", r"/-/apps/([^/]+)/disk", _app_disk),
+    ("GET", r"/-/apps/([^/]+)/protections", _protections),
     ("GET", r"/-/apps/([^/]+)/settings", _settings),
     ("PATCH", r"/-/apps/([^/]+)/settings", _settings),
     ("GET", r"/-/changes/([^/]+)", _change),

@@ -102,7 +102,8 @@ class Server:
     def daemon_environ(self) -> dict[str, str]:
         keep = ("LANG", "SSL_CERT_FILE", "UV_CACHE_DIR")
         passed = {name: value for name, value in os.environ.items() if name in keep or name.startswith(("PIP_", "UV_"))}
-        return {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(self.home), **passed, **self.environ}
+        quiet = {"PUSHD_PRIVATE_PORTS": "off"}  # no rule of a killed daemon stays in the machine's network
+        return {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(self.home), **quiet, **passed, **self.environ}
 
     @property
     def endpoints(self) -> dict[str, Any]:

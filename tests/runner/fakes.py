@@ -224,6 +224,7 @@ class FakeHandle:
         self.dyno_id = start.dyno_id
         self.identity = f"fake {start.dyno_id}"
         self.life = ""
+        self.user: int | None = None
         self.fifo = folder / str(start.dyno_id)
         self.taken = Memory(0, 0)
         self.released = False
@@ -296,6 +297,7 @@ class FakeScheduler:
     handles: list[FakeHandle] = field(default_factory=list)
     unwatchable: int = 0  # for the next one that starts
     refuses: list[CannotStart] = field(default_factory=list)  # one per start that is to fail
+    outdated: set[UUID] = field(default_factory=set)  # apps whose dynos are another user than new ones would be
 
     async def start(self, start: Start) -> FakeHandle:
         if self.refuses:
@@ -305,6 +307,9 @@ class FakeScheduler:
         await handle.begin()
         self.handles.append(handle)
         return handle
+
+    async def is_outdated(self, identity: str, app_id: UUID) -> bool:
+        return app_id in self.outdated
 
     async def find_leftovers(self, identities: Sequence[tuple[UUID, str]]) -> Sequence[FakeHandle]:
         known, left = {dyno_id for dyno_id, _ in identities}, [handle for handle in self.handles if not handle.released]

@@ -29,6 +29,7 @@ from pushd.runner.schedulers.handle import MARK, LocalHandle
 from pushd.runner.schedulers.local import DYNO_PROCESSES, LocalScheduler
 from pushd.runner.wires import Wires
 from pushd.sandbox.sandbox import Sandbox
+from tests.fakes import FixedUids
 
 SERVER = """python3 -c '
 import os, signal, socket
@@ -89,7 +90,7 @@ class Dynos:
     def __init__(self, layout: Layout, sandbox: Sandbox, groups: Groups) -> None:
         self.layout = layout
         self.confines = sandbox.confines
-        self.scheduler = LocalScheduler(layout, sandbox, groups)
+        self.scheduler = LocalScheduler(layout, sandbox, FixedUids(sandbox), groups)
         self.handles: list[LocalHandle] = []
         self.slug = layout.slug("abc")
         self.slug.mkdir()
@@ -342,14 +343,18 @@ async def test_the_kernel_counts_a_dynos_processes_where_it_lets_us(layout: Layo
     assert (group.folders["pids"] / "pids.max").read_text() == f"{DYNO_PROCESSES}\n"
     assert len(group._pids()) >= 2
 
-    (found,) = await LocalScheduler(layout, dynos.scheduler._sandbox).find_leftovers([(handle.dyno_id, handle.identity)])
+    (found,) = await LocalScheduler(layout, dynos.scheduler._sandbox, FixedUids(sandbox)).find_leftovers(
+        [(handle.dyno_id, handle.identity)]
+    )
     assert list(groups.left()) != []  # the next daemon goes on with it
     found.kill()
     await handle.wait()
     assert groups.left() == {}
     lost = groups.make(f"dyno-{uuid4()}")  # of a daemon that was killed between two lines
 
-    await LocalScheduler(layout, dynos.scheduler._sandbox).find_leftovers([(handle.dyno_id, handle.identity)])
+    await LocalScheduler(layout, dynos.scheduler._sandbox, FixedUids(sandbox)).find_leftovers(
+        [(handle.dyno_id, handle.identity)]
+    )
 
     assert not lost.folders["pids"].exists()
     await handle.release()
@@ -454,7 +459,7 @@ async def test_a_later_daemon_takes_over(dynos: Dynos, layout: Layout, sandbox: 
     await ended.wait()
     forgotten = await dynos.start("exec sleep 600")
 
-    later = LocalScheduler(layout, sandbox)
+    later = LocalScheduler(layout, sandbox, FixedUids(sandbox))
     known = [(running.dyno_id, running.identity), (ended.dyno_id, ended.identity), (uuid4(), running.identity)]
     found = {handle.dyno_id: handle for handle in await later.find_leftovers(known)}
 
@@ -508,10 +513,12 @@ async def test_a_daemon_killed_right_after_a_start_leaves_it_to_be_swept(
         from pushd.runner.schedulers import Start
         from pushd.runner.schedulers.local import LocalScheduler
         from pushd.sandbox.sandbox import Sandbox
+        from tests.fakes import USER, FixedUids
         async def main():
             layout = Layout(Path({str(layout.data)!r}))
-            sandbox = await Sandbox.probe(layout.run, {mode!r}, data=layout.data)
-            await LocalScheduler(layout, sandbox).start(Start(dyno_id=UUID({str(dyno_id)!r}), app_id=UUID(int=1), name="web.1",
+            sandbox = await Sandbox.probe(layout.run, {mode!r}, data=layout.data, user=USER)
+            scheduler = LocalScheduler(layout, sandbox, FixedUids(sandbox))
+            await scheduler.start(Start(dyno_id=UUID({str(dyno_id)!r}), app_id=UUID(int=1), name="web.1",
                 command="exec sleep 600", environ=Environ(), slug=layout.slug("abc"), environment=None,
                 storage=layout.storage(UUID(int=1)), memory_bytes=1 << 24))
             os.kill(os.getpid(), 9)

@@ -21,6 +21,7 @@ from pushd.runner.parts import RunLimits
 from pushd.runner.runner import Runner
 from pushd.runner.schedulers.local import LocalScheduler
 from pushd.sandbox.sandbox import Sandbox
+from tests.fakes import USER, FixedUids
 from tests.runner.conftest import SERVE, SERVE_PY, make_launch
 from tests.runner.fakes import FakeRows, FakeTraffic, Recorder
 
@@ -42,7 +43,8 @@ class Machine:
 
     def another_runner(self) -> Runner:
         return Runner(
-            scheduler=LocalScheduler(self.layout, self.sandbox), pipes=self.logplex, traffic=self.traffic, dynos=self.rows,
+            scheduler=LocalScheduler(self.layout, self.sandbox, FixedUids(self.sandbox)),
+            pipes=self.logplex, traffic=self.traffic, dynos=self.rows,
             layout=self.layout, clock=SystemClock(), domain="localhost",
             limits=RunLimits(run_seconds=60.0, attach_seconds=60.0, idle_seconds=3600.0),
         )  # fmt: skip
@@ -67,7 +69,7 @@ async def machine(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterat
     slug = layout.slug("c" * 64)
     slug.mkdir()
     (slug / "serve.py").write_text(SERVE_PY)
-    sandbox = await Sandbox.probe(layout.run, request.param, data=layout.data)
+    sandbox = await Sandbox.probe(layout.run, request.param, data=layout.data, user=USER)
     async with Logplex(layout, SystemClock()) as logplex:
         machine = Machine(layout, logplex, sandbox, FakeRows(), FakeTraffic(Recorder()))
         async with machine.runner:

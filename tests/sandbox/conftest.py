@@ -18,7 +18,7 @@ def confining(probed: Sandbox, tmp_path: Path) -> Sandbox:
     return Sandbox(probed.way, probed.protections, hidden=tmp_path)
 
 
-@pytest.fixture(params=["best", "copy", "plain"])
+@pytest.fixture(params=["best", "copy", "plain", "one user for all"])
 async def sandbox(request: pytest.FixtureRequest, probed: Sandbox, tmp_path: Path) -> Sandbox:
     """All ways, for what holds in each."""
     if request.param == "plain":
@@ -26,6 +26,10 @@ async def sandbox(request: pytest.FixtureRequest, probed: Sandbox, tmp_path: Pat
     best = Sandbox(probed.way, probed.protections, hidden=tmp_path)
     if request.param == "best":
         return best
+    if request.param == "one user for all":
+        if not best.way.own_users:
+            pytest.skip("apps have no users of their own here anyway")
+        return Sandbox(replace(best.way, own_users=False), best.protections, hidden=tmp_path)
     if not best.confines:
         pytest.skip("no bubblewrap here")
     return Sandbox(replace(best.way, overlay=False), best.protections, hidden=tmp_path)  # as on machines that refuse overlays

@@ -22,12 +22,16 @@ SYSTEM = System(
 BWRAP = Path("/usr/bin/bwrap")
 WAYS = {
     "root": Way(bubblewrap=BWRAP, overlay=True),
+    "own": Way(bubblewrap=BWRAP, overlay=True, own_users=True),
+    "filtered": Way(bubblewrap=BWRAP, overlay=True, own_users=True, filter=b"..."),
+    "own_copy": Way(bubblewrap=BWRAP, own_users=True),
     "user": Way(bubblewrap=BWRAP, overlay=True, user_namespace=True, uid=1000, gid=1000),
     "copy": Way(bubblewrap=BWRAP),
     "plain": Way(),
 }
 DYNO = View(
     kind=Kind.DYNO,
+    user=70001,
     root=Path("/data/slugs/abc"),
     scratch=Path("/data/run/dynos/1/scratch"),
     environ=Environ({"KEY": "top secret", "PATH": "/app/bin:/usr/bin"}),
@@ -37,6 +41,7 @@ DYNO = View(
 )
 BUILD = View(
     kind=Kind.BUILD,
+    user=70001,
     root=Path("/data/builds/1"),
     environ=Environ({"STACK": "heroku-24"}),
     limits=Limits(scratch_bytes=1 << 30, memory_bytes=4 << 30, low_priority=True),

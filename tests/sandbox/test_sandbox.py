@@ -19,10 +19,12 @@ from pushd.kit import procfs
 from pushd.kit.aio import Nursery
 from pushd.kit.bounds import TookTooMuch
 from pushd.kit.cgroup_limits import LimitedGroup, LimitedGroups
+from pushd.kit.ownership import make_owned
 from pushd.kit.proc import OWNER, RanTooLong, spawn
 from pushd.model.secret import Environ
-from pushd.sandbox.sandbox import SYSTEM_PATH, Sandbox, owner_of
+from pushd.sandbox.sandbox import SYSTEM_PATH, NoSandbox, Sandbox, owner_of
 from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
+from tests.fakes import USER
 
 PYTHON = Path(sys.executable)
 
@@ -34,8 +36,12 @@ def dyno(folder: Path) -> View:
     (folder / "slugs/a/file").write_text("from the slug\n")
     (folder / "storage/other/file").write_text("of another app\n")
     (folder / "secret.key").write_text("key\n")
+    (folder / "secret.key").chmod(0o600)
+    make_owned(folder / "storage/mine", USER)
+    (folder / "storage/mine").chmod(0o777)  # also where all apps are one user
     return View(
         kind=Kind.DYNO,
+        user=USER,
         root=folder / "slugs/a",
         scratch=folder / "scratch",
         environ=Environ({"GREETING": "hello"}),
@@ -47,6 +53,8 @@ def dyno(folder: Path) -> View:
 
 def build(folder: Path) -> View:
     view = dyno(folder)
+    make_owned(view.root, USER)
+    view.root.chmod(0o777)
     return replace(view, kind=Kind.BUILD, scratch=None, read_write=(Bind(folder / "storage/mine"),))
 
 
@@ -202,8 +210,11 @@ async def test_what_a_killed_daemon_ran_is_ended_by_the_next(bounding: Sandbox, 
 
 
 async def test_what_confine_opens_is_closed(sandbox: Sandbox, tmp_path: Path) -> None:
+    view = dyno(tmp_path)
+    with sandbox.confine(view):
+        pass  # from now on it has a descriptor for this user
     before = os.listdir("/proc/self/fd")
-    with sandbox.confine(dyno(tmp_path)):
+    with sandbox.confine(replace(view, scratch=tmp_path / "environments")):
         pass
     assert os.listdir("/proc/self/fd") == before
 
@@ -306,12 +317,57 @@ async def test_no_capability_is_left_and_none_can_be_had(confining: Sandbox, tmp
     assert (await sh(confining, dyno(tmp_path / "2"), "mount -t tmpfs none /tmp"))[0] != 0
 
 
+async def test_system_calls_of_no_use_without_privileges_are_refused(confining: Sandbox, tmp_path: Path) -> None:
+    """By number, as a hostile program would; and what servers need goes on working."""
+    program = """if 1:
+        import ctypes, errno, json, os, socket, subprocess, threading
+        libc = ctypes.CDLL(None, use_errno=True)
+        def call(number, *arguments):
+            ctypes.set_errno(0)
+            return 0 if libc.syscall(number, *map(ctypes.c_long, arguments)) >= 0 else ctypes.get_errno()
+        NEW_USERS, SIGCHLD = 0x10000000, 17
+        numbers = {"bpf": 321, "perf_event_open": 298, "keyctl": 250, "add_key": 248, "userfaultfd": 323, "mount": 165,
+                   "io_uring_setup": 425, "setns": 308, "fsopen": 430, "open_tree": 428, "kexec_load": 246, "init_module": 175,
+                   "open_by_handle_at": 304, "fanotify_init": 300, "acct": 163}
+        found = {name: errno.errorcode.get(call(number, 0, 0, 0, 0, 0, 0)) for name, number in numbers.items()}
+        found["unshare"] = errno.errorcode.get(call(272, NEW_USERS))
+        found["clone"] = errno.errorcode.get(call(56, NEW_USERS | SIGCHLD, 0, 0, 0, 0))
+        found["clone3"] = errno.errorcode.get(call(435, 0, 0))
+        try:
+            socket.socket(38, socket.SOCK_SEQPACKET)
+        except OSError as error:
+            found["AF_ALG"] = errno.errorcode.get(error.errno)
+        thread = threading.Thread(target=lambda: found.update(thread="runs"))
+        thread.start(); thread.join()
+        found["child"] = subprocess.run(["echo", "runs"], capture_output=True, text=True).stdout.strip()
+        print(json.dumps(found))"""
+    if confining.way.filter is None:
+        pytest.skip("no libseccomp here")
+    answer = await ask(confining, dyno(tmp_path), program)
+    assert isinstance(answer, dict)
+    assert (answer.pop("clone3"), answer.pop("thread"), answer.pop("child")) == ("ENOSYS", "runs", "runs")
+    assert set(answer.values()) == {"EPERM"}, answer
+
+
+async def test_without_libseccomp_it_is_told_and_the_rest_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyseccomp", None)
+    sandbox = await Sandbox.probe(tmp_path, user=USER)
+    told = {protection.name: protection for protection in sandbox.protections}
+    assert not told["system calls"].on
+    assert "libseccomp2" in told["system calls"].why
+    assert told["sandbox"].on == (sandbox.way.bubblewrap is not None)
+
+
 async def test_own_pids_and_a_first_process_that_tells_nothing(confining: Sandbox, tmp_path: Path) -> None:
     view = dyno(tmp_path)
     program = """if 1:
         import json, pathlib
         pids = [path for path in pathlib.Path("/proc").iterdir() if path.name.isdigit()]
-        told = [(pid / "cmdline").read_text() for pid in pids] + [pathlib.Path("/proc/1/environ").read_text()]
+        told = [(pid / "cmdline").read_text() for pid in pids]
+        try:
+            told.append(pathlib.Path("/proc/1/environ").read_text())
+        except PermissionError:  # it is another user's
+            pass
         print(json.dumps([len(pids), "".join(told)]))"""
     answer = await ask(confining, view, program)
     assert isinstance(answer, list)
@@ -369,8 +425,13 @@ async def test_a_bubblewrap_that_is_refused_is_told_with_its_own_words(tmp_path:
     assert names(tmp_path) == ["bwrap"]
 
 
+async def test_whoever_requires_a_sandbox_is_refused_without_one(tmp_path: Path) -> None:
+    with pytest.raises(NoSandbox, match="cannot serve without a sandbox: bwrap is not installed"):
+        await Sandbox.probe(tmp_path, "require", search_path=str(tmp_path))
+
+
 async def test_what_works_is_told_and_the_trial_leaves_nothing(confining: Sandbox, tmp_path: Path) -> None:
-    found = await Sandbox.probe(tmp_path, data=tmp_path)
+    found = await Sandbox.probe(tmp_path, data=tmp_path, user=USER)
     assert found.way == confining.way
     assert found.protections[0].on
     assert all(protection.why for protection in found.protections)

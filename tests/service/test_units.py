@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pushd.router.control import ROUTER_UID
+from pushd.kit.uids import ROUTER_UID
 from tests.service.units import Unit
 
 SHIPPED = Path(__file__).parents[2] / "systemd"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,7 @@ class FakeRunner:
     trying: Launch | None = None
     booting: asyncio.Event = field(default_factory=asyncio.Event)
     adopted: Mapping[UUID, Launch] = field(default_factory=dict)
+    outdated_apps: set[UUID] = field(default_factory=set)
     adopts_older: bool = False
 
     async def boot_web(self, launch: Launch, say: Callable[[str], None]) -> Sequence[Dyno]:
@@ -140,6 +141,9 @@ class FakeRunner:
     def keep_trying(self, launch: Launch, on_ready: Callable[[Launch], Awaitable[None]]) -> None:
         self.events.append(f"keep trying {launch.release.name}")
         self.trying, self.on_ready = launch, on_ready
+
+    async def outdated(self) -> Collection[UUID]:
+        return self.outdated_apps
 
     async def adopt(self, running: Mapping[UUID, Launch], launch_of: object) -> None:
         self.events.extend(f"adopt {launch.release.name}" for launch in running.values())

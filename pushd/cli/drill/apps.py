@@ -207,7 +207,7 @@ class Destroy(Act):
     name = "destroy"
     points: tuple[str, ...] = (
         "destroy.stored", "destroy.forgotten", "destroy.stopped", "destroy.unlogged", "repository.set-aside",
-        "destroy.half-removed",
+        "destroy.half-removed", "destroy.removed",
     )  # fmt: skip
     app = "drill-old"
 

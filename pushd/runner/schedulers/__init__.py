@@ -49,6 +49,7 @@ class Start:
     environment: Path | None  # the virtualenv, read-only at its real path
     storage: Path  # the app's persistent folder, at /storage
     memory_bytes: int  # quota: bounds what the private /tmp and the writable layer may take
+    port: int | None = None  # its PORT, if visitors are sent there
     inside: UUID | None = None  # a running dyno, whose files and processes it shares; it ends with that one
     streams: Streams | None = None  # None: nothing to read, and what it writes goes to the handle's FIFO
 
@@ -80,6 +81,10 @@ class Handle(Protocol):
     def life(self) -> str:
         """Opaque text for `Target.life`: of the process that ends when the program does; "" while that is not known."""
 
+    @property
+    def user(self) -> int | None:
+        """The uid that its program has, where that is none of the daemon's; else None."""
+
     async def wait(self) -> int:
         """The exit status, 0..255 (128 + N after signal N), once the program has ended; may be awaited many times."""
 
@@ -102,11 +107,21 @@ class Handle(Protocol):
         """Measured now; zeros when nothing runs."""
 
 
+class Uids(Protocol):
+    """What a scheduler needs to know of users."""
+
+    async def uid_of(self, app_id: UUID) -> int | None:
+        """The app's own uid; 0 if it has none although we are root; None if we are not."""
+
+
 class Scheduler(Protocol):
     """Starts dynos and ends those of an earlier daemon."""
 
     async def start(self, start: Start) -> Handle:
         """Start one process tree. Raises: CannotStart, OSError for a full disk."""
+
+    async def is_outdated(self, identity: str, app_id: UUID) -> bool:
+        """Whether a dyno of an earlier daemon is another user than one that is started now would be."""
 
     async def find_leftovers(self, identities: Sequence[tuple[UUID, str]]) -> Sequence[Handle]:
         """Handles of dynos that an earlier daemon started, running or ended, whose output may still wait in the FIFO.

@@ -18,6 +18,7 @@ from pushd.kit.proc import Tree
 from pushd.kit.procfs import Identity
 from pushd.runner.schedulers import Listener, Memory
 from pushd.runner.schedulers.shim import DynoFolder, Shim
+from pushd.sandbox.fence import NO_FENCE, Door, Fence
 
 MARK = "HEROKU_DYNO_ID"  # in the environment of every process of a dyno; the name is Heroku's own
 _NEAR = 0.8  # of the memory quota: from here on shared pages are counted exactly
@@ -39,6 +40,7 @@ class LocalHandle:
         is_child: bool,
         groups: Groups = NO_GROUPS,
         limited: LimitedGroup | None = None,
+        fence: Fence = NO_FENCE,
     ) -> None:
         self.dyno_id = dyno_id
         self.fifo = folder.output
@@ -47,6 +49,7 @@ class LocalHandle:
         self._shim = shim
         self._groups = groups
         self._limited = limited
+        self._fence = fence
         self._tree = Tree(shim.process, (MARK, str(dyno_id)), spared=frozenset({shim.process.pid}))
         self._init: Identity | None = None
         self._status: int | None = None
@@ -54,6 +57,16 @@ class LocalHandle:
         self._is_child = is_child  # so we must reap the shim
         self._terminated = self._released = False
         self._kill_asked = asyncio.Event()
+
+    @property
+    def user(self) -> int | None:
+        """The uid of its program, where it has one of its own."""
+        return self._shim.user
+
+    @property
+    def door(self) -> Door | None:
+        """The port that is kept to its app, if it has one."""
+        return (self._shim.user, self._shim.port) if self._shim.user and self._shim.port else None
 
     @property
     def life(self) -> str:
@@ -115,6 +128,8 @@ class LocalHandle:
         if self._is_child:
             self._is_child = False
             proc.reap(self._shim.process.pid)
+        if self.door is not None:
+            await self._fence.close(*self.door)
         await in_thread(self._groups.remove, str(self.dyno_id))
         await in_thread(self._folder.remove)
         self._released = True

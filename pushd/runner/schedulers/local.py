@@ -19,12 +19,14 @@ from pushd.kit.aio import finish, in_thread
 from pushd.kit.cgroup import NO_GROUPS, Groups
 from pushd.kit.cgroup_limits import LimitedGroup
 from pushd.kit.disk import is_full
+from pushd.kit.ownership import lend, make_owned, make_shared
 from pushd.kit.proc import Tree
 from pushd.layout import Layout
 from pushd.model.secret import Environ
-from pushd.runner.schedulers import CannotStart, Start
+from pushd.runner.schedulers import CannotStart, Start, Uids
 from pushd.runner.schedulers.handle import MARK, LocalHandle
 from pushd.runner.schedulers.shim import ALIVE_FD, SHIM, STDERR_FD, STDIN_FD, STDOUT_FD, DynoFolder, Shim
+from pushd.sandbox.fence import NO_FENCE, Fence
 from pushd.sandbox.sandbox import Confined, Sandbox
 from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
 
@@ -49,9 +51,13 @@ exec {_SHELL} -c "$__command"
 class LocalScheduler:
     """Fits `Scheduler`."""
 
-    def __init__(self, layout: Layout, sandbox: Sandbox, groups: Groups = NO_GROUPS) -> None:
-        """`groups`: each dyno's processes are in one of its own, all shims are in another."""
+    def __init__(
+        self, layout: Layout, sandbox: Sandbox, uids: Uids, groups: Groups = NO_GROUPS, fence: Fence = NO_FENCE
+    ) -> None:
+        """`groups`: each dyno's processes are in one of its own, all shims are in another. `fence`: around their ports."""
         self._layout = layout
+        self._uids = uids
+        self._fence = fence
         self._sandbox = sandbox
         self._groups = groups
 
@@ -60,21 +66,32 @@ class LocalScheduler:
         folder = DynoFolder(self._layout.dyno(start.dyno_id))
         if not await in_thread(start.slug.is_dir):
             raise CannotStart(f"Cannot start {start.name}: its slug {start.slug} is gone.", remedy="Push again.")
+        user = await self._uids.uid_of(start.app_id)
         try:
-            await finish(in_thread(folder.make), within=30)
-            return self._spawn(start, folder)
+            await in_thread(make_owned, start.storage, user)
+            if start.environment is not None:
+                await in_thread(make_shared, start.environment.parent, user)
+            if user and start.port is not None:
+                await self._fence.open(user, start.port)
+            await finish(in_thread(folder.make, user), within=30)
+            return self._spawn(start, folder, user)
         except FileExistsError as error:
             raise CannotStart(
                 f"Cannot start {start.name}: {folder.path} is taken.", remedy="Start it under a new id."
             ) from error
         except BaseException as error:
-            await finish(in_thread(folder.remove), within=30)
+            await finish(self._undo(folder, user, start.port), within=30)
             if isinstance(error, OSError) and not is_full(error):
                 reason = error.strerror or str(error)
                 raise CannotStart(
                     f"Cannot start {start.name}: {reason}.", remedy="Look for room on the disk and in memory."
                 ) from error
             raise
+
+    async def _undo(self, folder: DynoFolder, user: int | None, port: int | None) -> None:
+        await in_thread(folder.remove)
+        if user and port is not None:
+            await self._fence.close(user, port)
 
     async def find_leftovers(self, identities: Sequence[tuple[UUID, str]]) -> Sequence[LocalHandle]:
         """Handles of dynos that an earlier daemon started and whose shim still holds their output.
@@ -89,18 +106,24 @@ class LocalScheduler:
             folder = DynoFolder(path)
             if dyno_id and shim and procfs.is_alive(shim.process) and not await in_thread(folder.is_damaged):
                 group = limited.pop(str(dyno_id), None)
-                handles.append(LocalHandle(dyno_id, folder, shim, is_child=False, groups=self._groups, limited=group))
+                handles.append(self._handle(dyno_id, folder, shim, is_child=False, limited=group))
             else:
                 await in_thread(_sweep, path, dyno_id)
         for group in limited.values():
             await in_thread(group.kill)
+        await self._fence.reset([handle.door for handle in handles if handle.door is not None])
         await in_thread(self._groups.sweep, {*OUR_GROUPS, *(str(handle.dyno_id) for handle in handles)})
         return handles
 
-    def _spawn(self, start: Start, folder: DynoFolder) -> LocalHandle:
+    async def is_outdated(self, identity: str, app_id: UUID) -> bool:
+        """Whether that dyno is another user than one started now would be; where there is no choice none is."""
+        user, shim = await self._uids.uid_of(app_id), Shim.parse(identity)
+        return user is not None and shim is not None and (shim.user or 0) != user
+
+    def _spawn(self, start: Start, folder: DynoFolder, user: int | None) -> LocalHandle:
         limited = None if self._groups.are_there or start.inside else self._limited(start.dyno_id)
         try:
-            return self._spawn_in(limited, start, folder)
+            return self._spawn_in(limited, start, folder, user)
         except BaseException:
             if limited is not None:
                 limited.kill()
@@ -110,11 +133,11 @@ class LocalScheduler:
         """A group where no tree was left to us, if we may make one. A dyno that fills it cannot fork, and goes on."""
         return self._sandbox.limited_group(f"{_DYNO}{dyno_id}", Limits(scratch_bytes=0, processes=DYNO_PROCESSES))
 
-    def _spawn_in(self, limited: LimitedGroup | None, start: Start, folder: DynoFolder) -> LocalHandle:
+    def _spawn_in(self, limited: LimitedGroup | None, start: Start, folder: DynoFolder, user: int | None) -> LocalHandle:
         mark = {MARK: str(start.dyno_id)}
         launcher = [_SHELL, "-c", _LAUNCH, os.path.basename(_SHELL), start.command]
-        with self._confine(start, folder, mark, limited) as confined:
-            with folder.open_for_shim() as (output, alive), _streams(start, output) as streams:
+        with self._confine(start, folder, mark, limited, user) as confined:
+            with folder.open_for_shim() as (output, alive), _streams(start, output, user) as streams:
                 enter = self._groups.enter(str(start.dyno_id), tasks=DYNO_PROCESSES)
                 command = ["/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path), *enter, *confined.argv, *launcher]
                 knows_all = self._sandbox.confines or self._groups.are_there
@@ -129,23 +152,39 @@ class LocalScheduler:
             proc.reap(pid)
             raise CannotStart(f"Cannot start {start.name}: its first process ended at once.", remedy="Try again.")
         confined_anew = self._sandbox.confines and start.inside is None
-        shim = Shim(process=process, confined=confined_anew, memory_bytes=start.memory_bytes)
-        return LocalHandle(start.dyno_id, folder, shim, is_child=True, groups=self._groups, limited=limited)
+        shim = Shim(
+            process=process, confined=confined_anew, memory_bytes=start.memory_bytes, user=user or None, port=start.port
+        )
+        return self._handle(start.dyno_id, folder, shim, is_child=True, limited=limited)
 
-    def _confine(self, start: Start, folder: DynoFolder, mark: Mapping[str, str], limited: LimitedGroup | None) -> Confined:
+    def _handle(
+        self, dyno_id: UUID, folder: DynoFolder, shim: Shim, *, is_child: bool, limited: LimitedGroup | None
+    ) -> LocalHandle:
+        return LocalHandle(dyno_id, folder, shim, is_child=is_child, groups=self._groups, limited=limited, fence=self._fence)
+
+    def _confine(
+        self, start: Start, folder: DynoFolder, mark: Mapping[str, str], limited: LimitedGroup | None, user: int | None
+    ) -> Confined:
         """In a sandbox of its own, or in the one of a dyno that runs. Raises: CannotStart if that one has ended."""
         where = {"STORAGE_DIR": str(STORAGE if self._sandbox.confines else start.storage)}  # a config var of that name wins
         environ = Environ(where) | start.environ | mark
+        if start.environment is not None and not _is_folder(start.environment):
+            raise CannotStart(f"Cannot start {start.name}: its environment is gone.", remedy="Push again.")
         if start.inside is None:
-            return self._sandbox.confine(_view(start, folder, environ), group=limited)
+            return self._sandbox.confine(_view(start, folder, environ, user), group=limited)
         other = DynoFolder(self._layout.dyno(start.inside))
         first_process = other.namespace_init() if self._sandbox.confines else None
         if other.has_ended() or (self._sandbox.confines and first_process is None):
             raise CannotStart(f"Cannot start {start.name}: the dyno that it was to run in does not run.", remedy="Try again.")
-        return self._sandbox.enter(_view(start, other, environ), first_process.pid if first_process else None)
+        return self._sandbox.enter(_view(start, other, environ, user), first_process.pid if first_process else None)
 
 
-def _view(start: Start, folder: DynoFolder, environ: Environ) -> View:
+def _is_folder(path: Path) -> bool:
+    """No link: a build that could put one there would choose what its app's dynos see of the machine."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def _view(start: Start, folder: DynoFolder, environ: Environ, user: int | None) -> View:
     environment = start.environment
     return View(
         kind=Kind.DYNO,
@@ -153,6 +192,7 @@ def _view(start: Start, folder: DynoFolder, environ: Environ) -> View:
         scratch=folder.scratch,
         environ=environ,
         limits=Limits(scratch_bytes=start.memory_bytes),
+        user=user,
         terminal=start.streams is not None and start.streams.terminal,
         read_only=(Bind(environment),) if environment else (),
         read_write=(Bind(start.storage, at=STORAGE),),
@@ -161,9 +201,11 @@ def _view(start: Start, folder: DynoFolder, environ: Environ) -> View:
 
 
 @contextlib.contextmanager
-def _streams(start: Start, output: int) -> Iterator[dict[int, int]]:
+def _streams(start: Start, output: int, user: int | None) -> Iterator[dict[int, int]]:
     """Number in the shim -> ours: the dyno's own streams, else nothing to read, and all that it writes to `output`."""
     if start.streams is not None:
+        for stream in {start.streams.stdin, start.streams.stdout, start.streams.stderr}:
+            lend(stream, user)
         yield {STDIN_FD: start.streams.stdin, STDOUT_FD: start.streams.stdout, STDERR_FD: start.streams.stderr}
         return
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)

@@ -47,6 +47,8 @@ class Shim:
     process: Identity
     confined: bool
     memory_bytes: int  # the quota
+    user: int | None = None  # the uid that its program has; None: the daemon's, as before there were others
+    port: int | None = None  # kept to the app and the router
 
     def __str__(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
@@ -87,11 +89,16 @@ class DynoFolder:
         """The sandbox's own: its status file, the mount point of the private layer or the copy of the slug."""
         return self.path / "scratch"
 
-    def make(self) -> None:
-        """Create it. Raises: OSError, FileExistsError if this dyno was started before."""
+    def make(self, user: int | None = None) -> None:
+        """Create it; the program opens its output anew by name (/dev/stdout), so that is its user's.
+
+        Raises: OSError, FileExistsError if this dyno was started before.
+        """
         self.path.mkdir(mode=0o700)
         self.scratch.mkdir(mode=0o755)
         os.mkfifo(self.output, 0o600)
+        if user is not None:
+            os.chown(self.output, user, -1)
         os.mkfifo(self.alive, 0o600)
         self.exit.write_bytes(_NOT_ENDED)
 

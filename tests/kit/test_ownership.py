@@ -1,0 +1,99 @@
+"""Folders that change hands."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from pushd.kit.ownership import give, lend, make_owned, make_shared, seal
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+ADA, BOB = 70_001, 70_002
+
+
+def owner(path: Path) -> tuple[int, int]:
+    status = path.lstat()
+    return status.st_uid, status.st_gid
+
+
+def test_all_in_a_folder_is_given_and_links_are_not_followed(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    (folder / "deep").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "file").touch()
+    (folder / "deep" / "file").touch(0o755)
+    (folder / "deep" / "file").chmod(0o4755)
+    (folder / "link").symlink_to(outside)
+    (folder / "deep" / "link").symlink_to(outside / "file")
+
+    give(folder, ADA)
+
+    assert {owner(path) for path in (folder, *folder.rglob("*"))} == {(ADA, ADA)}
+    assert {owner(path) for path in (outside, outside / "file")} == {(0, 0)}
+    assert stat.S_IMODE((folder / "deep" / "file").stat().st_mode) == 0o755  # setuid goes with the owner
+    give(tmp_path / "nothing", ADA)
+
+
+def test_a_folder_that_is_theirs_is_not_walked_again_and_another_user_gets_all_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    make_owned(folder, ADA)
+    (folder / "file").touch()
+    make_owned(folder, ADA)
+    assert owner(folder / "file") == (0, 0)
+    make_owned(folder, BOB)
+    assert (owner(folder), owner(folder / "file")) == ((BOB, BOB), (BOB, BOB))
+    make_owned(folder, None)
+    assert owner(folder) == (BOB, BOB)
+
+
+def test_what_is_sealed_in_a_shared_folder_cannot_be_replaced(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    for above in tmp_path.parents[:2]:
+        above.chmod(above.stat().st_mode | 0o011)
+    folder = tmp_path / "shared"
+    (folder / "old").mkdir(parents=True)
+    (folder / ".cache").mkdir()
+    make_shared(folder, ADA)
+    assert owner(folder / ".cache") == (ADA, ADA)
+
+    def as_ada() -> list[bool]:
+        done = []
+        for name in ("old", "new"):
+            try:
+                (folder / name).rename(folder / f"{name} moved")
+                done.append(True)
+            except PermissionError:
+                done.append(False)
+        return done
+
+    def asked() -> list[bool]:
+        reading, writing = os.pipe()
+        if (pid := os.fork()) == 0:
+            os.setgid(ADA)
+            os.setuid(ADA)
+            (folder / "new").mkdir(exist_ok=True)
+            (folder / "new" / "file").touch()
+            os.write(writing, bytes(as_ada()))
+            os._exit(0)
+        os.waitpid(pid, 0)
+        answer = os.read(reading, 2)
+        os.close(reading)
+        os.close(writing)
+        return [bool(each) for each in answer]
+
+    assert asked() == [False, True]
+    seal(folder / "new moved", ADA)
+    assert owner(folder / "new moved") == (0, ADA)
+    assert owner(folder / "new moved" / "file") == (ADA, ADA)
+
+
+def test_a_lent_pipe_is_opened_by_name(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    lend(writing, ADA)
+    lend(writing, None)
+    assert os.fstat(writing).st_uid == ADA
+    os.close(reading)
+    os.close(writing)
