@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import unquote
 
 from pushd.kit.crash import crash_point
+from pushd.kit.steering import without_steering
 
 MIN_SECRET_CHARACTERS = 8  # shorter values are words such as `true`, and would tear holes into ordinary text
 _MIN_PASSWORD_CHARACTERS = 4
@@ -16,6 +17,8 @@ _CREDENTIALS = re.compile(r"(?<=://)([^\s/@:]*):([^\s/@]+)(?=@)")
 
 class BuildOutput:
     """Stands between a build and its readers; hands on whole lines, because a secret may come in two pieces.
+
+    What would steer the terminal of whoever pushes is gone, colours stay.
 
     Hidden: values of config vars, and credentials in URLs, such as those of package indexes in `environ`.
     """
@@ -34,7 +37,7 @@ class BuildOutput:
         head, newline, tail = (self._pending + data).rpartition(b"\n")
         self._pending = tail
         if newline:
-            self._hand_on(self.clean(head + newline))
+            self._hand_on(self.clean(without_steering(head + newline)))
             crash_point("workshop.compiling")
         if len(self._pending) > _LINE_LIMIT_BYTES:
             self.flush()
@@ -42,7 +45,7 @@ class BuildOutput:
     def flush(self) -> None:
         """Hand on what has no line end yet."""
         if self._pending:
-            self._hand_on(self.clean(self._pending))
+            self._hand_on(self.clean(without_steering(self._pending)))
             self._pending = b""
 
     def clean(self, data: bytes) -> bytes:

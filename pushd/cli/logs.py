@@ -11,6 +11,7 @@ import click
 
 from pushd.cli import render
 from pushd.cli.options import Here, json_option, on_app
+from pushd.kit.steering import text_without_steering
 
 _LINE = re.compile(r"(?P<at>\S+) (?P<source>[a-z]+)\[(?P<process>[^\]]+)\]: ?(?P<message>.*)", re.DOTALL)
 _COLOURS = ("cyan", "yellow", "green", "magenta", "bright_blue", "bright_cyan", "bright_green")
@@ -51,12 +52,13 @@ def logs(
 
 
 def show_lines(lines: Iterable[str], *, colours: bool | None = None, as_json: bool = False) -> None:
-    """Print log lines as they come; `colours` None means on a terminal."""
+    """Print log lines as they come; `colours` None means on a terminal, which no app steers by what it writes."""
     for line in lines:
         if as_json:
             _print_json(line)
         else:
-            render.out(_coloured(line, colours))
+            shown = text_without_steering(line) if sys.stdout.isatty() else line
+            render.out(_coloured(shown, colours))
 
 
 def _coloured(line: str, colours: bool | None) -> str:
