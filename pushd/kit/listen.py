@@ -17,16 +17,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pushd.kit.accept import Acceptor
 from pushd.kit.aio import Nursery
 
 log = logging.getLogger(__name__)
 
 _TLS_HANDSHAKE = b"\x16"
 _FIRST_INHERITED = 3  # sd_listen_fds(3)
-_ACCEPTS_PER_TURN = 64
 _TURNS_TO_READ = 10  # of the loop, until a protocol has read what its client had sent before it was handed on
-_PAUSE_SECONDS = 0.5  # when the process is out of file descriptors
-_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 def parse_address(text: str) -> tuple[str, int] | Path:
@@ -152,17 +150,14 @@ class Listener:
         self._first_byte_seconds = first_byte_seconds
         self._handshake_seconds = handshake_seconds
         self._silent_limit = silent_limit
-        self._on_failed = on_failed
-        self._listening: list[socket.socket] = []
+        self._acceptor = Acceptor(self._await_first_byte, on_failed=on_failed)
         self._silent: dict[socket.socket, asyncio.TimerHandle] = {}
-        self._pauses: set[asyncio.TimerHandle] = set()
         self._nobody_silent = asyncio.Event()
         self._nursery = Nursery("listener")
 
     def listen(self, listening: socket.socket) -> None:
         """Accept from this non-blocking socket from now on; the listener owns it."""
-        self._listening.append(listening)
-        asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+        self._acceptor.listen(listening)
 
     async def close(self, *, grace_seconds: float = 0.0) -> None:
         """Accept no more, hand on those who say something within the grace, and drop the others.
@@ -170,13 +165,7 @@ class Listener:
         Handed-over connections are not touched. Who waits in the queue of a socket that systemd or a successor holds too is
         accepted there.
         """
-        loop = asyncio.get_running_loop()
-        for listening in self._listening:
-            loop.remove_reader(listening)
-            listening.close()
-        self._listening.clear()
-        for pause in self._pauses:
-            pause.cancel()
+        self._acceptor.close()
         if grace_seconds > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace_seconds):
@@ -189,35 +178,6 @@ class Listener:
         for connection in list(self._silent):
             self._drop(connection)
         await self._nursery.close()
-
-    def _accept(self, listening: socket.socket) -> None:
-        for _ in range(_ACCEPTS_PER_TURN):
-            try:
-                connection, _ = listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno not in _OUT_OF_RESOURCES:
-                    log.error("a socket does not listen any more", extra={"error": error})
-                    asyncio.get_running_loop().remove_reader(listening)
-                    self._on_failed(error)
-                    return
-                log.error("cannot accept connections", extra={"error": error, "pause_seconds": _PAUSE_SECONDS})
-                self._pause(listening)
-                return
-            connection.setblocking(False)
-            self._await_first_byte(connection)
-
-    def _pause(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(listening)
-
-        def go_on() -> None:
-            self._pauses.discard(timer)
-            loop.add_reader(listening, self._accept, listening)
-
-        timer = loop.call_later(_PAUSE_SECONDS, go_on)
-        self._pauses.add(timer)
 
     def _await_first_byte(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from pushd.errors import PushdError, Unavailable
 from pushd.kit.clock import Clock
+from pushd.kit.wires import Streams, Wires
 from pushd.model.terminal import TerminalSize
 from pushd.model.user import User
-from pushd.runner.schedulers import Handle, Streams
-from pushd.runner.wires import Wires
+from pushd.runner.schedulers import Handle
 
 _SIZE_NAMES = ("COLUMNS", "LINES")
 

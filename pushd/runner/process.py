@@ -14,6 +14,7 @@ from pushd.errors import DiskFull
 from pushd.kit.clock import Clock
 from pushd.kit.crash import crash_point
 from pushd.kit.disk import is_full
+from pushd.kit.wires import Streams
 from pushd.layout import Layout
 from pushd.model.dyno import DynoRole, DynoRow
 from pushd.model.launch import Launch
@@ -23,7 +24,7 @@ from pushd.runner.needs import DynoStore, LogPipes, Pipe
 from pushd.runner.plan import environ_of
 from pushd.runner.ports import Ports
 from pushd.runner.probe import Probe
-from pushd.runner.schedulers import CannotStart, Handle, NoRoom, Scheduler, Start, Streams
+from pushd.runner.schedulers import CannotStart, Handle, NoRoom, Scheduler, Start
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import os
 from uuid import UUID
 
 from pushd.errors import PushdError
+from pushd.kit.wires import Wires
 from pushd.model.terminal import TerminalSize
 from pushd.model.user import User
-from pushd.runner.wires import Wires
 
 
 class FakeAttached:

@@ -21,13 +21,13 @@ from pushd.kit import proc, procfs
 from pushd.kit.aio import Nursery
 from pushd.kit.cgroup import NO_GROUPS, Groups
 from pushd.kit.cgroup_limits import LimitedGroups
+from pushd.kit.wires import Wires
 from pushd.layout import Layout
 from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
 from pushd.runner.schedulers import CannotStart, Listener, Start
 from pushd.runner.schedulers.handle import MARK, LocalHandle
 from pushd.runner.schedulers.local import DYNO_PROCESSES, LocalScheduler
-from pushd.runner.wires import Wires
 from pushd.sandbox.sandbox import Sandbox
 from tests.fakes import FixedUids
 

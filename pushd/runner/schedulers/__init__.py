@@ -13,6 +13,7 @@ from typing import Protocol
 from uuid import UUID
 
 from pushd.errors import PushdError
+from pushd.kit.wires import Streams
 from pushd.model.secret import Environ
 
 
@@ -24,16 +25,6 @@ class CannotStart(PushdError):
 
 class NoRoom(CannotStart):
     """The disk is full: it helps to wait, and the app is not to blame."""
-
-
-@dataclass(frozen=True, slots=True)
-class Streams:
-    """Descriptors that a program gets as its standard streams instead of the log; whoever opened them closes them."""
-
-    stdin: int
-    stdout: int
-    stderr: int
-    terminal: bool = False  # they are one, and it becomes the program's controlling terminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,23 +1,42 @@
-"""Our ends of an attached program's standard streams: a terminal, or pipes that carry any bytes and a real end of input."""
+"""Both ends of a program's standard streams: a terminal, or pipes that carry any bytes and a real end of input."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from pushd.kit import terminal
-from pushd.model.terminal import TerminalSize
-from pushd.runner.schedulers import Streams
 
 STDOUT, STDERR = 1, 2
 _CHUNK_BYTES = 1 << 16
 
 
+class Size(Protocol):
+    """Of a terminal, in characters."""
+
+    @property
+    def columns(self) -> int: ...
+    @property
+    def lines(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Descriptors that a program gets as its standard streams; whoever opened them closes them."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+    terminal: bool = False  # they are one, and it becomes the program's controlling terminal
+
+
 class Wires:
     """Reads and writes as fast as the slower side goes: nothing waits in here, so a slow client slows the program down."""
 
-    def __init__(self, writing: int, reading: Mapping[int, int], *, size: TerminalSize | None) -> None:
+    def __init__(self, writing: int, reading: Mapping[int, int], *, size: Size | None) -> None:
         self._writing: int | None = writing
         self._reading = dict(reading)  # what a client calls it -> our descriptor
         self._is_terminal = size is not None
@@ -26,7 +45,7 @@ class Wires:
         self._wakes = asyncio.Event()
 
     @classmethod
-    def open(cls, size: TerminalSize | None, *, merged: bool) -> tuple[Wires, Streams]:
+    def open(cls, size: Size | None, *, merged: bool) -> tuple[Wires, Streams]:
         """A terminal of this size, else pipes (`merged`: one for stdout and stderr), and the program's ends of it."""
         if size is not None:
             ours, theirs = terminal.open_terminal(size.columns, size.lines)
@@ -71,7 +90,7 @@ class Wires:
         else:
             self._close_writing()
 
-    def resize(self, size: TerminalSize) -> None:
+    def resize(self, size: Size) -> None:
         """Tell a terminal's new size to the program; pipes have none."""
         if self._is_terminal and self._writing is not None:
             terminal.resize(self._writing, size.columns, size.lines)
