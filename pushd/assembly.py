@@ -53,6 +53,7 @@ class Rooms:
     router: Router
     runner: Runner
     builder: Builder
+    sandbox: Sandbox
     disk: DiskReserve
     outputs: Outputs
     uploads: Uploads

@@ -13,12 +13,15 @@ import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import uvloop
 
 from pushd import __version__
 from pushd.access.access import Access
 from pushd.access.rates import Rates
+from pushd.access.sessions import Sessions
 from pushd.access.slowdown import Slowdown
 from pushd.api.certificate import Certificate
 from pushd.api.needs import Site
@@ -52,6 +55,7 @@ from pushd.receiver.hooks import HookServer
 from pushd.receiver.http import add_routes
 from pushd.receiver.receiver import Receiver
 from pushd.receiver.repositories import Repositories
+from pushd.receiver.stream import serve as serve_git
 from pushd.router.control import Router
 from pushd.runner.parts import RunLimits
 from pushd.runner.runner import Runner
@@ -59,6 +63,9 @@ from pushd.runner.schedulers.local import LocalScheduler
 from pushd.sandbox.sandbox import owner_of
 from pushd.settings import Effective, Settings, build_passthrough
 from pushd.shipped import shipped
+from pushd.ssh.host_key import HostKey, open_host_key
+from pushd.ssh.programs import Programs
+from pushd.ssh.server import SshServer
 from pushd.store.store import Store
 from pushd.story.disk import DiskReserve
 from pushd.story.outputs import Outputs
@@ -120,6 +127,7 @@ class _Doors:
     receiver: Receiver
     hooks: HookServer
     api: ApiServer
+    sessions: Sessions
 
 
 async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout, environ: Mapping[str, str]) -> Rooms:
@@ -193,6 +201,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
         router=router,
         runner=runner,
         builder=builder,
+        sandbox=sandbox,
         disk=disk,
         outputs=Outputs(layout),
         uploads=Uploads(layout, disk, limit_bytes=settings.source_limit_bytes),
@@ -204,7 +213,8 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
 async def _build_doors(rooms: Rooms, story: Story, ending: Ending) -> _Doors:
     """What listens, once it is started."""
     settings, layout = rooms.settings, rooms.layout
-    access = Access(rooms.store.users, slowdown=Slowdown(rooms.clock))
+    sessions = Sessions(rooms.store.ssh_keys, rooms.store.users)
+    access = Access(rooms.store.users, slowdown=Slowdown(rooms.clock), sessions=sessions)
     receiver = Receiver(
         layout=layout,
         repositories=rooms.repositories,
@@ -251,6 +261,7 @@ async def _build_doors(rooms: Rooms, story: Story, ending: Ending) -> _Doors:
             clock=rooms.clock,
             on_failed=lambda error: ending.fail("listener of the API", error),
         ),
+        sessions=sessions,
     )
 
 
@@ -270,8 +281,14 @@ async def _start(
     await rooms.builder.sweep()  # first: what a killed build left may be what fills the disk
     await rooms.uploads.clear_unfinished()
     handed_over = named(inherited_sockets(environ, pid=os.getpid()))
-    api = _api_door(settings.api_listen, handed_over.get("api"), last_port=await meta.get("api_port"))
+    api = _door(settings.api_listen, handed_over.get("api"), last_port=await meta.get("api_port"), flag="--api-listen")
     stack.callback(api.socket.close)
+    ssh, host_key = None, None
+    if settings.ssh_listen or "ssh" in handed_over:
+        host_key = await _maybe_host_key(rooms.layout.ssh_host_key)
+    if host_key is not None:
+        ssh = _door(settings.ssh_listen, handed_over.get("ssh"), last_port=await meta.get("ssh_port"), flag="--ssh-listen")
+        stack.callback(ssh.socket.close)
     await rooms.router.start(
         settings.router_listen, last_port=await meta.get("router_port"), inherited=handed_over.get("router")
     )
@@ -285,13 +302,24 @@ async def _start(
     await doors.receiver.sweep()
     await story.retention.sweep()
     rooms.nursery.keep(rooms.uploads.keep_tidy, name="remove old uploads")
+    ssh_server = _ssh_server(rooms, doors, ending, api=api.url)
+    stack.push_async_callback(ssh_server.stop)  # after the API, whose end tells pushes under way that it is the end
     stack.push_async_callback(doors.api.stop)
     await doors.api.start([api.socket])
+    if ssh is not None and host_key is not None:
+        await ssh_server.start(ssh.socket, host_key)
+        stack.callback(ssh_server.close_door)
     await stack.enter_async_context(Courier(rooms.store.webhook_events, rooms.store.database.on_write, rooms.clock))
     stack.push_async_callback(doors.hooks.close)
     await doors.hooks.start()
-    endpoints = Endpoints(api=api.url, router=rooms.router.url, ssh=None, domain=settings.domain, pid=os.getpid())
-    for name, port in (("api_port", api.port), ("router_port", rooms.router.port)):
+    endpoints = Endpoints(
+        api=api.url,
+        router=rooms.router.url,
+        ssh=None if ssh is None else ssh.url_of("ssh"),
+        domain=settings.domain,
+        pid=os.getpid(),
+    )
+    for name, port in (("api_port", api.port), ("router_port", rooms.router.port), ("ssh_port", ssh and ssh.port)):
         if port and port != await meta.get(name):
             try:
                 await meta.set(name, port)
@@ -323,14 +351,40 @@ async def _end_apps(rooms: Rooms, story: Story, ending: Ending) -> None:
         await rooms.router.leave()
 
 
-def _api_door(address: str, inherited: socket.socket | None, *, last_port: str | None) -> Door:
+async def _maybe_host_key(file: Path) -> HostKey | None:
+    """None when a full disk takes none. Raises: BadHostKey."""
+    try:
+        return await in_thread(open_host_key, file)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        log.error("no SSH until the next start: the disk is full, and there is no host key yet")
+        return None
+
+
+def _ssh_server(rooms: Rooms, doors: _Doors, ending: Ending, *, api: str) -> SshServer:
+    return SshServer(
+        keys=doors.sessions,
+        git=partial(serve_git, doors.receiver),
+        programs=Programs(
+            sandbox=rooms.sandbox,
+            folder=rooms.layout.ssh_programs,
+            api=api,
+            sessions=doors.sessions,
+            at_once=rooms.settings.ssh_commands_at_once,
+        ),
+        on_failed=lambda error: ending.fail("listener of SSH", error),
+    )
+
+
+def _door(address: str, inherited: socket.socket | None, *, last_port: str | None, flag: str) -> Door:
     """systemd's socket, else one bound now. Raises: CannotListen."""
     if inherited is not None:
         return door_of(inherited)
     try:
         return open_door(address, last_port=last_port)
     except (ValueError, OSError) as error:
-        raise CannotListen(address, error, flag="--api-listen") from error
+        raise CannotListen(address, error, flag=flag) from error
 
 
 def _arm(where: CrashAt) -> None:

@@ -31,7 +31,8 @@ class Endpoints:
 
     def ready_line(self) -> str:
         """The one line that `serve` prints."""
-        return f"ready api={self.api} router={self.router} domain={self.domain} pid={self.pid}"
+        ssh = f" ssh={self.ssh}" if self.ssh else ""
+        return f"ready api={self.api} router={self.router}{ssh} domain={self.domain} pid={self.pid}"
 
 
 def web_url(app_name: str, domain: str, router_url: str) -> str:
@@ -44,6 +45,6 @@ def web_url(app_name: str, domain: str, router_url: str) -> str:
 def named(sockets: Sequence[tuple[str, socket.socket]]) -> Mapping[str, socket.socket]:
     """Sockets that systemd handed over, by name; a single nameless one is the API's."""
     found = dict(sockets)
-    if "api" not in found and len(found) == 1 and "router" not in found:
+    if len(found) == 1 and not found.keys() & {"api", "router", "ssh"}:
         return {"api": next(iter(found.values()))}
     return found

@@ -62,6 +62,14 @@ class Layout:
         return self.data / "tls"
 
     @property
+    def ssh_host_key(self) -> Path:
+        return self.data / "ssh_host_key"
+
+    @property
+    def ssh_programs(self) -> Path:
+        return self.run / "ssh"
+
+    @property
     def run(self) -> Path:
         return self.data / "run"
 

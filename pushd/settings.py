@@ -79,8 +79,8 @@ def _address(text: str) -> str:
     return text
 
 
-def _tcp_address(text: str) -> str:
-    if isinstance(parse_address(text), Path):
+def _tcp_address_or_nothing(text: str) -> str:
+    if text and isinstance(parse_address(text), Path):
         raise ValueError("it must be host:port")
     return text
 
@@ -126,7 +126,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("data_dir", None, _folder, "Folder that holds everything: store, repositories, slugs, logs, sockets.", "path"),
     Setting("api_listen", "127.0.0.1:5000", _address, "Where the API, git over HTTP and log sessions listen.", _WHERE),
     Setting("router_listen", "127.0.0.1:8080", _address, "Where visitors' requests to apps arrive.", _WHERE),
-    Setting("ssh_listen", "127.0.0.1:2222", _tcp_address, "Where git over SSH will listen (not served yet).", "host:port"),
+    Setting("ssh_listen", "127.0.0.1:2222", _tcp_address_or_nothing, "Where git and commands over SSH arrive; empty: nowhere.",
+            "host:port"),
+    Setting("ssh_commands_at_once", "20", count(1, 1000),
+            "Commands that run over SSH at the same time (about 30 MB each); one user may have half of them.", "count"),
     Setting("domain", "localhost", _host_name, "Apps are reached at <app>.<domain>.", "host name"),
     Setting("default_app", "", _app_name_or_nothing, "App that answers for every Host that no app has.", "app name"),
     Setting("hook_group", "", _group_or_nothing,
@@ -200,6 +203,7 @@ class Settings:
     api_listen: str
     router_listen: str
     ssh_listen: str
+    ssh_commands_at_once: int
     domain: str
     default_app: str
     hook_group: str

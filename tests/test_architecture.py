@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "uids": GROUND,
     "folder": GROUND | {"store"},
     "receiver": A_ROOM | {"problems"},
+    "ssh": A_ROOM,
     "builder": A_ROOM,
     "releaser": A_ROOM,
     "runner": A_ROOM,
@@ -68,6 +69,7 @@ ALSO: dict[tuple[str, str], str] = {
 
 ONLY_HERE: dict[str, tuple[str, ...]] = {
     "dulwich": ("receiver/",),
+    "asyncssh": ("ssh/",),
     "sqlite3": ("store/",),
     "psutil": ("kit/proc.py",),
     "honcho": ("model/procfile.py",),

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pushd.access.actions import Action, Thing, may
 from pushd.access.passwords import Passwords
+from pushd.access.sessions import Sessions
 from pushd.access.slowdown import Slowdown
 from pushd.errors import Forbidden, NotFound, Unauthorized
 from pushd.kit.clock import SystemClock
@@ -35,9 +36,11 @@ class Users(Protocol):
 class Access:
     """The one place that every door asks; log-ins that fail are slowed down here and nowhere else."""
 
-    def __init__(self, users: Users, *, slowdown: Slowdown | None = None) -> None:
+    def __init__(self, users: Users, *, slowdown: Slowdown | None = None, sessions: Sessions | None = None) -> None:
+        """`sessions`: their tokens open what their keys do."""
         self._users = users
         self._slowdown = slowdown or Slowdown(SystemClock())
+        self._sessions = sessions
         self._passwords = Passwords()
 
     async def authenticate(
@@ -50,7 +53,7 @@ class Access:
         """
         if not secret:
             return None
-        user = await self._users.by_token(secret) if len(secret) <= TOKEN_LIMIT else None
+        user = await self._by_token(secret) if len(secret) <= TOKEN_LIMIT else None
         if user is not None and email and user.email.casefold() != email.casefold():
             user = None
         if user is None and email and takes_password:
@@ -72,8 +75,13 @@ class Access:
     async def again(self, user: User) -> User | None:
         """The same user as they are now, with the same token; None if either is gone."""
         if user.token_hash is not None:
-            return await self._users.by_token_hash(user.token_hash)
+            session = None if self._sessions is None else await self._sessions.by_token_hash(user.token_hash)
+            return session or await self._users.by_token_hash(user.token_hash)
         return await self._users.maybe_by_id(user.id)
+
+    async def _by_token(self, token: str) -> User | None:
+        session = None if self._sessions is None else await self._sessions.by_token(token)
+        return session or await self._users.by_token(token)
 
     def check(self, user: User | None, action: Action, thing: Thing | None = None) -> None:
         """Return if `user` may do `action`.

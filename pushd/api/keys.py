@@ -17,7 +17,6 @@ FIELDS = {
     "id": Field[SshKey](lambda row: str(row.id)),
     "fingerprint": Field[SshKey](lambda row: row.fingerprint),
 }
-NOT_USED = "The key is stored. This server does not take pushes over SSH yet: push over HTTP until then."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ async def create(request: web.Request) -> web.Response:
     """POST /account/keys {"public_key": "ssh-ed25519 AAAA... me@laptop"} -> 201."""
     user, wanted = request[USER], await parse_body(request, CreateBody)
     made = await request.app[STORE].ssh_keys.add(user, parse_public_key(wanted.public_key, comment=user.email))
-    return answer(_key_json(made), status=201, warning=NOT_USED)
+    return answer(_key_json(made), status=201)
 
 
 async def remove(request: web.Request) -> web.Response:

@@ -7,7 +7,7 @@ import platform
 import click
 
 from pushd import __version__
-from pushd.cli import commands, render
+from pushd.cli import render
 from pushd.cli.options import json_option
 
 
@@ -34,14 +34,16 @@ def help_(command: str | None) -> None:
     Example:
         pushd help config:set
     """
-    from pushd.cli.main import load, program, unknown_command
+    from pushd.cli.main import unknown_command
 
-    context = click.get_current_context()
+    parent = click.get_current_context().parent
+    assert parent is not None
+    program = parent.command
+    assert isinstance(program, click.Group)
     if command is None:
-        parent = context.parent or context
         return render.out(program.get_help(parent))
-    found = commands.maybe_command(command)
+    found = program.get_command(parent, command)
     if found is None:
         raise click.UsageError(unknown_command(command))
-    with click.Context(load(found[1]), info_name=command, parent=context.parent) as shown:
-        render.out(shown.command.get_help(shown))
+    with click.Context(found, info_name=command, parent=parent) as shown:
+        render.out(found.get_help(shown))

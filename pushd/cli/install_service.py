@@ -23,6 +23,7 @@ from pushd.cli.service_files import (
     ROUTER,
     SERVICE,
     SOCKETS,
+    SSH,
     UNITS,
     FileState,
     Installation,
@@ -52,9 +53,12 @@ def _root_option(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--api-listen", metavar="ADDRESS", default=API, show_default=True, help="Where the API and git over HTTP listen.")
 @click.option("--router-listen", metavar="ADDRESS", default=ROUTER, show_default=True, help="Where visitors arrive.")
+@click.option("--ssh-listen", metavar="ADDRESS", default=SSH, show_default=True, help="Where git and commands over SSH arrive.")
 @_root_option
 @click.option("--dry-run", is_flag=True, help="Show the files that it would write; change nothing.")
-def install_service(data_dir: str, api_listen: str, router_listen: str, root: Path | None, dry_run: bool) -> None:
+def install_service(
+    data_dir: str, api_listen: str, router_listen: str, ssh_listen: str, root: Path | None, dry_run: bool
+) -> None:
     """Make pushd a service of this machine.
 
     Writes the units of systemd for this very installation, with the sockets that keep visitors waiting instead of refused
@@ -72,6 +76,7 @@ def install_service(data_dir: str, api_listen: str, router_listen: str, root: Pa
         data_dir=Path(data_dir).absolute(),
         api_listen=_address("--api-listen", api_listen),
         router_listen=_address("--router-listen", router_listen),
+        ssh_listen=_address("--ssh-listen", ssh_listen, unix=False),
     )
     files = plan_files(shipped("systemd"), installation)
     if dry_run:
@@ -100,7 +105,7 @@ def install_service(data_dir: str, api_listen: str, router_listen: str, root: Pa
         systemd.enable(*ENABLED)
     if root is None:
         _start(systemd, {file.path.name for file in changed})
-        render.hint(f"Visitors arrive at {router_listen}, the API listens at {api_listen}.")
+        render.hint(f"Visitors arrive at {router_listen}, the API listens at {api_listen}, SSH at {ssh_listen}.")
         render.hint(f"Log in: pushd login --host http://{api_listen}, with the token in {installation.data_dir}/admin.token")
 
 
@@ -210,11 +215,13 @@ def _warn_of_others_programs(program: Path) -> None:
         render.warn(f"{program} belongs to uid {owner}, who thereby decides what runs as root. Install pushd as root.")
 
 
-def _address(option: str, text: str) -> str:
+def _address(option: str, text: str, *, unix: bool = True) -> str:
     try:
         where = parse_address(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=option) from None
+    if isinstance(where, Path) and not unix:
+        raise click.BadParameter(f"{text} is not host:port", param_hint=option)
     if not isinstance(where, Path) and where[1] == 0:
         raise click.BadParameter("a service has a port of its own, not 0", param_hint=option)
     return text

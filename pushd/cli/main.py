@@ -22,8 +22,10 @@ OK, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
 class Commands(click.Group):
     """Commands by name from the table; a module is imported when one of its commands is asked for."""
 
+    topics = commands.TOPICS
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(commands.COMMANDS)
+        return [name for members in self.topics.values() for name in members]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         found = commands.maybe_command(cmd_name)
@@ -38,7 +40,7 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         short = {long: alias for alias, long in reversed(list(commands.ALIASES.items()))}  # the first that stands there
-        for topic, members in commands.TOPICS.items():
+        for topic, members in self.topics.items():
             rows = []
             for name, where in members.items():
                 alias = f" (or {short[name]})" if name in short else ""
@@ -76,14 +78,14 @@ def main() -> int:
     return run(sys.argv[1:], environ=process_environ(), folder=Path.cwd())
 
 
-def run(args: Sequence[str], *, environ: Mapping[str, str], folder: Path) -> int:
+def run(args: Sequence[str], *, environ: Mapping[str, str], folder: Path, program: click.Command = program) -> int:
     """Run one command and give its exit code; nothing escapes, a bug of ours neither."""
     color = False if environ.get("NO_COLOR") else None
     with click.Context(program, color=color):  # what is told of a failure has its colours by this one
-        return _run(args, render.Place(environ, folder), color)
+        return _run(program, args, render.Place(environ, folder), color)
 
 
-def _run(args: Sequence[str], place: render.Place, color: bool | None) -> int:
+def _run(program: click.Command, args: Sequence[str], place: render.Place, color: bool | None) -> int:
     try:
         with program.make_context("pushd", list(args) or ["--help"], obj=place, color=color) as context:
             program.invoke(context)

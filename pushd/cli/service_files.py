@@ -16,10 +16,10 @@ from pathlib import Path
 from pushd.errors import PushdError
 from pushd.surroundings import SERVICE_DATA_FOLDER
 
-API, ROUTER = "127.0.0.1:5000", "0.0.0.0:80"  # as the shipped files have them
+API, ROUTER, SSH = "127.0.0.1:5000", "0.0.0.0:80", "127.0.0.1:2222"  # as the shipped files have them
 UNITS = Path("etc/systemd/system")
 SERVICE, DYNOS = "pushd.service", "pushd-dynos.service"
-SOCKETS = ("pushd-api.socket", "pushd-router.socket")
+SOCKETS = ("pushd-api.socket", "pushd-router.socket", "pushd-ssh.socket")
 ENABLED = (DYNOS, *SOCKETS, SERVICE)
 
 _SHIPPED_PROGRAM = "/opt/pushd/bin/pushd"
@@ -27,7 +27,7 @@ _SEAL = re.compile(r"# Written by `pushd install-service`; .* Checksum: ([0-9a-f
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9/._+@:-]*")  # systemd gives no other character a meaning of its own
 _SHOWN = re.compile(  # all in one look: what was filled in may look like what another one stands for
     r"(?<![\w./])(ListenStream=)?("
-    + "|".join(map(re.escape, (API, ROUTER, _SHIPPED_PROGRAM, SERVICE_DATA_FOLDER)))
+    + "|".join(map(re.escape, (API, ROUTER, SSH, _SHIPPED_PROGRAM, SERVICE_DATA_FOLDER)))
     + r")(?![\w-]|\.\w)"
 )
 _DATA_FOLDER = re.compile(r"^Environment=PUSHD_DATA_DIR=(.+)$", re.MULTILINE)
@@ -41,6 +41,7 @@ class Installation:
     data_dir: Path = Path(SERVICE_DATA_FOLDER)
     api_listen: str = API
     router_listen: str = ROUTER
+    ssh_listen: str = SSH
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def filled_in(text: str, installation: Installation) -> str:
     ours = {
         API: installation.api_listen,
         ROUTER: installation.router_listen,
+        SSH: installation.ssh_listen,
         _SHIPPED_PROGRAM: str(installation.program),
         SERVICE_DATA_FOLDER: str(installation.data_dir),
     }

@@ -32,8 +32,12 @@ class Door:
     @property
     def url(self) -> str:
         """`http://host:port` as one reaches it from this machine, or `unix:/path`."""
+        return self.url_of("http")
+
+    def url_of(self, scheme: str) -> str:
+        """The same for another scheme."""
         host, port = self.host_and_port
-        return self.address if self.address.startswith("unix:") else f"http://{in_url(_EVERYWHERE.get(host, host))}:{port}"
+        return self.address if self.address.startswith("unix:") else f"{scheme}://{in_url(_EVERYWHERE.get(host, host))}:{port}"
 
 
 def open_door(address: str, *, last_port: str | None, unix_mode: int = 0o660) -> Door:

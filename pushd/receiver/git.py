@@ -37,12 +37,15 @@ def index_module(pack: Path, objects: Path) -> Sequence[str]:
     return [sys.executable, "-m", "pushd.receiver.index", str(pack), str(objects)]
 
 
-def upload_command(git: str | None, repository: Path, *, advertise: bool) -> Sequence[str]:
-    """argv of what answers a clone or fetch: a request on stdin, the answer on stdout. Source: git-upload-pack(1)."""
-    flags = ["--advertise-refs"] if advertise else []
+def upload_command(git: str | None, repository: Path, *, advertise: bool = False, stateless: bool = True) -> Sequence[str]:
+    """argv of what answers a clone or fetch; `stateless`: one request on stdin, its answer on stdout, else all of it.
+
+    Source: git-upload-pack(1).
+    """
+    flags = [*(["--stateless-rpc"] if stateless else []), *(["--advertise-refs"] if advertise else [])]
     if git is None:
         return [sys.executable, "-m", "pushd.receiver.upload_child", *flags, str(repository)]
-    return [git, "-c", "safe.directory=*", "upload-pack", "--strict", "--stateless-rpc", *flags, str(repository)]
+    return [git, "-c", "safe.directory=*", "upload-pack", "--strict", *flags, str(repository)]
 
 
 def _quoted(folder: Path) -> str:

@@ -10,9 +10,8 @@ from contextlib import aclosing
 
 from aiohttp import web
 
-from pushd.access.actions import Action
 from pushd.access.tokens import maybe_token
-from pushd.errors import BadRequest, DiskFull, NotFound, PushdError, Unauthorized
+from pushd.errors import BadRequest, DiskFull, PushdError, Unauthorized
 from pushd.model.app import App
 from pushd.model.user import User
 from pushd.problems import answer_to_git
@@ -21,6 +20,7 @@ from pushd.receiver.damage import RepositoryDamaged
 from pushd.receiver.pktline import FLUSH, PktReader, pkt
 from pushd.receiver.receiver import Receiver, refusal
 from pushd.receiver.room import explaining_full_disk
+from pushd.receiver.services import RECEIVE, SERVICES, SILENCE_SECONDS, UPLOAD, find_app
 from pushd.receiver.upload import advertise_upload, upload
 
 log = logging.getLogger(__name__)
@@ -28,10 +28,7 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 RECEIVER: web.AppKey[Receiver] = web.AppKey("receiver", Receiver)
-RECEIVE, UPLOAD = "git-receive-pack", "git-upload-pack"
 CLIENT_GONE = 499  # nobody reads it; the access log does
-SILENCE_SECONDS = 600.0  # of a client in the middle of its request
-_ACTIONS = {RECEIVE: Action.PUSH, UPLOAD: Action.FETCH}
 _GZIP = b"\x1f\x8b"
 _PIECE_BYTES = 1 << 16
 _NOT_CACHED = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Pragma": "no-cache"}
@@ -53,7 +50,7 @@ async def _stop_pushes(app: web.Application) -> None:
 async def info_refs(request: web.Request) -> web.StreamResponse:
     """GET /{app}.git/info/refs?service=S -> 200: what is there, and what this server can."""
     service = request.query.get("service", "")
-    if service not in _ACTIONS:
+    if service not in SERVICES:
         raise BadRequest("This server speaks git's smart HTTP only.", remedy="Use git 1.6.6 or newer.")
     receiver = request.app[RECEIVER]
     app, _ = await _enter(request, service)
@@ -167,12 +164,7 @@ async def _enter(request: web.Request, service: str) -> tuple[App, User]:
         if token:
             raise Unauthorized("This server does not know the token.", remedy="`pushd login` keeps the right one for git.")
         raise Unauthorized("Give your token as the password.", remedy="`pushd login` keeps it for git.")
-    try:
-        app = await receiver.apps.find(request.match_info["app"].removesuffix(".git"))
-        receiver.access.check(user, _ACTIONS[service], app)
-    except NotFound as error:
-        raise NotFound("Couldn't find that app.", remedy="`pushd apps` lists yours; `pushd create` makes one.") from error
-    return app, user
+    return await find_app(receiver, user, service, request.match_info["app"]), user
 
 
 def _answer(service: str) -> web.StreamResponse:

@@ -1,4 +1,5 @@
-"""`python -m pushd.receiver.upload_child [--advertise-refs] REPOSITORY`: answer one clone or fetch with dulwich alone."""
+"""`python -m pushd.receiver.upload_child [--stateless-rpc] [--advertise-refs] REPOSITORY`: answer one clone or fetch with
+dulwich alone."""
 
 from __future__ import annotations
 
@@ -12,12 +13,16 @@ from dulwich.server import BackendRepo, DictBackend, UploadPackHandler
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Read a request from stdin and write the answer to stdout; with the flag, write what may be fetched."""
+    """Read requests from stdin, write answers to stdout; the flags are those of `git upload-pack`."""
     protocol = Protocol(sys.stdin.buffer.read, _write)
     with Repo(arguments[-1]) as repo:
         repositories: dict[str, BackendRepo] = {"/": repo}
         handler = UploadPackHandler(
-            DictBackend(repositories), ["/"], protocol, stateless_rpc=True, advertise_refs="--advertise-refs" in arguments
+            DictBackend(repositories),
+            ["/"],
+            protocol,
+            stateless_rpc="--stateless-rpc" in arguments,
+            advertise_refs="--advertise-refs" in arguments,
         )
         try:
             handler.handle()

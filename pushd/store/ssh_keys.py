@@ -1,4 +1,4 @@
-"""Public SSH keys of users. One key belongs to one user: by it a push over SSH will know who comes."""
+"""Public SSH keys of users. One key belongs to one user: by it SSH knows who comes."""
 
 from __future__ import annotations
 
@@ -32,6 +32,16 @@ class SshKeys:
     async def find(self, user: User, which: str) -> SshKey:
         """One of this user's, by id or fingerprint. Raises: NotFound."""
         return await self._database.read(lambda connection: _find(connection, user, which))
+
+    async def maybe_owner(self, public_data: bytes) -> UUID | None:
+        """The id of the user who has this very key, as SSH sends it."""
+        key_hash = hashlib.sha256(public_data).digest()
+
+        def read(connection: sqlite3.Connection) -> UUID | None:
+            row = connection.execute("SELECT user_id FROM ssh_keys WHERE key_hash = ?", (key_hash,)).fetchone()
+            return None if row is None else UUID(row["user_id"])
+
+        return await self._database.read(read)
 
     async def add(self, user: User, public_key: str) -> SshKey:
         """`public_key` as `parse_public_key` gives it. Raises: InvalidParams for one that somebody has, or one too many."""

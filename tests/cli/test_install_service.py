@@ -14,7 +14,7 @@ from tests.cli.conftest import Cli
 UNITS = "etc/systemd/system"
 FILES = {
     f"{UNITS}/pushd.service", f"{UNITS}/pushd-dynos.service", f"{UNITS}/pushd.slice", f"{UNITS}/pushd-api.socket",
-    f"{UNITS}/pushd-router.socket", "etc/sysusers.d/pushd.conf", "etc/tmpfiles.d/pushd.conf",
+    f"{UNITS}/pushd-router.socket", f"{UNITS}/pushd-ssh.socket", "etc/sysusers.d/pushd.conf", "etc/tmpfiles.d/pushd.conf",
 }  # fmt: skip
 
 
@@ -34,7 +34,8 @@ def test_a_folder_is_filled_for_another_machine(cli: Cli, tmp_path: Path) -> Non
     assert set(files) == FILES
     service = files[f"{UNITS}/pushd.service"]
     program = Path(sys.executable).parent / "pushd"
-    assert f"\nExecStart={program} serve --api-listen unix:/run/pushd-api.sock --router-listen 127.0.0.1:8080\n" in service
+    addresses = "--api-listen unix:/run/pushd-api.sock --router-listen 127.0.0.1:8080 --ssh-listen 127.0.0.1:2222"
+    assert f"\nExecStart={program} serve {addresses}\n" in service
     assert "\nEnvironment=PUSHD_DATA_DIR=/srv/p\n" in service
     assert "\nReadWritePaths=/srv/p " in service
     assert "\nListenStream=/run/pushd-api.sock\n" in files[f"{UNITS}/pushd-api.socket"]
@@ -43,7 +44,9 @@ def test_a_folder_is_filled_for_another_machine(cli: Cli, tmp_path: Path) -> Non
     assert not [text for text in files.values() if "/var/lib/pushd" in text or "/opt/pushd" in text]
     wanted = root / UNITS / "multi-user.target.wants"
     assert sorted(os.listdir(wanted)) == ["pushd-dynos.service", "pushd.service"]
-    assert sorted(os.listdir(root / UNITS / "sockets.target.wants")) == ["pushd-api.socket", "pushd-router.socket"]
+    assert sorted(os.listdir(root / UNITS / "sockets.target.wants")) == [
+        "pushd-api.socket", "pushd-router.socket", "pushd-ssh.socket",
+    ]  # fmt: skip
 
 
 def test_addresses_and_paths_that_hold_each_other_are_filled_in_once() -> None:
@@ -72,11 +75,11 @@ def test_run_again_it_writes_what_differs_and_nothing_else(cli: Cli, tmp_path: P
 
     again = cli("install-service", "--root", str(tmp_path))
     assert (again.code, written(tmp_path)) == (0, before)
-    assert "Writing 0 of 7 files" in again.err
+    assert "Writing 0 of 8 files" in again.err
 
     moved = cli("install-service", "--root", str(tmp_path), "--router-listen", "0.0.0.0:8000")
     assert (moved.code, set(written(tmp_path))) == (0, FILES)
-    assert "Writing 2 of 7 files" in moved.err
+    assert "Writing 2 of 8 files" in moved.err
 
 
 def test_one_that_was_killed_half_way_is_finished_by_the_next(cli: Cli, tmp_path: Path) -> None:

@@ -84,7 +84,16 @@ class Server:
 
     def start(self, *flags: str) -> Server:
         """Start the daemon and wait for its `ready` line."""
-        defaults = ["--data-dir", str(self.data), "--api-listen", "127.0.0.1:0", "--router-listen", "127.0.0.1:0"]
+        defaults = [
+            "--data-dir",
+            str(self.data),
+            "--api-listen",
+            "127.0.0.1:0",
+            "--router-listen",
+            "127.0.0.1:0",
+            "--ssh-listen",
+            "127.0.0.1:0",
+        ]
         recorder = [sys.executable, "-P", str(RECORDED_DAEMON), str(self.answers)]
         program = recorder if self.recorded else [str(BIN / "pushd")]
         self.log = open(self.data.parent / f"{self.data.name}.log", "ab")  # noqa: SIM115

@@ -26,7 +26,7 @@ def test_the_ready_line_endpoints_and_health(own_server: Server) -> None:
     endpoints = own_server.endpoints
 
     assert own_server.ready.startswith(f"ready api={endpoints['api']} router={endpoints['router']}")
-    assert endpoints["ssh"] is None
+    assert f" ssh={endpoints['ssh']} " in own_server.ready
     assert endpoints["domain"] == "localhost"
     assert own_server.process is not None
     assert endpoints["pid"] == own_server.process.pid
@@ -290,7 +290,7 @@ def test_a_taken_port_is_said_clearly(tmp_path: Path) -> None:
         taken.listen()
         done = subprocess.run(
             [str(BIN / "pushd"), "serve", "--data-dir", str(tmp_path / "data"), "--router-listen", "127.0.0.1:0",
-             "--api-listen", f"127.0.0.1:{taken.getsockname()[1]}"],
+             "--ssh-listen", "127.0.0.1:0", "--api-listen", f"127.0.0.1:{taken.getsockname()[1]}"],
             env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)}, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
 
@@ -369,7 +369,8 @@ def test_a_start_that_fails_late_leaves_nothing_behind(tmp_path: Path) -> None:
         stranger.bind(str(tmp_path / "data" / "run" / "hook.sock"))
         stranger.listen()
         done = run([str(BIN / "pushd"), "serve", "--data-dir", str(server.data), "--api-listen", "127.0.0.1:0",
-                    "--router-listen", "127.0.0.1:0"], cwd=tmp_path, env=server.daemon_environ())  # fmt: skip
+                    "--router-listen", "127.0.0.1:0", "--ssh-listen", "127.0.0.1:0"],
+                   cwd=tmp_path, env=server.daemon_environ())  # fmt: skip
 
     assert done.exit_code == 1
     assert "another process listens there" in done.stderr
@@ -392,19 +393,24 @@ def test_the_clients_variables_reach_no_child(tmp_path: Path) -> None:
 
 _AS_SYSTEMD = """
 import os, sys
-api, router, *argv = sys.argv[1:]
-for number, descriptor in ((50, api), (51, router)):
+api, router, ssh, *argv = sys.argv[1:]
+for number, descriptor in ((50, api), (51, router), (52, ssh)):
     os.dup2(int(descriptor), number)
-os.dup2(50, 3)
-os.dup2(51, 4)
-os.execve(argv[0], argv, {**os.environ, "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2", "LISTEN_FDNAMES": "api:router"})
+for number in (50, 51, 52):
+    os.dup2(number, number - 47)
+names = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "3", "LISTEN_FDNAMES": "api:router:ssh"}
+os.execve(argv[0], argv, {**os.environ, **names})
 """
 
 
 def test_sockets_of_systemd_are_used(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", tmp_path / "home")
-    with socket.create_server(("127.0.0.1", 0)) as api, socket.create_server(("127.0.0.1", 0)) as router:
-        descriptors = (api.fileno(), router.fileno())
+    with (
+        socket.create_server(("127.0.0.1", 0)) as api,
+        socket.create_server(("127.0.0.1", 0)) as router,
+        socket.create_server(("127.0.0.1", 0)) as ssh,
+    ):
+        descriptors = (api.fileno(), router.fileno(), ssh.fileno())
         process = subprocess.Popen(
             [sys.executable, "-c", _AS_SYSTEMD, *map(str, descriptors), str(BIN / "pushd"), "serve",
              "--data-dir", str(server.data)],
@@ -418,6 +424,7 @@ def test_sockets_of_systemd_are_used(tmp_path: Path) -> None:
             process.communicate(timeout=60)
 
         assert f" api=http://127.0.0.1:{api.getsockname()[1]} router=http://127.0.0.1:{router.getsockname()[1]} " in ready
+        assert f" ssh=ssh://127.0.0.1:{ssh.getsockname()[1]} " in ready
     assert server.processes() == []
 
 

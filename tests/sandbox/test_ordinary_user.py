@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
-TESTS = ("tests/sandbox/test_sandbox.py", "tests/runner/test_local_scheduler.py")
+TESTS = ("tests/sandbox/test_sandbox.py", "tests/runner/test_local_scheduler.py", "tests/ssh/test_programs.py")
 ALL = "not copy and not plain"
 SOME = " or ".join((
     "test_a_dyno_sees_its_slug_and_writes_privately",
@@ -26,6 +26,7 @@ SOME = " or ".join((
     "test_no_capability_is_left_and_none_can_be_had",
     "test_term_reaches_the_program_and_kill_is_not_needed",
     "test_kill_takes_the_stubborn_and_the_escaped",
+    "test_all_that_it_gets_is_the_api_and_a_token_that_ends_with_it and confined",
 ))  # fmt: skip
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
 

@@ -47,6 +47,7 @@ def server(machine: Machine, tmp_path: Path) -> Server:
 
 def installing(api: int, router: int) -> list[str]:
     addresses = ["--api-listen", f"127.0.0.1:{api}", "--router-listen", f"127.0.0.1:{router}"]
+    addresses += ["--ssh-listen", f"127.0.0.1:{_free_ports(1)[0]}"]
     return [PUSHD, "install-service", "--data-dir", "/srv/pushd", *addresses]
 
 
@@ -112,14 +113,16 @@ def test_one_that_is_killed_is_finished_by_the_next(machine: Machine, server: Se
     machine.ok(*words)
     server.project(tmp_path / "app", "steady").deploy()
 
-    machine.ok("systemctl", "stop", "pushd-api.socket", "pushd-router.socket", "pushd")  # as docs/operator.md has it
+    machine.ok(
+        "systemctl", "stop", "pushd-api.socket", "pushd-router.socket", "pushd-ssh.socket", "pushd"
+    )  # as docs/operator.md has it
     assert server.get("steady").status == 200
     machine.ok("systemctl", "start", "pushd")
     machine.ok("systemctl", "stop", "pushd-api.socket", "pushd-router.socket")
     machine.ok("systemctl", "kill", "--kill-who=main", "--signal=INT", "pushd")
     eventually(lambda: machine.properties("pushd.service", "ActiveState") == {"ActiveState": "inactive"}, what="the end of all")
     assert server.processes() == []
-    machine.ok("systemctl", "start", "pushd-dynos", "pushd-api.socket", "pushd-router.socket", "pushd")
+    machine.ok("systemctl", "start", "pushd-dynos", "pushd-api.socket", "pushd-router.socket", "pushd-ssh.socket", "pushd")
     eventually(lambda: server.get("steady").status == 200, what="the app to be booted again")
 
     machine.killed_after("Stopping", PUSHD, "uninstall-service")

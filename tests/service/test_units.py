@@ -57,6 +57,7 @@ def test_each_socket_has_its_name_and_our_service() -> None:
     assert {each.get("Socket", "FileDescriptorName"): each.get("Socket", "Service") for each in sockets} == {
         "api": "pushd.service",
         "router": "pushd.service",
+        "ssh": "pushd.service",
     }
 
 

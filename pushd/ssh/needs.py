@@ -1,0 +1,30 @@
+"""What SSH needs of others; `daemon.py` passes the objects in."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from pushd.model.user import User
+from pushd.ssh.channel import Channel
+
+
+class Keys(Protocol):
+    """Who holds which key."""
+
+    async def maybe_user(self, public_data: bytes) -> User | None:
+        """Whose public key this is, asked anew each time: it may have been removed meanwhile."""
+
+
+class Sessions(Protocol):
+    """Tokens that last as long as a session."""
+
+    def lend(self, public_data: bytes) -> AbstractContextManager[str]:
+        """A token for whoever holds this key."""
+
+
+class Git(Protocol):
+    """Git's two services."""
+
+    async def __call__(self, user: User, service: str, app: str, channel: Channel) -> int:
+        """Serve one of them to its end; gives the exit status. Raises: ConnectionError when the client is gone."""

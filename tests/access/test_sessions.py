@@ -1,0 +1,80 @@
+"""Tokens of SSH sessions: as long as the session, as far as the key, and not a moment longer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from pushd.access.access import Access
+from pushd.access.actions import Action, may
+from pushd.access.sessions import Sessions
+from pushd.errors import Forbidden
+from pushd.model.user import User
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ADA = User(id=uuid4(), email="ada@example.com", is_operator=True, created_at=NOW, updated_at=NOW)
+KEY = b"a public key"
+
+
+class Store:
+    """One user with one key, until it is taken away."""
+
+    def __init__(self) -> None:
+        self.owners: dict[bytes, UUID] = {KEY: ADA.id}
+
+    async def maybe_owner(self, public_data: bytes) -> UUID | None:
+        return self.owners.get(public_data)
+
+    async def maybe_by_id(self, user_id: str) -> User | None:
+        return ADA if user_id == str(ADA.id) else None
+
+    async def by_token(self, token: str) -> User | None:
+        return None
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def sessions(store: Store) -> Sessions:
+    return Sessions(store, store)
+
+
+async def test_a_token_is_the_users_while_its_session_lasts(store: Store, sessions: Sessions) -> None:
+    access = Access(store, sessions)
+    with sessions.lend(KEY) as token, sessions.lend(KEY) as another:
+        found = await access.authenticate(token)
+        assert found is not None
+        assert found.id == ADA.id
+        assert token != another
+    assert await access.authenticate(token) is None
+
+
+async def test_a_key_that_is_removed_takes_its_tokens_along(store: Store, sessions: Sessions) -> None:
+    with sessions.lend(KEY) as token:
+        store.owners.clear()
+        assert await Access(store, sessions).authenticate(token) is None
+
+
+async def test_a_key_opens_apps_and_not_the_account(store: Store, sessions: Sessions) -> None:
+    user = await sessions.maybe_user(KEY)
+
+    assert user is not None
+    assert {action for action in Action if not may(user, action, None)} == {Action.ACCOUNT, Action.ADMIN}
+    with pytest.raises(Forbidden, match="use this account"):
+        Access(store).check(user, Action.ACCOUNT)
+
+
+@pytest.mark.parametrize("token", ["pushd-ssh-", "pushd-ssh-guessed", "", "pushd-ssh-\udcff"])
+async def test_what_was_not_lent_is_nobodys(store: Store, sessions: Sessions, token: str) -> None:
+    with sessions.lend(KEY):
+        assert await Access(store, sessions).authenticate(token) is None
+
+
+def test_nothing_keeps_the_token_itself(sessions: Sessions) -> None:
+    with sessions.lend(KEY) as token:
+        assert token not in repr(vars(sessions))
