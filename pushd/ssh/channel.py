@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import asyncssh
 
 from pushd.model.terminal import TerminalSize
 
-_BUFFER_BYTES = 1 << 18  # read and not yet asked for
+_GONE_SECONDS = 1.0  # between looks whether the client has closed a session whose input we have not read
 _TERM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
@@ -28,24 +29,39 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         self._can_write = can_write
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
         self._incoming: list[bytes] = []
-        self._incoming_bytes = 0
-        self._is_ended = False
+        self._is_emptying = self._is_ended = False
         self._readable, self._window_open, self._gone = (asyncio.Event() for _ in range(3))
         self._window_open.set()
 
     async def read(self) -> bytes:
         """What the client sends next, b"" at its end; cancelling loses nothing. Raises: ConnectionError when it is gone."""
         while not self._incoming:
+            self._empty()
+            if self._incoming:
+                break
             if self._is_ended:
                 return b""
             self._check()
             self._readable.clear()
             await self._readable.wait()
-        data, self._incoming_bytes = b"".join(self._incoming), 0
+        data = b"".join(self._incoming)
         self._incoming.clear()
-        if self._channel is not None:
-            self._channel.resume_reading()
         return data
+
+    def _empty(self) -> None:
+        """Take all that asyncssh holds back, and only all of it: it opens the client's window anew at the first piece.
+
+        So there is one window here and one over there at most, however slow we are.
+        """
+        if self._channel is None or self._gone.is_set():
+            return
+        self._is_emptying = True
+        try:
+            self._channel.resume_reading()
+        finally:
+            self._is_emptying = False
+        if self._incoming:
+            self._channel.pause_reading()
 
     async def write(self, data: bytes, *, error: bool = False) -> None:
         """Send to the client's standard output or error, once there is room. Raises: ConnectionError when it is gone."""
@@ -62,8 +78,14 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         await self.write(text.encode("utf-8", "backslashreplace"), error=self.size is None)
 
     async def gone(self) -> None:
-        """Return once the client has closed this session, or is gone altogether."""
-        await self._gone.wait()
+        """Return once the client has closed this session, or is gone altogether.
+
+        asyncssh tells of a session that was closed when its input has been read, which may be never.
+        """
+        while not (self._gone.is_set() or (self._channel is not None and self._channel.is_closing())):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GONE_SECONDS):
+                    await self._gone.wait()
 
     def exit(self, status: int) -> None:
         """End the session with this exit status, behind all that was written."""
@@ -101,8 +123,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         self._incoming.append(data)
-        self._incoming_bytes += len(data)
-        if self._incoming_bytes >= _BUFFER_BYTES and self._channel is not None:
+        if not self._is_emptying and self._channel is not None:
             self._channel.pause_reading()
         self._readable.set()
 

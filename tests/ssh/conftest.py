@@ -131,6 +131,12 @@ def fingerprint_of(public_key: str) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(data_of(public_key)).digest()).decode().rstrip("=")
 
 
+async def until(look: Callable[[], bool]) -> None:
+    """Ask again and again, while everybody else goes on; pytest's own limit ends a test that waits in vain."""
+    for _ in iter(look, True):
+        await asyncio.sleep(0)
+
+
 def script(text: str) -> str:
     """A shell script as one word: SSH and this server read quotes once each, and the shell behind them wants its own."""
     return shlex.quote(text)

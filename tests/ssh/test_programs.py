@@ -7,14 +7,13 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pushd.kit.aio import in_thread
 from pushd.sandbox.sandbox import Sandbox
-from tests.ssh.conftest import Door, MakeDoor, script
+from tests.ssh.conftest import Door, MakeDoor, script, until
 
 CLIENT = (sys.executable, "-P", "-m", "pushd.cli.over_ssh")
 
@@ -23,12 +22,6 @@ CLIENT = (sys.executable, "-P", "-m", "pushd.cli.over_ssh")
 async def either(request: pytest.FixtureRequest, make_door: MakeDoor, probed: Sandbox) -> Door:
     """With the best sandbox of this machine, and without one."""
     return await make_door(sandbox=probed if request.param == "confined" else None)
-
-
-async def until(look: Callable[[], bool]) -> None:
-    """Ask again and again, while everybody else goes on; pytest's own limit ends a test that waits in vain."""
-    for _ in iter(look, True):
-        await asyncio.sleep(0)
 
 
 async def test_pipes_carry_any_bytes_and_the_exit_code(either: Door) -> None:
@@ -84,14 +77,6 @@ async def test_it_ends_with_the_server(either: Door) -> None:
 
     assert child.returncode != 0
     await until(lambda: not _sleeping())
-
-
-async def test_a_client_that_reads_nothing_slows_the_program_down(either: Door) -> None:
-    async with either.connect() as client:
-        process = await client.create_process("yes; echo never", encoding=None, window=1 << 16)
-        process.channel.pause_reading()
-        other = await client.run("echo in")
-        assert other.stdout == "in\n"
 
 
 async def test_all_that_it_gets_is_the_api_and_a_token_that_ends_with_it(either: Door) -> None:
