@@ -64,7 +64,7 @@ async def test_a_key_opens_apps_and_not_the_account(store: Store, sessions: Sess
     user = await sessions.maybe_user(KEY)
 
     assert user is not None
-    assert {action for action in Action if not may(user, action, None)} == {Action.ACCOUNT, Action.ADMIN}
+    assert {action for action in Action if not may(user, action, None)} == {Action.ACCOUNT, Action.USERS, Action.ADMIN}
     with pytest.raises(Forbidden, match="use this account"):
         Access(store).check(user, Action.ACCOUNT)
 
