@@ -53,7 +53,6 @@ class Rooms:
     router: Router
     runner: Runner
     builder: Builder
-    sandbox: Sandbox
     disk: DiskReserve
     outputs: Outputs
     uploads: Uploads

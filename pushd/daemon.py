@@ -201,7 +201,6 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
         router=router,
         runner=runner,
         builder=builder,
-        sandbox=sandbox,
         disk=disk,
         outputs=Outputs(layout),
         uploads=Uploads(layout, disk, limit_bytes=settings.source_limit_bytes),

@@ -118,7 +118,7 @@ def test_one_that_is_killed_is_finished_by_the_next(machine: Machine, server: Se
     )  # as docs/operator.md has it
     assert server.get("steady").status == 200
     machine.ok("systemctl", "start", "pushd")
-    machine.ok("systemctl", "stop", "pushd-api.socket", "pushd-router.socket")
+    machine.ok("systemctl", "stop", "pushd-api.socket", "pushd-router.socket", "pushd-ssh.socket")
     machine.ok("systemctl", "kill", "--kill-who=main", "--signal=INT", "pushd")
     eventually(lambda: machine.properties("pushd.service", "ActiveState") == {"ActiveState": "inactive"}, what="the end of all")
     assert server.processes() == []
