@@ -6,10 +6,12 @@ client runs, for that is the server here, and those of the account: a key opens 
 
 from __future__ import annotations
 
+import copy
 import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from pushd.cli import commands
 from pushd.cli.main import Commands, run
@@ -66,7 +68,29 @@ class CommandsOverSsh(Commands):
                 f"{cmd_name} is not for SSH: it belongs to your own machine, or to your account.",
                 remedy="Run it with the client, `git pushd`, after `pushd login`. `ssh ... help` lists what can be run here.",
             )
-        return super().get_command(ctx, cmd_name)
+        command = super().get_command(ctx, cmd_name)
+        return None if command is None else _bound_to_this_server(command)
+
+
+def _bound_to_this_server(command: click.Command) -> click.Command:
+    """The same command without the options that lead elsewhere: whoever is here must not look around from the server."""
+    bound = copy.copy(command)
+    bound.params = [_closed(param) if {"--host", "--remote"} & {*param.opts} else param for param in command.params]
+    return bound
+
+
+def _closed(param: click.Parameter) -> click.Parameter:
+    closed = copy.copy(param)
+    closed.callback = _refuse
+    if isinstance(closed, click.Option):
+        closed.hidden = True
+    return closed
+
+
+def _refuse(context: click.Context, param: click.Parameter, value: object) -> object:
+    if context.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
+        raise PushdError(f"{param.opts[-1]} leads to another server.", remedy="Over SSH there is this one: leave it out.")
+    return value
 
 
 @click.command(

@@ -119,7 +119,7 @@ def test_of_a_folder_nothing_is_told_that_was_not_done(cli: Cli, tmp_path: Path)
     told = cli("install-service", "--root", str(tmp_path)).err + cli("uninstall-service", "--root", str(tmp_path)).err
     assert "Making user" not in told
     assert "Stopping" not in told
-    assert "Removing 7 files... done" in told
+    assert "Removing 8 files... done" in told
 
 
 def test_drop_ins_are_the_operators(cli: Cli, tmp_path: Path) -> None:

@@ -56,9 +56,30 @@ def test_a_mistyped_one_and_one_of_herokus(capsys: pytest.CaptureFixture[str]) -
     assert "no add-ons" in capsys.readouterr().err
 
 
-def test_no_other_server_gets_the_token(capsys: pytest.CaptureFixture[str]) -> None:
-    """And nobody there is asked anything: the port is one that nobody listens on."""
-    ended = over_ssh("ps", "--app", "x", "--host", "http://127.0.0.1:9", PUSHD_HOST="http://127.0.0.1:1", PUSHD_API_KEY="t")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ps", "--app", "x", "--host", "http://127.0.0.1:9"),
+        ("apps", "--host=http://127.0.0.1:9"),
+        ("ps", "--remote", "origin"),
+        ("run", "-r", "origin", "ls"),
+        ("apps:create", "x", "--remote", "origin"),
+    ],
+)
+def test_no_other_server_is_asked(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert over_ssh(*words, PUSHD_HOST="http://127.0.0.1:1", PUSHD_API_KEY="t") == 1
+    assert "leads to another server" in capsys.readouterr().err
 
-    assert ended == 1
-    assert "Not logged in to http://127.0.0.1:9" in capsys.readouterr().err
+
+def test_what_stands_in_a_command_of_the_apps_is_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    over_ssh("run", "--app", "x", "curl", "--host", "h", PUSHD_HOST="http://127.0.0.1:1", PUSHD_API_KEY="t")
+
+    assert "Running curl --host h on" in capsys.readouterr().err
+
+
+def test_help_does_not_name_what_leads_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    over_ssh("help", "ps")
+    shown = capsys.readouterr().out
+    assert "--app" in shown
+    assert "--host" not in shown
+    assert "--remote" not in shown
