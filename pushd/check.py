@@ -12,12 +12,14 @@ from pathlib import Path
 
 import uvloop
 
+from pushd.errors import PushdError
 from pushd.confinement import UIDS_OFF, find_fence
 from pushd.kit.uids import UNUSED, UidRange, is_known, parse_uid_range
 from pushd.layout import Layout
 from pushd.model.protection import Protection
 from pushd.sandbox.sandbox import Sandbox
 from pushd.settings import SETTINGS, Effective, Settings
+from pushd.ssh.host_key import maybe_host_key
 
 
 async def _try_protections(wanted: Settings) -> Sequence[Protection]:
@@ -51,7 +53,7 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
     if as_json:
         settings = {name: {"value": value, "origin": effective.origins[name]} for name, value in values.items()}
         told = [asdict(each) for each in protections]
-        print(json.dumps({"settings": settings, "protections": told, "git": git}, indent=2, default=str))
+        print(json.dumps({"settings": settings, "protections": told, "git": git, "ssh": _ssh(wanted)}, indent=2, default=str))
         return 0
     for name, value in values.items():
         print(f"{name} = {_shown(value)}  ({effective.origins[name]})")
@@ -59,7 +61,20 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
     for protection in protections:
         print(f"{protection.name}: {'on' if protection.on else 'OFF: ' + protection.why}")
     print(f"git program: {git or 'not found: large packs are indexed more slowly'}")
+    print(f"ssh: {_ssh(wanted)}")
     return 0
+
+
+def _ssh(settings: Settings) -> str:
+    """Where it listens, and by which key clients know it."""
+    if not settings.ssh_listen:
+        return "off: ssh_listen is empty"
+    try:
+        key = maybe_host_key(Layout(settings.data_dir).ssh_host_key)
+    except (PushdError, OSError) as error:  # another user's folder
+        return f"{settings.ssh_listen}; {error}"
+    shown = "host key is made at the first start" if key is None else f"host key {key.get_fingerprint()}"
+    return f"{settings.ssh_listen}, {shown}"
 
 
 def _shown(value: object) -> str:

@@ -8,13 +8,11 @@ import os
 import resource
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import uvloop
 
@@ -35,18 +33,16 @@ from pushd.builder.workshop import empty_workshops
 from pushd.check import check as check  # `serve --check`
 from pushd.confinement import make_confinement
 from pushd.crash_points import CrashAt
-from pushd.endpoints import Endpoints, named, web_url
-from pushd.errors import CannotListen, DiskFull
+from pushd.endpoints import Endpoints, web_url
+from pushd.errors import DiskFull
 from pushd.folder import locked, make_operator
 from pushd.kit import crash, procfs, sdnotify
 from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.cgroup import Groups
 from pushd.kit.clock import Clock, SystemClock
 from pushd.kit.disk import is_full
-from pushd.kit.door import Door, door_of, open_door
 from pushd.kit.ending import Ending
 from pushd.kit.fetch import Pages
-from pushd.kit.listen import inherited_sockets
 from pushd.kit.logfmt import LogfmtFormatter
 from pushd.layout import Layout
 from pushd.logplex.logplex import Logplex
@@ -63,7 +59,8 @@ from pushd.runner.schedulers.local import LocalScheduler
 from pushd.sandbox.sandbox import owner_of
 from pushd.settings import Effective, Settings, build_passthrough
 from pushd.shipped import shipped
-from pushd.ssh.host_key import HostKey, open_host_key
+from pushd.sockets import Sockets, open_sockets
+from pushd.ssh.host_key import public_line
 from pushd.ssh.programs import Programs
 from pushd.ssh.server import SshServer
 from pushd.store.store import Store
@@ -100,9 +97,11 @@ async def _serve(settings: Settings, layout: Layout, environ: Mapping[str, str])
     async with AsyncExitStack() as stack:
         rooms = await _build_rooms(stack, settings, layout, environ)
         story = build_story(rooms)
-        doors = await _build_doors(rooms, story, ending)
+        sockets = await open_sockets(settings, layout, rooms.store.meta, environ)
+        stack.callback(sockets.close)
+        doors = await _build_doors(rooms, story, ending, sockets)
         rooms.store.database.on_failure(lambda error: ending.fail("store", error))
-        endpoints = await _start(stack, ending, rooms, story, doors, environ)
+        endpoints = await _start(stack, ending, rooms, story, doors, sockets)
         print(endpoints.ready_line(), flush=True)
         if not rooms.confinement.sandbox.confines:
             log.warning(
@@ -127,7 +126,7 @@ class _Doors:
     receiver: Receiver
     hooks: HookServer
     api: ApiServer
-    sessions: Sessions
+    ssh: SshServer
 
 
 async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout, environ: Mapping[str, str]) -> Rooms:
@@ -209,8 +208,8 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
     )
 
 
-async def _build_doors(rooms: Rooms, story: Story, ending: Ending) -> _Doors:
-    """What listens, once it is started."""
+async def _build_doors(rooms: Rooms, story: Story, ending: Ending, sockets: Sockets) -> _Doors:
+    """What serves the sockets, once it is started."""
     settings, layout = rooms.settings, rooms.layout
     sessions = Sessions(rooms.store.ssh_keys, rooms.store.users)
     access = Access(rooms.store.users, slowdown=Slowdown(rooms.clock), sessions=sessions)
@@ -248,6 +247,8 @@ async def _build_doors(rooms: Rooms, story: Story, ending: Ending) -> _Doors:
             buildpacks=tuple(folder.name for folder in installed_buildpacks(shipped("buildpacks"))),
             started_at=rooms.clock.now(),
             protections=rooms.confinement.protections,
+            ssh_url=None if sockets.ssh is None else sockets.ssh.url_of("ssh"),
+            ssh_host_key=None if sockets.host_key is None else public_line(sockets.host_key),
         ),
     )
     add_routes(application, receiver)
@@ -260,7 +261,7 @@ async def _build_doors(rooms: Rooms, story: Story, ending: Ending) -> _Doors:
             clock=rooms.clock,
             on_failed=lambda error: ending.fail("listener of the API", error),
         ),
-        sessions=sessions,
+        ssh=_ssh_server(rooms, sessions, receiver, ending, api=sockets.api.url),
     )
 
 
@@ -270,7 +271,7 @@ async def _start(
     rooms: Rooms,
     story: Story,
     doors: _Doors,
-    environ: Mapping[str, str],
+    sockets: Sockets,
 ) -> Endpoints:
     """Settle the past, take the ports, serve; what does not run boots afterwards while the router holds its visitors.
 
@@ -279,18 +280,7 @@ async def _start(
     settings, meta = rooms.settings, rooms.store.meta
     await rooms.builder.sweep()  # first: what a killed build left may be what fills the disk
     await rooms.uploads.clear_unfinished()
-    handed_over = named(inherited_sockets(environ, pid=os.getpid()))
-    api = _door(settings.api_listen, handed_over.get("api"), last_port=await meta.get("api_port"), flag="--api-listen")
-    stack.callback(api.socket.close)
-    ssh, host_key = None, None
-    if settings.ssh_listen or "ssh" in handed_over:
-        host_key = await _maybe_host_key(rooms.layout.ssh_host_key)
-    if host_key is not None:
-        ssh = _door(settings.ssh_listen, handed_over.get("ssh"), last_port=await meta.get("ssh_port"), flag="--ssh-listen")
-        stack.callback(ssh.socket.close)
-    await rooms.router.start(
-        settings.router_listen, last_port=await meta.get("router_port"), inherited=handed_over.get("router")
-    )
+    await rooms.router.start(settings.router_listen, last_port=await meta.get("router_port"), inherited=sockets.router)
     stack.push_async_callback(_end_apps, rooms, story, ending)
     await story.apps.limit_logs()
     await story.resume.settle()
@@ -301,24 +291,24 @@ async def _start(
     await doors.receiver.sweep()
     await story.retention.sweep()
     rooms.nursery.keep(rooms.uploads.keep_tidy, name="remove old uploads")
-    ssh_server = _ssh_server(rooms, doors, ending, api=api.url)
-    stack.push_async_callback(ssh_server.stop)  # after the API, whose end tells pushes under way that it is the end
+    stack.push_async_callback(doors.ssh.stop)  # after the API, whose end tells pushes under way that it is the end
     stack.push_async_callback(doors.api.stop)
-    await doors.api.start([api.socket])
-    if ssh is not None and host_key is not None:
-        await ssh_server.start(ssh.socket, host_key)
-        stack.callback(ssh_server.close_door)
+    await doors.api.start([sockets.api.socket])
+    if sockets.ssh is not None and sockets.host_key is not None:
+        await doors.ssh.start(sockets.ssh.socket, sockets.host_key)
+        stack.callback(doors.ssh.close_door)
     await stack.enter_async_context(Courier(rooms.store.webhook_events, rooms.store.database.on_write, rooms.clock))
     stack.push_async_callback(doors.hooks.close)
     await doors.hooks.start()
+    ssh = sockets.ssh
     endpoints = Endpoints(
-        api=api.url,
+        api=sockets.api.url,
         router=rooms.router.url,
         ssh=None if ssh is None else ssh.url_of("ssh"),
         domain=settings.domain,
         pid=os.getpid(),
     )
-    for name, port in (("api_port", api.port), ("router_port", rooms.router.port), ("ssh_port", ssh and ssh.port)):
+    for name, port in (("api_port", sockets.api.port), ("router_port", rooms.router.port), ("ssh_port", ssh and ssh.port)):
         if port and port != await meta.get(name):
             try:
                 await meta.set(name, port)
@@ -350,40 +340,19 @@ async def _end_apps(rooms: Rooms, story: Story, ending: Ending) -> None:
         await rooms.router.leave()
 
 
-async def _maybe_host_key(file: Path) -> HostKey | None:
-    """None when a full disk takes none. Raises: BadHostKey."""
-    try:
-        return await in_thread(open_host_key, file)
-    except OSError as error:
-        if not is_full(error):
-            raise
-        log.error("no SSH until the next start: the disk is full, and there is no host key yet")
-        return None
-
-
-def _ssh_server(rooms: Rooms, doors: _Doors, ending: Ending, *, api: str) -> SshServer:
+def _ssh_server(rooms: Rooms, sessions: Sessions, receiver: Receiver, ending: Ending, *, api: str) -> SshServer:
     return SshServer(
-        keys=doors.sessions,
-        git=partial(serve_git, doors.receiver),
+        keys=sessions,
+        git=partial(serve_git, receiver),
         programs=Programs(
             sandbox=rooms.sandbox,
             folder=rooms.layout.ssh_programs,
             api=api,
-            sessions=doors.sessions,
             at_once=rooms.settings.ssh_commands_at_once,
         ),
+        on_write=rooms.store.database.on_write,
         on_failed=lambda error: ending.fail("listener of SSH", error),
     )
-
-
-def _door(address: str, inherited: socket.socket | None, *, last_port: str | None, flag: str) -> Door:
-    """systemd's socket, else one bound now. Raises: CannotListen."""
-    if inherited is not None:
-        return door_of(inherited)
-    try:
-        return open_door(address, last_port=last_port)
-    except (ValueError, OSError) as error:
-        raise CannotListen(address, error, flag=flag) from error
 
 
 def _arm(where: CrashAt) -> None:

@@ -129,7 +129,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ssh_listen", "127.0.0.1:2222", _tcp_address_or_nothing, "Where git and commands over SSH arrive; empty: nowhere.",
             "host:port"),
     Setting("ssh_commands_at_once", "20", count(1, 1000),
-            "Commands that run over SSH at the same time (about 30 MB each); one user may have half of them.", "count"),
+            "Commands that run over SSH at the same time (up to 30 MB each); one user may have half of them.", "count"),
     Setting("domain", "localhost", _host_name, "Apps are reached at <app>.<domain>.", "host name"),
     Setting("default_app", "", _app_name_or_nothing, "App that answers for every Host that no app has.", "app name"),
     Setting("hook_group", "", _group_or_nothing,

@@ -25,6 +25,8 @@ async def show(request: web.Request) -> web.Response:
             "domain": site.domain,
             "started_at": timestamp(site.started_at),
             "uptime_seconds": max(0, int(up.total_seconds())),
+            "ssh": site.ssh_url,
+            "ssh_host_key": site.ssh_host_key,
         }
     )
 

@@ -169,6 +169,8 @@ class Site:
     buildpacks: tuple[str, ...]  # names of the folders of those that are installed
     started_at: datetime
     protections: tuple[Protection, ...]  # what keeps apps apart here
+    ssh_url: str | None = None  # None: it takes none
+    ssh_host_key: str | None = None  # the line of its public key
 
 
 STORE = web.AppKey("store", Store)

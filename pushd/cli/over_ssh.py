@@ -41,7 +41,8 @@ SERVED = frozenset(
 ELSEWHERE = frozenset(
     {
         "apps:open", "git:remote", "git:clone", "certs:add", "certs:update", "certs:generate", "config:edit", "builds:create",
-        "auth:login", "auth:logout", "auth:token", "authorizations", "authorizations:create", "authorizations:info",
+        "auth:login", "auth:logout", "auth:token", "auth:password", "users", "users:add", "users:admin", "users:invite",
+        "users:remove", "authorizations", "authorizations:create", "authorizations:info",
         "authorizations:update", "authorizations:rotate", "authorizations:revoke", "keys", "keys:add", "keys:remove",
         "keys:clear", "serve", "install-service", "uninstall-service", "df", "demo", "drill", "shell-init", "heroku-env",
         "git:credentials",

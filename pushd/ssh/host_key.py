@@ -19,6 +19,16 @@ class BadHostKey(PushdError):
     id, status = "bad_host_key", 500
 
 
+def public_line(key: HostKey) -> str:
+    """The line that stands in a known_hosts file behind the host: "ssh-ed25519 AAAA... pushd"."""
+    return key.export_public_key().decode().strip()
+
+
+def maybe_host_key(file: Path) -> HostKey | None:
+    """The key in `file`, None if there is no such file. Blocks. Raises: BadHostKey."""
+    return open_host_key(file) if file.exists() else None
+
+
 def open_host_key(file: Path) -> HostKey:
     """The key in `file`; one is made if there is none. Blocks. Raises: BadHostKey, OSError when it cannot be written."""
     try:

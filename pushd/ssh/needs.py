@@ -15,12 +15,11 @@ class Keys(Protocol):
     async def maybe_user(self, public_data: bytes) -> User | None:
         """Whose public key this is, asked anew each time: it may have been removed meanwhile."""
 
-
-class Sessions(Protocol):
-    """Tokens that last as long as a session."""
-
     def lend(self, public_data: bytes) -> AbstractContextManager[str]:
-        """A token for whoever holds this key."""
+        """A token for whoever holds this key, as long as the block lasts."""
+
+    async def by_token(self, token: str) -> User | None:
+        """Whose that is, and known by it: whoever asks about this user later learns that the session is over."""
 
 
 class Git(Protocol):

@@ -25,7 +25,6 @@ from pushd.sandbox.sandbox import Sandbox
 from pushd.sandbox.view import Bind, Kind, Limits, View
 from pushd.ssh.channel import Channel
 from pushd.ssh.command import NotServed
-from pushd.ssh.needs import Sessions
 
 PER_USER = 0.5  # of all that may run at once
 _KILL_WITHIN_SECONDS = 10.0
@@ -45,7 +44,6 @@ class Programs:
         sandbox: Sandbox,
         folder: Path,
         api: str,
-        sessions: Sessions,
         at_once: int,
         client: Sequence[str] = (sys.executable, "-P", "-m", "pushd.cli.over_ssh"),
     ) -> None:
@@ -53,7 +51,6 @@ class Programs:
         self._sandbox = sandbox
         self._folder = folder
         self._api = api
-        self._sessions = sessions
         self._at_once = at_once
         self._client = client
         self._running: Counter[UUID] = Counter()
@@ -62,12 +59,12 @@ class Programs:
         """Make the folder that programs run in."""
         await in_thread(_make_empty, self._folder)
 
-    async def run(self, user: User, public_data: bytes, words: Sequence[str], channel: Channel) -> int:
-        """Run one command on the client's terminal or pipes; gives its exit status.
+    async def run(self, user: User, token: str, words: Sequence[str], channel: Channel) -> int:
+        """Run one command on the client's terminal or pipes, with a token for the API; gives its exit status.
 
         Raises: NotServed when too many run, ConnectionError when the client is gone: the program is, too, then.
         """
-        with self._counted(user), self._sessions.lend(public_data) as token:
+        with self._counted(user):
             wires, streams = Wires.open(channel.size, merged=False)
             channel.on_resize = wires.resize
             try:

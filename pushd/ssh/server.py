@@ -47,9 +47,15 @@ class SshServer:
     """Listens between `start` and `close_door`; what came in goes on until `stop`. A failing session is its own affair."""
 
     def __init__(
-        self, *, keys: Keys, git: Git, programs: Programs, on_failed: Callable[[OSError], None] = lambda error: None
+        self,
+        *,
+        keys: Keys,
+        git: Git,
+        programs: Programs,
+        on_write: Callable[[Callable[[], None]], Callable[[], None]],
+        on_failed: Callable[[OSError], None] = lambda error: None,
     ) -> None:
-        """`on_failed` is told when the socket does not listen any more."""
+        """`on_write` tells of every change to the store; `on_failed` is told when the socket does not listen any more."""
         self._keys = keys
         self._git = git
         self._programs = programs
@@ -60,6 +66,9 @@ class SshServer:
         self._waiting: dict[Connection, str] = {}  # without a login, oldest first, and where they come from
         self._known: dict[Connection, UUID] = {}  # and whose they are
         self._is_stopping = False
+        self._on_write = on_write
+        self._news = asyncio.Event()
+        self._unsubscribe: Callable[[], None] = lambda: None
 
     async def start(self, listening: socket.socket, host_key: asyncssh.SSHKey) -> None:
         """Serve this listening socket from now on, and own it."""
@@ -86,6 +95,8 @@ class SshServer:
             line_editor=False,
             encoding=None,
         )
+        self._unsubscribe = self._on_write(self._news.set)
+        self._nursery.keep(self._watch_keys, name="watch keys")
         self._acceptor.listen(listening)
 
     def close_door(self) -> None:
@@ -99,6 +110,8 @@ class SshServer:
             async with asyncio.timeout(grace_seconds):
                 await self._sessions.settle()
         self._is_stopping = True
+        self._unsubscribe()
+        self._unsubscribe = lambda: None
         await self._sessions.close()
         connections = [*self._waiting, *self._known]
         for connection in connections:
@@ -153,6 +166,15 @@ class SshServer:
         self._waiting.pop(visitor.connection, None)
         self._known.pop(visitor.connection, None)
 
+    async def _watch_keys(self) -> None:
+        """End the connections of keys that were removed, and with them what runs there; pushes go on."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            for connection in list(self._known):
+                if await self._keys.maybe_user(connection.proven or b"") is None:
+                    connection.disconnect(asyncssh.DISC_BY_APPLICATION, "this key is not known here any more")
+
     # --- sessions -----------------------------------------------------------------------------------------------------
 
     def _on_session(self, visitor: Visitor, channel: Channel) -> None:
@@ -174,7 +196,8 @@ class SshServer:
     async def _explained(self, visitor: Visitor, channel: Channel) -> int:
         """Answer, and say why if not. Raises: ConnectionError."""
         try:
-            return await self._answer(visitor, channel)
+            with self._keys.lend(visitor.connection.proven or b"") as token:
+                return await self._answer(channel, token)
         except PushdError as error:
             await channel.tell(f"{complaint(error.text)}\n")
         except ConnectionError:
@@ -184,9 +207,8 @@ class SshServer:
             await channel.tell(f"{complaint(_OUR_BUG)}\n")
         return FAILED
 
-    async def _answer(self, visitor: Visitor, channel: Channel) -> int:
-        key = visitor.connection.proven or b""
-        user = await self._keys.maybe_user(key)
+    async def _answer(self, channel: Channel, token: str) -> int:
+        user = await self._keys.by_token(token)
         if user is None:
             raise NotServed("Your key is not known here any more.", remedy="`pushd keys` lists yours.")
         if channel.subsystem is not None:
@@ -200,4 +222,4 @@ class SshServer:
                 return await self._git(user, service, app, channel)
             case ClientCommand(words):
                 log.info("ssh command", extra={"user": user.email})  # not which: it may hold secrets
-                return await self._programs.run(user, key, words, channel)
+                return await self._programs.run(user, token, words, channel)

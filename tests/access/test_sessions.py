@@ -10,8 +10,10 @@ import pytest
 from pushd.access.access import Access
 from pushd.access.actions import Action, may
 from pushd.access.sessions import Sessions
+from pushd.access.slowdown import Slowdown
 from pushd.errors import Forbidden
 from pushd.model.user import User
+from tests.fakes import InstantClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ADA = User(id=uuid4(), email="ada@example.com", is_operator=True, created_at=NOW, updated_at=NOW)
@@ -27,11 +29,17 @@ class Store:
     async def maybe_owner(self, public_data: bytes) -> UUID | None:
         return self.owners.get(public_data)
 
-    async def maybe_by_id(self, user_id: str) -> User | None:
-        return ADA if user_id == str(ADA.id) else None
+    async def maybe_by_id(self, user_id: str | UUID) -> User | None:
+        return ADA if user_id == ADA.id else None
 
     async def by_token(self, token: str) -> User | None:
         return None
+
+    async def by_token_hash(self, wanted: bytes) -> User | None:
+        return None
+
+    async def password_of(self, email: str) -> tuple[User | None, str | None]:
+        return None, None
 
 
 @pytest.fixture
@@ -44,8 +52,12 @@ def sessions(store: Store) -> Sessions:
     return Sessions(store, store)
 
 
-async def test_a_token_is_the_users_while_its_session_lasts(store: Store, sessions: Sessions) -> None:
-    access = Access(store, sessions)
+@pytest.fixture
+def access(store: Store, sessions: Sessions) -> Access:
+    return Access(store, slowdown=Slowdown(InstantClock()), sessions=sessions)
+
+
+async def test_a_token_is_the_users_while_its_session_lasts(access: Access, sessions: Sessions) -> None:
     with sessions.lend(KEY) as token, sessions.lend(KEY) as another:
         found = await access.authenticate(token)
         assert found is not None
@@ -54,25 +66,40 @@ async def test_a_token_is_the_users_while_its_session_lasts(store: Store, sessio
     assert await access.authenticate(token) is None
 
 
-async def test_a_key_that_is_removed_takes_its_tokens_along(store: Store, sessions: Sessions) -> None:
+async def test_a_key_that_is_removed_takes_its_tokens_along(store: Store, access: Access, sessions: Sessions) -> None:
     with sessions.lend(KEY) as token:
         store.owners.clear()
-        assert await Access(store, sessions).authenticate(token) is None
+        assert await access.authenticate(token) is None
 
 
-async def test_a_key_opens_apps_and_not_the_account(store: Store, sessions: Sessions) -> None:
+async def test_who_was_let_in_a_while_ago_is_so_while_session_and_key_are_there(
+    store: Store, access: Access, sessions: Sessions
+) -> None:
+    with sessions.lend(KEY) as token:
+        user = await access.authenticate(token)
+        assert user is not None
+        assert await access.again(user) == user
+    assert await access.again(user) is None
+    with sessions.lend(KEY) as token:
+        user = await access.authenticate(token)
+        assert user is not None
+        store.owners.clear()
+        assert await access.again(user) is None
+
+
+async def test_a_key_opens_apps_and_not_the_account(access: Access, sessions: Sessions) -> None:
     user = await sessions.maybe_user(KEY)
 
     assert user is not None
     assert {action for action in Action if not may(user, action, None)} == {Action.ACCOUNT, Action.USERS, Action.ADMIN}
     with pytest.raises(Forbidden, match="use this account"):
-        Access(store).check(user, Action.ACCOUNT)
+        access.check(user, Action.ACCOUNT)
 
 
 @pytest.mark.parametrize("token", ["pushd-ssh-", "pushd-ssh-guessed", "", "pushd-ssh-\udcff"])
-async def test_what_was_not_lent_is_nobodys(store: Store, sessions: Sessions, token: str) -> None:
+async def test_what_was_not_lent_is_nobodys(access: Access, sessions: Sessions, token: str) -> None:
     with sessions.lend(KEY):
-        assert await Access(store, sessions).authenticate(token) is None
+        assert await access.authenticate(token) is None
 
 
 def test_nothing_keeps_the_token_itself(sessions: Sessions) -> None:

@@ -16,6 +16,7 @@ async def test_health_needs_no_token(api: Api) -> None:
     answer = await api.request("GET", "/-/health", token=None)
 
     assert (answer.status, answer.json["status"], answer.json["version"]) == (200, "ok", "0.1.0")
+    assert (answer.json["ssh"], answer.json["ssh_host_key"]) == (None, None)
 
 
 async def test_each_answer_has_its_own_id(api: Api) -> None:

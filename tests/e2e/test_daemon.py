@@ -32,6 +32,9 @@ def test_the_ready_line_endpoints_and_health(own_server: Server) -> None:
     assert endpoints["pid"] == own_server.process.pid
     with urllib.request.urlopen(endpoints["api"] + "/-/health") as answer:
         assert answer.status == 200
+        health = json.load(answer)
+    assert health["ssh"] == endpoints["ssh"]
+    assert health["ssh_host_key"].startswith("ssh-ed25519 ")
     assert (own_server.data / "admin.token").stat().st_mode & 0o777 == 0o600
     assert (own_server.data / "secret.key").stat().st_mode & 0o777 == 0o600
 
@@ -281,6 +284,7 @@ def test_check_prints_settings_with_origins(tmp_path: Path) -> None:
     assert re.search(r"router_listen = 127.0.0.1:8080 +\(default\)", done.stdout)
     assert "\nsource_timeout_seconds = 600  (default)\n" in done.stdout
     assert "\ndyno_cgroup = (empty)  (default)\n" in done.stdout
+    assert done.stdout.endswith("\nssh: 127.0.0.1:2222, host key is made at the first start\n")
     assert not (tmp_path / "data").exists()
 
 

@@ -210,6 +210,15 @@ def test_a_restart_keeps_port_and_host_key_and_tells_who_was_pushing(own_server:
     assert ssh("auth:whoami", options=("-oStrictHostKeyChecking=yes",)).stdout == own_server.ok("auth:whoami")
 
 
+def test_check_shows_the_fingerprint_that_clients_ask_about(server: Server, ssh: Ssh) -> None:
+    asked = ssh("auth:whoami", options=("-oFingerprintHash=sha256", "-v"))
+    shown = server.ok("serve", "--check", "--data-dir", str(server.data)).splitlines()[-1]
+
+    fingerprint = shown.rpartition(" ")[2]
+    assert fingerprint.startswith("SHA256:")
+    assert f"Server host key: ssh-ed25519 {fingerprint}" in asked.stderr
+
+
 def test_without_an_address_there_is_no_ssh(tmp_path: Path) -> None:
     with running(Server(tmp_path / "data", tmp_path / "home"), "--ssh-listen", "") as server:
         assert server.endpoints["ssh"] is None

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncssh
 import pytest
@@ -37,6 +37,7 @@ class People:
 
     def __init__(self) -> None:
         self.owners: dict[bytes, User] = {}
+        self.told: list[Callable[[], None]] = []
 
     def add(self, public_key: str, email: str = "ada@example.com") -> User:
         """The line of a .pub file becomes this person's key."""
@@ -45,12 +46,22 @@ class People:
         self.owners[data_of(public_key)] = user
         return user
 
+    def on_write(self, told: Callable[[], None]) -> Callable[[], None]:
+        self.told.append(told)
+        return lambda: self.told.remove(told)
+
+    def remove_all(self) -> None:
+        """Nobody has a key any more, and the store says that something was written."""
+        self.owners.clear()
+        for told in self.told:
+            told()
+
     async def maybe_owner(self, public_data: bytes) -> object:
         user = self.owners.get(public_data)
         return None if user is None else user.id
 
-    async def maybe_by_id(self, user_id: str) -> User | None:
-        return next((user for user in self.owners.values() if str(user.id) == user_id), None)
+    async def maybe_by_id(self, user_id: str | UUID) -> User | None:
+        return next((user for user in self.owners.values() if user.id == user_id), None)
 
 
 class FakeGit:
@@ -174,10 +185,9 @@ async def make_door(tmp_path: Path, keys: dict[str, Path]) -> AsyncIterator[Make
         people, git = People(), FakeGit()
         sessions = Sessions(people, people)  # type: ignore[arg-type]
         programs = Programs(
-            sandbox=sandbox or Sandbox(Way()), folder=run / "ssh", api="http://127.0.0.1:9", sessions=sessions,
-            at_once=at_once, client=client,
+            sandbox=sandbox or Sandbox(Way()), folder=run / "ssh", api="http://127.0.0.1:9", at_once=at_once, client=client,
         )  # fmt: skip
-        server = SshServer(keys=sessions, git=git, programs=programs)
+        server = SshServer(keys=sessions, git=git, programs=programs, on_write=people.on_write)
         listening = bind("127.0.0.1:0")
         port = listening.getsockname()[1]
         host_key = open_host_key(tmp_path / "ssh_host_key")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pushd.ssh.command import LINE_LIMIT, ClientCommand, GitService, NotServed, parse_command
 
@@ -68,3 +73,16 @@ def test_what_is_not_served_is_told(line: str, what: str) -> None:
         parse_command(line)
     assert what in refused.value.text
     assert refused.value.remedy
+
+
+@given(st.text())
+def test_any_line_is_a_command_or_a_refusal(line: str) -> None:
+    with contextlib.suppress(NotServed):
+        parse_command(line)
+
+
+@given(st.lists(st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",))), min_size=1))
+def test_words_that_were_quoted_come_as_they_were(words: list[str]) -> None:
+    with contextlib.suppress(NotServed):
+        found = parse_command(shlex.join(words))
+        assert isinstance(found, GitService) or found.words == tuple(words)

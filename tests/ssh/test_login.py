@@ -124,6 +124,18 @@ async def test_a_key_that_is_removed_opens_nothing_more_in_a_connection_that_it_
     assert "not known here any more" in str(ran.stderr)
 
 
+async def test_a_key_that_is_removed_ends_what_runs_in_its_connections_at_once(door: Door) -> None:
+    child = await door.start("echo ready; cat")
+    assert child.stdout is not None
+    assert await child.stdout.readline() == b"ready\n"
+
+    door.people.remove_all()
+    _, err = await child.communicate()
+
+    assert child.returncode == 255
+    assert b"this key is not known here any more" in err
+
+
 async def test_the_oldest_silent_connection_of_a_source_makes_room(door: Door) -> None:
     silent = [await asyncio.open_connection("127.0.0.1", door.port) for _ in range(UNKNOWN_PER_SOURCE)]
     for reader, _ in silent:
