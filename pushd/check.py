@@ -12,8 +12,8 @@ from pathlib import Path
 
 import uvloop
 
-from pushd.errors import PushdError
 from pushd.confinement import UIDS_OFF, find_fence
+from pushd.errors import PushdError
 from pushd.kit.uids import UNUSED, UidRange, is_known, parse_uid_range
 from pushd.layout import Layout
 from pushd.model.protection import Protection
@@ -53,7 +53,11 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
     if as_json:
         settings = {name: {"value": value, "origin": effective.origins[name]} for name, value in values.items()}
         told = [asdict(each) for each in protections]
-        print(json.dumps({"settings": settings, "protections": told, "git": git, "ssh": _ssh(wanted)}, indent=2, default=str))
+        print(
+            json.dumps(
+                {"settings": settings, "protections": told, "git": git, "ssh": _ssh(effective.settings)}, indent=2, default=str
+            )
+        )
         return 0
     for name, value in values.items():
         print(f"{name} = {_shown(value)}  ({effective.origins[name]})")
@@ -61,7 +65,7 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
     for protection in protections:
         print(f"{protection.name}: {'on' if protection.on else 'OFF: ' + protection.why}")
     print(f"git program: {git or 'not found: large packs are indexed more slowly'}")
-    print(f"ssh: {_ssh(wanted)}")
+    print(f"ssh: {_ssh(effective.settings)}")
     return 0
 
 

@@ -345,7 +345,7 @@ def _ssh_server(rooms: Rooms, sessions: Sessions, receiver: Receiver, ending: En
         keys=sessions,
         git=partial(serve_git, receiver),
         programs=Programs(
-            sandbox=rooms.sandbox,
+            sandbox=rooms.confinement.sandbox,
             folder=rooms.layout.ssh_programs,
             api=api,
             at_once=rooms.settings.ssh_commands_at_once,
