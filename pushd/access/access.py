@@ -75,9 +75,13 @@ class Access:
     async def again(self, user: User) -> User | None:
         """The same user as they are now, with the same token; None if either is gone."""
         if user.token_hash is not None:
-            session = None if self._sessions is None else await self._sessions.by_token_hash(user.token_hash)
-            return session or await self._users.by_token_hash(user.token_hash)
+            return await self.by_token_hash(user.token_hash)
         return await self._users.maybe_by_id(user.id)
+
+    async def by_token_hash(self, wanted: bytes) -> User | None:
+        """Who has the token of this hash, and how far it reaches now; None once it has ended."""
+        session = None if self._sessions is None else await self._sessions.by_token_hash(wanted)
+        return session or await self._users.by_token_hash(wanted)
 
     async def _by_token(self, token: str) -> User | None:
         session = None if self._sessions is None else await self._sessions.by_token(token)

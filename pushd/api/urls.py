@@ -12,7 +12,7 @@ from aiohttp import web
 
 from pushd.access.actions import Action, may
 from pushd.api.auth import Handler
-from pushd.api.needs import APP, CLAIMS, CLOCK, SIGNER, STORE, USER
+from pushd.api.needs import ACCESS, APP, CLAIMS, CLOCK, SIGNER, STORE, USER
 from pushd.api.signed import no_such_url
 from pushd.errors import NotFound
 from pushd.model.user import User
@@ -60,7 +60,6 @@ def guarded_by_url(handler: Handler, action: Action, purpose: str) -> Handler:
 
 
 async def _find_maker(request: web.Request, claims: Mapping[str, Any]) -> User | None:
-    users = request.app[STORE].users
     if _TOKEN in claims:
-        return await users.by_token_hash(base64.b85decode(claims[_TOKEN]))
-    return await users.maybe_by_id(claims.get(_USER, ""))
+        return await request.app[ACCESS].by_token_hash(base64.b85decode(claims[_TOKEN]))
+    return await request.app[STORE].users.maybe_by_id(claims.get(_USER, ""))

@@ -79,7 +79,10 @@ async def test_who_was_let_in_a_while_ago_is_so_while_session_and_key_are_there(
         user = await access.authenticate(token)
         assert user is not None
         assert await access.again(user) == user
+        assert user.token_hash is not None
+        assert await access.by_token_hash(user.token_hash) == user
     assert await access.again(user) is None
+    assert await access.by_token_hash(user.token_hash) is None
     with sessions.lend(KEY) as token:
         user = await access.authenticate(token)
         assert user is not None

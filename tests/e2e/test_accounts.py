@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import BIN, Project, Result, Server, eventually, run
+from tests.e2e.test_ssh import Ssh
 
 PASSWORD = "correct horse battery"
 _names = iter(f"person{number}@example.com" for number in range(1, 1000))
@@ -184,3 +185,30 @@ def test_a_deploy_token_pushes_one_app_and_shows_no_config_vars(deployed: Projec
         assert refused.exit_code == 1, args
         assert "token" in refused.output
     assert server.pushd("builds:create", "--app", app, cwd=deployed.folder, PUSHD_API_KEY=token).exit_code == 0
+
+
+def test_over_ssh_too_a_collaborator_gets_one_app_and_loses_it_again(
+    deployed: Project, join: Callable[[], Person], tmp_path: Path
+) -> None:
+    server, ada = deployed.server, join()
+    ssh = Ssh.introduced(server, tmp_path / "laptop", ada.ok)
+    at, url = ("--app", deployed.app), ssh.url(deployed.app)
+    assert ssh("auth:whoami").stdout == f"{ada.email}\n"
+    assert "Couldn't find that app." in ssh("logs", *at).stderr
+    assert "Couldn't find that app." in ssh.git(deployed, "ls-remote", url).output
+
+    server.ok("access:add", ada.email, *at)
+    assert ssh.git(deployed, "ls-remote", url).exit_code == 0
+    tail = subprocess.Popen(ssh.argv("logs", "-t", "-n", "1", *at), env=ssh.environ, text=True, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    assert tail.stdout
+    assert tail.stdout.readline()
+
+    server.ok("access:remove", ada.email, *at)
+    _, told = tail.communicate(timeout=60)
+    assert (tail.returncode, "Couldn't find that app." in told) == (1, True)
+    assert "Couldn't find that app." in ssh.git(deployed, "push", url, "master:other").output
+
+    server.ok("users:remove", ada.email)
+    out = ssh("auth:whoami")
+    assert (out.exit_code, "knows none of your keys" in out.stderr) == (255, True)

@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +26,16 @@ class Ssh:
     home: Path
 
     @classmethod
-    def introduced(cls, server: Server, home: Path) -> Ssh:
-        """Make a key, and let the server know it; its host key is taken as it is the first time, and never another."""
+    def introduced(cls, server: Server, home: Path, pushd: Callable[..., object] | None = None) -> Ssh:
+        """Make a key, and let the server know it by this person's client, or the operator's.
+
+        The server's host key is taken as it is the first time, and never another.
+        """
         home.mkdir()
         (home / ".ssh").mkdir(mode=0o700)
         key = home / ".ssh" / "id_ed25519"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", home.parent.name, "-f", str(key)], check=True)
-        server.ok("keys:add", f"{key}.pub")
+        (pushd or server.ok)("keys:add", f"{key}.pub")
         return cls(server, home)
 
     @property
