@@ -52,7 +52,7 @@ def add(client: Client, email: str, admin: bool, as_json: bool) -> None:
 
 @click.command("users:invite")
 @click.argument("email")
-@click.option("--end-tokens", is_flag=True, help="End their password and all their tokens now.")
+@click.option("--end-tokens", is_flag=True, help="End their password, their tokens and their SSH keys now.")
 @on_server
 @json_option
 def invite(client: Client, email: str, end_tokens: bool, as_json: bool) -> None:

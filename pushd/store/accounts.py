@@ -55,13 +55,15 @@ class Accounts:
     async def invite(self, user: User, *, ends_tokens: bool = False) -> tuple[Account, str]:
         """An invitation in place of the last one, if there was one: with it the user sets a new password, once.
 
-        With `ends_tokens` their password and their tokens end now, that of admin.token excepted. Raises: NotFound.
+        With `ends_tokens` all their ways in end now: password, SSH keys and tokens, that of admin.token excepted.
+        Raises: NotFound.
         """
 
         def work(connection: sqlite3.Connection) -> tuple[Account, str]:
             self._find(connection, str(user.id))
             if ends_tokens:
                 connection.execute("DELETE FROM authorizations WHERE user_id = ? AND from_file = 0", (str(user.id),))
+                connection.execute("DELETE FROM ssh_keys WHERE user_id = ?", (str(user.id),))
                 connection.execute("UPDATE users SET password_hash = NULL WHERE id = ?", (str(user.id),))
             return self._invite(connection, user.id)
 

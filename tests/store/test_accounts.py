@@ -171,11 +171,14 @@ async def test_an_heir_cannot_have_two_pipelines_of_one_name(store: Store, opera
 async def test_an_invitation_may_end_all_that_was_before(store: Store, operator: User) -> None:
     ada = await join(store, ADA)
     _, token = await store.users.create_authorization(ada, "laptop")
+    await store.ssh_keys.add(ada, parse_public_key(ssh_public_key(KEY_OF_NOBODY), comment="laptop"))
     await store.accounts.invite(ada)
+    assert len(await store.ssh_keys.of(ada)) == 1
     assert (await store.users.by_token(token), (await store.users.password_of(ADA))[1]) == (ada, HASH)
 
     _, invitation = await store.accounts.invite(ada, ends_tokens=True)
     assert (await store.users.by_token(token), (await store.users.password_of(ADA))[1]) == (None, None)
+    assert await store.ssh_keys.of(ada) == []
     assert await store.accounts.redeem(invitation, HASH) == ada
 
     await store.accounts.invite(operator, ends_tokens=True)
