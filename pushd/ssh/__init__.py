@@ -6,3 +6,14 @@ Called by:  `daemon.py`, which hands over the listening socket.
 
 `server.py` tells what becomes of a connection; `command.py` decides what a session asks for, `bounds.py` who may come in.
 """
+
+import ctypes.util
+
+# asyncssh looks for libraries that it can do without (liboqs, nettle) when it is imported, by starting compilers and linkers,
+# which want a temporary file: that would keep a daemon from its start on a full disk, and it takes time. So it finds none.
+_find_library = ctypes.util.find_library
+ctypes.util.find_library = lambda name: None
+try:
+    import asyncssh as asyncssh
+finally:
+    ctypes.util.find_library = _find_library

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from uuid import UUID
 
@@ -35,11 +35,13 @@ log = logging.getLogger(__name__)
 
 FAILED = 1  # the exit status of what was refused
 _LAST_WORDS_SECONDS = 3.0  # when we stop, for sessions to end by themselves: pushes have been told by then
+_LEAVE_SECONDS = 1.0  # then, for clients to go by themselves: one that we hang up on takes its session for failed
 _CLOSE_SECONDS = 2.0
 _OUR_BUG = "Something in pushd itself went wrong here; its log says what.\nTry again, and tell the operator of this server."
 # Elliptic curves, with and without post-quantum: the old groups of whole numbers would hold up the loop for each stranger.
-_KEY_EXCHANGES = "-gss-*,diffie-hellman-*,rsa2048-*,curve448-*,*-1.3.132.0.10"
-_MACS = "-*sha1*,umac-64*,*@ssh.com"
+# asyncssh refuses a pattern that fits nothing, so only what it has on every machine is named.
+_KEY_EXCHANGES = "-diffie-hellman-*,rsa2048-*"
+_MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512")
 logging.getLogger("asyncssh").setLevel(logging.CRITICAL)  # it tells of command lines, and these hold values of config vars
 
 
@@ -113,13 +115,11 @@ class SshServer:
         self._unsubscribe()
         self._unsubscribe = lambda: None
         await self._sessions.close()
+        await _all_closed(self._known, within=min(grace_seconds, _LEAVE_SECONDS))
         connections = [*self._waiting, *self._known]
         for connection in connections:
             connection.disconnect(asyncssh.DISC_BY_APPLICATION, "the server is stopping")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                for connection in connections:
-                    await connection.wait_closed()
+        await _all_closed(connections, within=_CLOSE_SECONDS)
         await self._nursery.close()
 
     # --- connections --------------------------------------------------------------------------------------------------
@@ -223,3 +223,10 @@ class SshServer:
             case ClientCommand(words):
                 log.info("ssh command", extra={"user": user.email})  # not which: it may hold secrets
                 return await self._programs.run(user, token, words, channel)
+
+
+async def _all_closed(connections: Iterable[Connection], *, within: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            for connection in list(connections):
+                await connection.wait_closed()

