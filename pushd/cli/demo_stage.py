@@ -59,6 +59,7 @@ class Stage:
             **clean,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', os.defpath)}",
             "PUSHD_DATA_DIR": str(data_dir),
+            "PUSHD_PRIVATE_PORTS": "off",  # a daemon that is only tried out, or killed on purpose, leaves no rules
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",

@@ -169,6 +169,11 @@ class Sandbox:
         owner = None if user is None else (user, self._user_map(user))
         return open_layer(view.root, scratch, size_bytes=view.limits.scratch_bytes, owner=owner)
 
+    def get_ready_for(self, user: int | None) -> None:
+        """What the first program of a user needs beforehand; blocks for some milliseconds. Raises: OSError."""
+        if user and self.way.own_users and self.way.overlay:
+            self._user_map(user)
+
     def _user_map(self, user: int) -> int:
         """One for each app, kept open: to make it takes as long as all the rest."""
         with self._lock:

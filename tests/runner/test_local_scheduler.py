@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -28,8 +28,9 @@ from pushd.model.terminal import TerminalSize
 from pushd.runner.schedulers import CannotStart, Listener, Start
 from pushd.runner.schedulers.handle import MARK, LocalHandle
 from pushd.runner.schedulers.local import DYNO_PROCESSES, LocalScheduler
+from pushd.sandbox.fence import Fence
 from pushd.sandbox.sandbox import Sandbox
-from tests.fakes import FixedUids
+from tests.fakes import USER, FixedUids
 
 SERVER = """python3 -c '
 import os, signal, socket
@@ -497,6 +498,42 @@ async def test_odd_folders_are_removed_and_nonsense_is_no_identity(dynos: Dynos,
     shutil.rmtree(layout.dynos)
     assert await dynos.scheduler.find_leftovers([]) == []
     layout.dynos.mkdir()
+
+
+class Doors(Fence):
+    """Notes which ports are open to whom."""
+
+    def __init__(self) -> None:
+        super().__init__(None, "")
+        self.open_now: set[tuple[int, int]] = set()
+
+    async def open(self, uid: int, port: int) -> None:
+        self.open_now.add((uid, port))
+
+    async def close(self, uid: int, port: int) -> None:
+        self.open_now.discard((uid, port))
+
+    async def reset(self, doors: Collection[tuple[int, int]]) -> None:
+        self.open_now = set(doors)
+
+
+async def test_a_port_is_its_apps_from_the_start_to_the_end_of_its_dyno(layout: Layout, dynos: Dynos, sandbox: Sandbox) -> None:
+    doors = Doors()
+    dynos.scheduler = LocalScheduler(layout, sandbox, FixedUids(sandbox), fence=doors)
+    handle = await dynos.start("exec sleep 600", port=5001)
+    await dynos.start("exec sleep 600")
+    expected = {(USER, 5001)} if sandbox.way.own_users else set()
+    assert doors.open_now == expected
+
+    later = Doors()
+    identities = [(each.dyno_id, each.identity) for each in dynos.handles]
+    await LocalScheduler(layout, sandbox, FixedUids(sandbox), fence=later).find_leftovers(identities)
+    assert later.open_now == expected
+
+    handle.kill()
+    await handle.wait()
+    await handle.release()
+    assert doors.open_now == set()
 
 
 async def test_a_daemon_killed_right_after_a_start_leaves_it_to_be_swept(

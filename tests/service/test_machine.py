@@ -21,6 +21,7 @@ PUSHD = str(BIN / "pushd")
 DROP_IN = """\
 [Service]
 WatchdogSec=8
+Environment=PUSHD_PRIVATE_PORTS=off
 StandardOutput=append:/srv/daemon.log
 StandardError=append:/srv/daemon.log
 """

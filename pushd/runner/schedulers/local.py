@@ -71,27 +71,28 @@ class LocalScheduler:
             await in_thread(make_owned, start.storage, user)
             if start.environment is not None:
                 await in_thread(make_shared, start.environment.parent, user)
-            if user and start.port is not None:
-                await self._fence.open(user, start.port)
+            await in_thread(self._sandbox.get_ready_for, user)
             await finish(in_thread(folder.make, user), within=30)
-            return self._spawn(start, folder, user)
+            handle = self._spawn(start, folder, user)
         except FileExistsError as error:
             raise CannotStart(
                 f"Cannot start {start.name}: {folder.path} is taken.", remedy="Start it under a new id."
             ) from error
         except BaseException as error:
-            await finish(self._undo(folder, user, start.port), within=30)
+            await finish(in_thread(folder.remove), within=30)
             if isinstance(error, OSError) and not is_full(error):
                 reason = error.strerror or str(error)
                 raise CannotStart(
                     f"Cannot start {start.name}: {reason}.", remedy="Look for room on the disk and in memory."
                 ) from error
             raise
-
-    async def _undo(self, folder: DynoFolder, user: int | None, port: int | None) -> None:
-        await in_thread(folder.remove)
-        if user and port is not None:
-            await self._fence.close(user, port)
+        try:  # while it boots: that takes longer
+            if handle.door is not None:
+                await self._fence.open(*handle.door)
+        except BaseException:
+            await finish(handle.release(), within=30)
+            raise
+        return handle
 
     async def find_leftovers(self, identities: Sequence[tuple[UUID, str]]) -> Sequence[LocalHandle]:
         """Handles of dynos that an earlier daemon started and whose shim still holds their output.
