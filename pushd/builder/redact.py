@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from urllib.parse import unquote
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from urllib.parse import quote, quote_plus, unquote
 
 from pushd.kit.crash import crash_point
 from pushd.kit.steering import without_steering
 
 MIN_SECRET_CHARACTERS = 8  # shorter values are words such as `true`, and would tear holes into ordinary text
 _MIN_PASSWORD_CHARACTERS = 4
+_URL_SAFE = str.maketrans("+/", "-_")  # RFC 4648 section 5
 _LINE_LIMIT_BYTES = 1 << 16
 _CREDENTIALS = re.compile(r"(?<=://)([^\s/@:]*):([^\s/@]+)(?=@)")
 
@@ -20,7 +23,8 @@ class BuildOutput:
 
     What would steer the terminal of whoever pushes is gone, colours stay.
 
-    Hidden: values of config vars, and credentials in URLs, such as those of package indexes in `environ`.
+    Hidden: values of config vars, also as base64 or in a URL, and credentials in URLs, such as those of package indexes in
+    `environ`.
     """
 
     def __init__(self, write: Callable[[bytes], None], *, config: Mapping[str, str], environ: Mapping[str, str]) -> None:
@@ -67,6 +71,29 @@ class BuildOutput:
         self._write(data)
 
 
+def _forms(text: str) -> Iterator[str]:
+    """The same text as programs like to print it: as it is, in a URL, in JSON, in base64.
+
+    Base64 of something longer, such as the `user:password` of a header, holds the text in one of three shapes, by where
+    it begins; what neighbours share in is left away. Forms that are no longer than a word could be anything and are left out.
+    """
+    yield text
+    data = text.encode()
+    found = [
+        quote(text, safe=""),
+        quote(text),
+        quote_plus(text),
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+    ]
+    for before in range(3):
+        padded = b"\0" * before + data
+        whole = base64.b64encode(padded).rstrip(b"=").decode()
+        first, last = -(-before * 8 // 6), len(padded) * 8 // 6
+        found += [whole[first:last], whole[first:last].translate(_URL_SAFE)]
+    yield from (form for form in dict.fromkeys(found) if form != text and len(form) >= MIN_SECRET_CHARACTERS)
+
+
 def _secret_texts(config: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """Each text to hide -> the variable it is from. Lines of a value count alone: output shows it line by line."""
     found: dict[str, str] = {}
@@ -77,6 +104,9 @@ def _secret_texts(config: Mapping[str, str], environ: Mapping[str, str]) -> dict
         found.update((password, name) for password in _passwords(value))
     for name, value in environ.items():
         found.update((password, name) for password in _passwords(value))
+    for text, name in list(found.items()):
+        for form in _forms(text):
+            found.setdefault(form, name)
     return found
 
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Callable
+from urllib.parse import quote
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pushd.builder.redact import BuildOutput
 
@@ -31,6 +38,32 @@ def cleaned(*pieces: bytes, config: dict[str, str] | None = None, environ: dict[
 )
 def test_secrets_become_names(config: dict[str, str], text: str, expected: str) -> None:
     assert cleaned(text.encode(), config=config) == expected
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "user:", "ada@example.org:"])
+@pytest.mark.parametrize("after", ["", "!", "and more"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_base64_of_it_is_hidden_whatever_stands_around_it(before: str, after: str, encode: Callable[[bytes], bytes]) -> None:
+    secret = "k>?k~ÿhunter2-and-more"
+    printed = encode(f"{before}{secret}{after}".encode())
+
+    shown = cleaned(b"Authorization: Basic " + printed + b"\n", config={"PASSWORD": secret})
+
+    assert "[PASSWORD]" in shown
+    assert len(shown.split()[-1].replace("[PASSWORD]", "")) <= len(encode(f"{before}{after}".encode())) + 6
+
+
+@pytest.mark.parametrize("printed", ["p%40ss+w%C3%B6rd%3D1", "p%40ss%20w%C3%B6rd%3D1", "p@ss w\\u00f6rd=1", "p@ss wörd=1"])
+def test_it_is_hidden_in_urls_and_in_json(printed: str) -> None:
+    assert cleaned(f"x={printed}&y\n".encode(), config={"PASSWORD": "p@ss wörd=1"}) == "x=[PASSWORD]&y\n"
+
+
+@given(
+    st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=12, max_size=60).filter(lambda text: text.strip() == text)
+)
+def test_no_form_of_it_passes(secret: str) -> None:
+    for printed in (secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode(), json.dumps(secret)):
+        assert printed not in cleaned(f"{printed}\n".encode(), config={"PASSWORD": secret})
 
 
 def test_a_secret_in_two_pieces_is_found() -> None:
