@@ -104,6 +104,8 @@ CRASH_POINTS: Mapping[str, str] = {
     "start.announced": "the router has its table, nothing boots",
     "start.resumed": "an app boots what it misses, its changes are pending",
     "start.overtaken": "one of several releases that waited gave way to the newest",
+    "key.sealing": "some of what is encrypted is sealed with the new key, inside a transaction; the old one is in use",
+    "key.sealed": "all is sealed with the new key, whose file has not taken the place of the old one",
     # What is forgotten after a deploy.
     "retention.slug-forgotten": "a slug's record is gone, its files are there",
     "retention.slug-set-aside": "a slug's files have left the shelf and are not removed",

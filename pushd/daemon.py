@@ -44,6 +44,7 @@ from pushd.kit.disk import is_full
 from pushd.kit.ending import Ending
 from pushd.kit.fetch import Pages
 from pushd.kit.logfmt import LogfmtFormatter
+from pushd.kit.secrecy import keep_memory_closed
 from pushd.layout import Layout
 from pushd.logplex.logplex import Logplex
 from pushd.model.logline import PLATFORM
@@ -63,6 +64,8 @@ from pushd.sockets import Sockets, open_sockets
 from pushd.ssh.host_key import public_line
 from pushd.ssh.programs import Programs
 from pushd.ssh.server import SshServer
+from pushd.store.cipher import WrongKey
+from pushd.store.keys import KeyFile
 from pushd.store.store import Store
 from pushd.story.disk import DiskReserve
 from pushd.story.outputs import Outputs
@@ -80,6 +83,7 @@ def serve(effective: Effective, *, environ: Mapping[str, str]) -> int:
     """
     settings = effective.settings
     _log_to_stderr(settings.log_level)
+    keep_memory_closed()
     faulthandler.enable()  # systemd's watchdog ends us by SIGABRT: the log then says where we hung
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a pipe per dyno, a connection per push and tail
@@ -119,6 +123,17 @@ async def _serve(settings: Settings, layout: Layout, environ: Mapping[str, str])
     return 1 if ending.failed else 0
 
 
+def _key_file(settings: Settings, layout: Layout, environ: Mapping[str, str]) -> KeyFile:
+    """Where the store's key is. Raises: WrongKey when what was given cannot be read."""
+    if (source := settings.secret_key_from) is None:
+        return KeyFile(layout.secret_key)
+    try:
+        return KeyFile(layout.secret_key, source.read(environ))
+    except (OSError, KeyError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "there is no such variable"
+        raise WrongKey(f"cannot read the key from {source}: {reason}", remedy="Check the setting secret_key_from.") from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Doors:
     """Where pushes and commands come in."""
@@ -136,7 +151,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
     sandbox = confinement.sandbox
     await in_thread(sandbox.end_orphans)
     await in_thread(empty_workshops, layout)
-    store = await Store.open(layout.store, layout.secret_key, clock)
+    store = await Store.open(layout.store, _key_file(settings, layout, environ), clock)
     stack.push_async_callback(store.close)
     await make_operator(store, layout, settings.domain)
     uids = confinement.uids(store.uids)

@@ -15,6 +15,7 @@ from typing import Any
 
 from pushd.crash_points import CrashAt, parse_crash_at
 from pushd.errors import PushdError
+from pushd.kit.key_source import KeySource, parse_key_source
 from pushd.kit.listen import parse_address
 from pushd.kit.parse import count, one_of, seconds
 from pushd.kit.reach import Reach, parse_reach
@@ -52,6 +53,7 @@ class Setting:
     parse: Callable[[str], Any]
     help: str
     unit: str
+    is_repeated: bool = True  # when it does not fit, its text is: not where somebody may have written a secret
 
     @property
     def flag(self) -> str:
@@ -124,6 +126,9 @@ _ASKED_FOR = {  # units that are no answer to "Give ..."
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("data_dir", None, _folder, "Folder that holds everything: store, repositories, slugs, logs, sockets.", "path"),
+    Setting("secret_key_from", "", parse_key_source,
+            "Where the key is read from that encrypts config vars and credentials, if not from secret.key in the data folder.",
+            "file:/PATH, env:NAME or fd:NUMBER", is_repeated=False),
     Setting("api_listen", "127.0.0.1:5000", _address, "Where the API, git over HTTP and log sessions listen.", _WHERE),
     Setting("router_listen", "127.0.0.1:8080", _address, "Where visitors' requests to apps arrive.", _WHERE),
     Setting("ssh_listen", "127.0.0.1:2222", _tcp_address_or_nothing, "Where git and commands over SSH arrive; empty: nowhere.",
@@ -200,6 +205,7 @@ class Settings:
     """The effective settings; one field per row of SETTINGS, of the type that its `parse` gives."""
 
     data_dir: Path
+    secret_key_from: KeySource | None
     api_listen: str
     router_listen: str
     ssh_listen: str
@@ -308,8 +314,9 @@ def _parsed(setting: Setting, text: str, origin: str) -> Any:
     try:
         return setting.parse(text)
     except ValueError as error:
+        shown = f" = {text[:200]!r}" if setting.is_repeated else ""
         example = f", for example {setting.default}" if setting.default else ""
         raise SettingsError(
-            f"cannot use {setting.name} = {text[:200]!r} (from {origin}): {error}",
+            f"cannot use {setting.name}{shown} (from {origin}): {error}",
             remedy=f"Give {_ASKED_FOR.get(setting.unit, setting.unit)}{example}.",
         ) from None

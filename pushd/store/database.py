@@ -121,6 +121,10 @@ class Database:
         found: T = values[key]
         return found
 
+    async def empty_log(self) -> None:
+        """Put all that was written into the file itself, so that the WAL beside it holds nothing of what was before."""
+        await self._submit(self._writer, self._checkpoint, "TRUNCATE")
+
     async def answer(self) -> None:
         """Return once both threads have: each has done what it was given before. Asks nothing of the disk."""
         for executor in (self._writer, self._reader):
@@ -155,6 +159,10 @@ class Database:
             reading.execute("SELECT count(*) FROM sqlite_schema")  # attaches to the WAL now
             with suppress(DiskFull), self._explained():
                 wal.keep_room(writing, self.path)
+
+    def _checkpoint(self, mode: str) -> None:
+        with self._explained():
+            _opened(self._write_connection).execute(f"PRAGMA wal_checkpoint({mode})")
 
     def _in_transaction(self, work: Work[T]) -> T:
         connection = _opened(self._write_connection)

@@ -10,7 +10,7 @@ from pushd.errors import InvalidParams
 from pushd.kit.clock import Clock
 from pushd.model.app import App
 from pushd.model.drain import DRAINS_PER_APP, Drain
-from pushd.store.cipher import Cipher
+from pushd.store.cipher import Cipher, Sealed
 from pushd.store.database import Database
 from pushd.store.rows import check_app_there, not_found, time_text
 
@@ -34,7 +34,7 @@ class Drains:
     async def add(self, app: App, url: str) -> Drain:
         """Raises: InvalidParams for one that is there, or one too many; NotFound when the app is gone."""
         drain_id, now = uuid4(), time_text(self._clock.now())
-        sealed = self._cipher.seal({"url": url}, purpose=_purpose(str(drain_id)))
+        sealed = self._cipher.seal({"url": url}, purpose=_purpose(drain_id))
 
         def work(connection: sqlite3.Connection) -> Drain:
             check_app_there(connection, app)
@@ -82,5 +82,8 @@ class Drains:
         )
 
 
-def _purpose(drain_id: str) -> str:
+def _purpose(drain_id: UUID | str) -> str:
     return f"drain {drain_id}"
+
+
+SEALED = Sealed("drains", "url", _purpose)

@@ -14,7 +14,7 @@ from pushd.model.app import App
 from pushd.model.release import MOVES, Release, ReleaseEvent, ReleaseStatus, parse_release_number
 from pushd.model.secret import Environ
 from pushd.model.user import User
-from pushd.store.cipher import Cipher
+from pushd.store.cipher import Cipher, Sealed
 from pushd.store.database import Database
 from pushd.store.formation import insert_missing
 from pushd.store.rows import check_app_there, mapping, mapping_text, maybe_id, maybe_text, not_found, parse_id, time_text
@@ -243,10 +243,10 @@ def _newest_config(connection: sqlite3.Connection, cipher: Cipher, app_id: UUID)
     ).fetchone()
     if row is None:
         raise _no_such_release()
-    return cipher.unseal(row["config"], purpose=_purpose(UUID(row["id"])))
+    return cipher.unseal(row["config"], purpose=_purpose(row["id"]))
 
 
-def _purpose(release_id: UUID) -> str:
+def _purpose(release_id: UUID | str) -> str:
     return f"config vars of release {release_id}"
 
 
@@ -295,3 +295,6 @@ def _release(row: sqlite3.Row) -> Release:
         created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
     )
+
+
+SEALED = Sealed("releases", "config", _purpose)

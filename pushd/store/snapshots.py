@@ -56,6 +56,12 @@ def forget_old(path: Path, now: datetime) -> None:
         _clear(each)
 
 
+def forget_all(path: Path) -> None:
+    """Remove every copy: the store has another key now, and they hold what the old one opens."""
+    for each in _snapshots(path):
+        each.unlink(missing_ok=True)
+
+
 def _clear(new: Path) -> None:
     """Remove half a copy; its journal first, which SQLite would play back into the next one."""
     for name in (f"{new.name}-journal", new.name):

@@ -12,7 +12,7 @@ from pushd.kit.clock import Clock
 from pushd.model.app import App
 from pushd.model.certificate import CERTIFICATES_PER_APP, Facts, SniEndpoint
 from pushd.model.pem import Pair
-from pushd.store.cipher import Cipher
+from pushd.store.cipher import Cipher, Sealed
 from pushd.store.database import Database
 from pushd.store.rows import check_app_there, not_found, time_text
 
@@ -158,5 +158,8 @@ def _endpoint(row: sqlite3.Row) -> SniEndpoint:
     )
 
 
-def _purpose(endpoint_id: UUID) -> str:
+def _purpose(endpoint_id: UUID | str) -> str:
     return f"key of SNI endpoint {endpoint_id}"
+
+
+SEALED = Sealed("sni_endpoints", "private_key", _purpose)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
+import logging
 from pathlib import Path
 
 from pushd.kit.aio import in_thread
 from pushd.kit.clock import Clock
+from pushd.store import drains, releases, sni_endpoints, webhooks
 from pushd.store.accounts import Accounts
 from pushd.store.app_settings import AppSettingsTable
 from pushd.store.apps import Apps
 from pushd.store.buildpacks import Buildpacks
 from pushd.store.builds import Builds
 from pushd.store.changes import Changes
-from pushd.store.cipher import Cipher, WrongKey, read_or_make_key
+from pushd.store.cipher import Cipher
 from pushd.store.collaborators import Collaborators
 from pushd.store.config import Config
 from pushd.store.database import Database, open_database
@@ -21,12 +22,13 @@ from pushd.store.domains import Domains
 from pushd.store.drains import Drains
 from pushd.store.dynos import Dynos
 from pushd.store.formation import Formation
-from pushd.store.meta import Meta, get_meta, set_meta
+from pushd.store.keys import KeyFile
+from pushd.store.meta import Meta
 from pushd.store.pipelines import Pipelines
 from pushd.store.promotions import Promotions
 from pushd.store.releases import Releases
 from pushd.store.slugs import Slugs
-from pushd.store.snapshots import forget_old
+from pushd.store.snapshots import forget_all, forget_old
 from pushd.store.sni_endpoints import SniEndpoints
 from pushd.store.ssh_keys import SshKeys
 from pushd.store.uids import Uids
@@ -34,7 +36,9 @@ from pushd.store.users import Users
 from pushd.store.webhook_events import WebhookEvents
 from pushd.store.webhooks import Webhooks
 
-_KEY_CHECK = "key_check"  # in `meta`: a known text, encrypted when the store was made
+log = logging.getLogger(__name__)
+
+SEALED = (releases.SEALED, drains.SEALED, sni_endpoints.SEALED, webhooks.SEALED)  # all that is encrypted
 
 
 class Store:
@@ -67,14 +71,14 @@ class Store:
         self.webhook_events = WebhookEvents(database, cipher)
 
     @classmethod
-    async def open(cls, path: Path, secret_key_path: Path, clock: Clock) -> Store:
-        """The store of a data folder; file and key are made if this is the first time.
+    async def open(cls, path: Path, key: KeyFile, clock: Clock) -> Store:
+        """The store of a data folder; file and key are made if this is the first time, and a key that waits is gone over to.
 
         Raises: StoreTooNew, NotOurs, StoreDamaged, CannotOpen, WrongKey, DiskFull, Unavailable.
         """
         database = await open_database(path)
         try:
-            cipher = await _open_cipher(database, secret_key_path)
+            cipher = await _open_cipher(database, key)
             await in_thread(forget_old, path, clock.now())
             return cls(database, cipher, clock)
         except BaseException:
@@ -86,26 +90,12 @@ class Store:
         await self.database.close()
 
 
-async def _open_cipher(database: Database, key_path: Path) -> Cipher:
-    """The cipher that this store was written with; a new key only for a store that never had one."""
-
-    def work(connection: sqlite3.Connection) -> Cipher:
-        check = get_meta(connection, _KEY_CHECK)
-        cipher = Cipher(read_or_make_key(key_path, may_make=check is None))
-        if check is None:
-            set_meta(connection, _KEY_CHECK, cipher.seal({}, purpose=_KEY_CHECK).hex())
-        else:
-            _check_key(cipher, bytes.fromhex(check), key_path)
-        return cipher
-
-    return await database.transact(work)
-
-
-def _check_key(cipher: Cipher, sealed: bytes, key_path: Path) -> None:
-    try:
-        cipher.unseal(sealed, purpose=_KEY_CHECK)
-    except WrongKey:
-        raise WrongKey(
-            f"cannot read config vars: {key_path} is not the key that this store was encrypted with",
-            remedy="Put back the file from the backup that belongs to this store.",
-        ) from None
+async def _open_cipher(database: Database, key: KeyFile) -> Cipher:
+    """The cipher that this store is written with from now on."""
+    cipher, is_new = await database.transact(lambda connection: key.open(connection, SEALED))
+    if is_new:
+        await database.empty_log()
+        await in_thread(forget_all, database.path)  # they hold what the old key opens
+        log.warning("sealed with another key", extra={"snapshots": "of older versions removed"})
+    await in_thread(key.settle)
+    return cipher

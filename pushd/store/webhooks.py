@@ -13,7 +13,7 @@ from pushd.kit.clock import Clock
 from pushd.model.app import App
 from pushd.model.secret import Environ
 from pushd.model.webhook import PER_APP, Level, Secrets, Webhook
-from pushd.store.cipher import Cipher
+from pushd.store.cipher import Cipher, Sealed
 from pushd.store.database import Database
 from pushd.store.rows import check_app_there, not_found, parse_id, time_text
 
@@ -108,7 +108,7 @@ class Webhooks:
         values = {"url": url, "secret": secrets.secret}
         if secrets.authorization is not None:
             values["authorization"] = secrets.authorization
-        return self._cipher.seal(values, purpose=_purpose(str(webhook_id)))
+        return self._cipher.seal(values, purpose=_purpose(webhook_id))
 
     def _find(self, connection: sqlite3.Connection, app: App, webhook_id: UUID) -> Webhook:
         row = connection.execute(f"{_SELECT} WHERE app_id = ? AND id = ?", (str(app.id), str(webhook_id))).fetchone()
@@ -137,7 +137,7 @@ def secrets_in(values: Mapping[str, str]) -> Secrets:
     return Secrets(values["secret"], values.get("authorization"))
 
 
-def _purpose(webhook_id: str) -> str:
+def _purpose(webhook_id: UUID | str) -> str:
     return f"webhook {webhook_id}"
 
 
@@ -148,3 +148,6 @@ def _set_includes(connection: sqlite3.Connection, webhook_id: UUID, include: Seq
 
 def _no_such_webhook() -> NotFound:
     return not_found("webhook", remedy="`pushd webhooks` lists those of the app.", resource="app_webhook")
+
+
+SEALED = Sealed("webhooks", "sealed", _purpose)

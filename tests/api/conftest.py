@@ -32,6 +32,7 @@ from pushd.model.protection import Protection
 from pushd.model.release import Release, ReleaseEvent
 from pushd.model.slug import Slug
 from pushd.model.user import User
+from pushd.store.keys import KeyFile
 from pushd.store.store import Store
 from pushd.story.belongings import Belongings
 from pushd.story.disk import DiskReserve
@@ -226,7 +227,7 @@ class _Running:
     async def __aenter__(self) -> Api:
         layout, clock = Layout(self.folder / "data"), SystemClock()
         layout.make()
-        self.store = await Store.open(layout.store, layout.secret_key, clock)
+        self.store = await Store.open(layout.store, KeyFile(layout.secret_key), clock)
         operator = await self.store.users.create_operator("admin@localhost", TOKEN)
         deploys, apps, outputs, tails = FakeDeploys(self.store), FakeApps(self.store), FakeOutputs(), FakeTails()
         router, app_log, roots = FakeRouter(), FakeAppLog(), list[bytes]()

@@ -22,8 +22,8 @@ config config:get config:set config:unset config:edit logs ps ps:scale ps:type p
 releases releases:info releases:output releases:rollback run run:inside run:detached maintenance maintenance:on maintenance:off
 builds builds:info builds:output builds:create builds:cancel releases:retry
 buildpacks buildpacks:add buildpacks:set buildpacks:remove buildpacks:clear
-settings settings:set settings:unset df serve install-service uninstall-service demo drill shell-init version help
-heroku-env
+settings settings:set settings:unset df secret-key:rotate serve install-service uninstall-service demo drill shell-init version
+help heroku-env
 auth:login auth:logout auth:whoami auth:token
 auth:password authorizations authorizations:create authorizations:info authorizations:update
 authorizations:rotate authorizations:revoke features features:info features:enable features:disable labs apps:stacks
@@ -76,6 +76,7 @@ WITHOUT_JSON = {
     "run:inside": "shows what the command prints",
     "install-service": "its exit code says all",
     "uninstall-service": "its exit code says all",
+    "secret-key:rotate": "its exit code says all",
     "demo": "stays, and is there to be watched",
     "drill": "its exit code says all, its lines are for people",
     "shell-init": "prints a script for a shell",

@@ -53,6 +53,7 @@ OURS = {  # command -> why Heroku has none of that name
     "users:remove": "who shares this server",
     "auth:password": "Heroku's is set on its web site",
     "df": "the disk is the operator's own here",
+    "secret-key:rotate": "the daemon",
     "serve": "the daemon",
     "install-service": "the daemon",
     "uninstall-service": "the daemon",

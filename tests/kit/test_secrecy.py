@@ -32,13 +32,9 @@ def test_another_process_of_the_same_user_reads_its_memory_only_if_it_is_open(be
 
 
 def test_what_it_starts_is_open_again() -> None:
-    asked = "import ctypes; print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"  # 3 is PR_GET_DUMPABLE
-    script = (
-        f"{CLOSED}\n{asked.replace(';', chr(10))}\nimport subprocess, sys; subprocess.run([sys.executable, '-c', {asked!r}])"
-    )
+    asked = "import ctypes; print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True)"  # 3 is PR_GET_DUMPABLE
+    script = f"{CLOSED}; {asked}; import subprocess, sys; subprocess.run([sys.executable, '-c', {asked!r}])"
 
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"PYTHONUNBUFFERED": "1"}
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout.split() == ["0", "1"]

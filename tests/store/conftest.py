@@ -9,6 +9,7 @@ import pytest
 
 from pushd.model.app import App
 from pushd.model.user import User
+from pushd.store.keys import KeyFile
 from pushd.store.store import Store
 from tests.fakes import FakeClock
 
@@ -16,7 +17,7 @@ ADMIN_TOKEN = "pushd-the-token-of-the-operator-0123456789"
 
 
 async def open_store(folder: Path, clock: FakeClock | None = None) -> Store:
-    return await Store.open(folder / "pushd.sqlite3", folder / "secret.key", clock or FakeClock())
+    return await Store.open(folder / "pushd.sqlite3", KeyFile(folder / "secret.key"), clock or FakeClock())
 
 
 @pytest.fixture

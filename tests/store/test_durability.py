@@ -17,10 +17,11 @@ import asyncio, sys
 from contextlib import closing
 from pathlib import Path
 from pushd.kit.clock import SystemClock
+from pushd.store.keys import KeyFile
 from pushd.store.store import Store
 
 async def main(folder):
-    store = await Store.open(folder / "pushd.sqlite3", folder / "secret.key", SystemClock())
+    store = await Store.open(folder / "pushd.sqlite3", KeyFile(folder / "secret.key"), SystemClock())
     user = await store.users.create_operator("admin@localhost", "pushd-t")
     app = next(iter(await store.apps.all()), None) or await store.apps.create("blog", user)
     while True:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pushd.model.app import App
 from pushd.model.config_vars import changed
 from pushd.model.user import User
-from pushd.store.cipher import Cipher, WrongKey, read_or_make_key
+from pushd.store.cipher import Cipher, WrongKey
 from pushd.store.store import Store
 from tests.fakes import FakeClock
 from tests.store.conftest import ADMIN_TOKEN, open_store
@@ -93,8 +93,9 @@ async def test_the_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
 
 
 async def test_a_key_written_before_a_kill_is_taken_by_the_next_start(tmp_path: Path) -> None:
-    read_or_make_key(tmp_path / "secret.key", may_make=True)  # killed here: the store does not know it yet
+    await (await open_store(tmp_path)).close()
     key = (tmp_path / "secret.key").read_bytes()
+    (tmp_path / "pushd.sqlite3").unlink()  # killed before the store knew it
 
     await (await open_store(tmp_path)).close()
 

@@ -27,6 +27,7 @@ from pushd.releaser.phase import ReleasePhase
 from pushd.releaser.releaser import Releaser
 from pushd.resume import Resume
 from pushd.store.database import Database, Work
+from pushd.store.keys import KeyFile
 from pushd.store.store import Store
 from pushd.story.apps import Apps
 from pushd.story.changes import Changes
@@ -293,7 +294,7 @@ class Story:
 async def story(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Story]:
     layout = Layout(tmp_path)
     layout.make()
-    store = await Store.open(layout.store, layout.secret_key, clock)
+    store = await Store.open(layout.store, KeyFile(layout.secret_key), clock)
     user = await store.users.create_operator("admin@localhost", "a-token")
     async with Nursery("story") as nursery:
         yield Story(store, layout, clock, user, nursery)

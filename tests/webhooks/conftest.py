@@ -19,6 +19,7 @@ from pushd.kit.clock import Clock
 from pushd.model.app import App
 from pushd.model.user import User
 from pushd.model.webhook import Level, Secrets, Webhook
+from pushd.store.keys import KeyFile
 from pushd.store.store import Store
 from pushd.webhooks.courier import Courier
 
@@ -106,7 +107,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: Path, clock: Clock) -> AsyncIterator[Scene]:
-    store = await Store.open(tmp_path / "store", tmp_path / "key", clock)
+    store = await Store.open(tmp_path / "store", KeyFile(tmp_path / "key"), clock)
     user = await store.users.create_operator("admin@localhost", "a-token")
     yield Scene(store, user, await store.apps.create("blog", user), clock)
     await store.close()

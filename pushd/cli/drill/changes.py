@@ -5,6 +5,8 @@ from __future__ import annotations
 from pushd.cli.drill.acts import APP, Act, Scene, hold_one_of
 from pushd.cli.drill.held import eventually, hold
 from pushd.cli.drill.stage import Call, Doing
+from pushd.kit.key_file import next_key
+from pushd.layout import Layout
 
 
 class Config(Act):
@@ -34,6 +36,21 @@ class Config(Act):
 
     def _stored(self) -> str:
         return self.client.config_vars(APP).get("VALUE", "")
+
+
+class ConfigBeforeNewKey(Config):
+    """The same; the next daemon finds a new key for all that it has encrypted."""
+
+    name = "config:set before a new key"
+    points: tuple[str, ...] = ()  # it is the next daemon that is cut short at those of the key
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.stage.do("secret-key:rotate", "--data-dir", str(self.stage.data_dir))
+
+    def look(self, done: bool) -> None:
+        super().look(done)
+        hold(not next_key(Layout(self.stage.data_dir).secret_key).exists(), "the new key waits still")
 
 
 class ManyConfigs(Act):

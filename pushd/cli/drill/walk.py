@@ -45,6 +45,8 @@ TWICE: tuple[Case, ...] = (
     Case(changes.Config, "config.stored", "release.booted"),
     Case(changes.Restart, "restart.stored", "start.resumed"),
     Case(changes.ManyConfigs, "release.booted", "start.overtaken"),
+    Case(changes.ConfigBeforeNewKey, "config.stored", "key.sealing"),
+    Case(changes.ConfigBeforeNewKey, "config.stored", "key.sealed"),
     Case(apps.Destroy, "destroy.stored", "start.dynos-adopted"),
     Case(apps.Destroy, "destroy.stored", "destroy.half-removed"),
 )
