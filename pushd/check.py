@@ -14,6 +14,7 @@ import uvloop
 
 from pushd.confinement import UIDS_OFF, find_fence
 from pushd.errors import PushdError
+from pushd.kit.fingerprint import fingerprint
 from pushd.kit.uids import UNUSED, UidRange, is_known, parse_uid_range
 from pushd.layout import Layout
 from pushd.model.protection import Protection
@@ -50,12 +51,14 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
     values = {setting.name: getattr(effective.settings, setting.name) for setting in SETTINGS}
     protections = uvloop.run(_try_protections(effective.settings))
     git = shutil.which("git", path=environ.get("PATH"))
+    authority = _maybe_fingerprint(Layout(effective.settings.data_dir).tls / "ca.pem")
     if as_json:
         settings = {name: {"value": value, "origin": effective.origins[name]} for name, value in values.items()}
         told = [asdict(each) for each in protections]
+        shown = {"settings": settings, "protections": told, "git": git, "ssh": _ssh(effective.settings), "ca_sha256": authority}
         print(
             json.dumps(
-                {"settings": settings, "protections": told, "git": git, "ssh": _ssh(effective.settings)}, indent=2, default=str
+                shown, indent=2, default=str
             )
         )
         return 0
@@ -66,6 +69,7 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
         print(f"{protection.name}: {'on' if protection.on else 'OFF: ' + protection.why}")
     print(f"git program: {git or 'not found: large packs are indexed more slowly'}")
     print(f"ssh: {_ssh(effective.settings)}")
+    print(f"CA of the API port: {authority or 'made at the first start'} (SHA-256)")
     return 0
 
 
@@ -79,6 +83,13 @@ def _ssh(settings: Settings) -> str:
         return f"{settings.ssh_listen}; {error}"
     shown = "host key is made at the first start" if key is None else f"host key {key.get_fingerprint()}"
     return f"{settings.ssh_listen}, {shown}"
+
+
+def _maybe_fingerprint(file: Path) -> str | None:
+    try:
+        return fingerprint(file.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _shown(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import logging
 import os
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import uvloop
 
@@ -21,7 +23,7 @@ from pushd.access.access import Access
 from pushd.access.rates import Rates
 from pushd.access.sessions import Sessions
 from pushd.access.slowdown import Slowdown
-from pushd.api.certificate import Certificate
+from pushd.api.certificate import Certificate, GivenCertificate, Served
 from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
 from pushd.assembly import Rooms, Story, build_story
@@ -37,12 +39,16 @@ from pushd.endpoints import Endpoints, web_url
 from pushd.errors import DiskFull
 from pushd.folder import locked, make_operator
 from pushd.kit import crash, procfs, sdnotify
+from pushd.kit.addresses import is_host, own_names
 from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.cgroup import Groups
 from pushd.kit.clock import Clock, SystemClock
 from pushd.kit.disk import is_full
+from pushd.kit.door import EVERYWHERE
 from pushd.kit.ending import Ending
 from pushd.kit.fetch import Pages
+from pushd.kit.fingerprint import fingerprint
+from pushd.kit.listen import parse_address
 from pushd.kit.logfmt import LogfmtFormatter
 from pushd.kit.secrecy import keep_memory_closed
 from pushd.layout import Layout
@@ -58,7 +64,7 @@ from pushd.runner.parts import RunLimits
 from pushd.runner.runner import Runner
 from pushd.runner.schedulers.local import LocalScheduler
 from pushd.sandbox.sandbox import owner_of
-from pushd.settings import Effective, Settings, build_passthrough
+from pushd.settings import Effective, Settings, SettingsError, build_passthrough
 from pushd.shipped import shipped
 from pushd.sockets import Sockets, open_sockets
 from pushd.ssh.host_key import public_line
@@ -272,12 +278,25 @@ async def _build_doors(rooms: Rooms, story: Story, ending: Ending, sockets: Sock
         hooks=HookServer(layout=layout, receiver=receiver, users=rooms.store.users, group=settings.hook_group),
         api=ApiServer(
             application,
-            certificate=Certificate(layout.tls, settings.domain),
+            certificate=_certificate(settings, layout),
+            clear_text=settings.api_clear_text == "everywhere",
             clock=rooms.clock,
             on_failed=lambda error: ending.fail("listener of the API", error),
         ),
         ssh=_ssh_server(rooms, sessions, receiver, ending, api=sockets.api.url),
     )
+
+
+def _certificate(settings: Settings, layout: Layout) -> Served:
+    """Of the API port: the one that was given, else one of our own CA's. Raises: SettingsError."""
+    chain, key = settings.api_certificate, settings.api_private_key
+    if chain is not None and key is not None:
+        return GivenCertificate(chain, key)
+    if chain is not None or key is not None:
+        raise SettingsError("api_certificate and api_private_key go together.", remedy="Give both, or neither.")
+    where = parse_address(settings.api_listen)
+    listened = () if isinstance(where, Path) or not is_host(where[0]) or where[0] in EVERYWHERE else (where[0],)
+    return Certificate(layout.tls, settings.domain, lambda: [*settings.api_names, *listened, *own_names()])
 
 
 async def _start(
@@ -335,8 +354,15 @@ async def _start(
         if not is_full(error):
             raise
         log.warning("endpoints.json is of the last daemon: the disk is full")  # which had the same addresses, as a rule
+    await in_thread(_tell_authority, doors.api.authority)
     log.info("ready", extra=endpoints.as_json())
     return endpoints
+
+
+def _tell_authority(file: Path) -> None:
+    """So that who logs in from elsewhere can compare it."""
+    with contextlib.suppress(OSError, ValueError):
+        log.info("authority of the API's certificate", extra={"sha256": fingerprint(file.read_bytes()), "file": str(file)})
 
 
 async def _end_apps(rooms: Rooms, story: Story, ending: Ending) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from pushd.crash_points import CrashAt, parse_crash_at
 from pushd.errors import PushdError
+from pushd.kit.addresses import is_host
 from pushd.kit.key_source import KeySource, parse_key_source
 from pushd.kit.listen import parse_address
 from pushd.kit.parse import count, one_of, seconds
@@ -93,6 +94,13 @@ def _host_name(text: str) -> str:
     return text.lower()
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    if not all(map(is_host, names)):
+        raise ValueError("they must be host names or addresses, with commas between them")
+    return names
+
+
 def _app_name_or_nothing(text: str) -> str:
     if text and not (_LABEL.fullmatch(text) and text == text.lower()):
         raise ValueError("it must be the name of an app")
@@ -130,6 +138,14 @@ SETTINGS: tuple[Setting, ...] = (
             "Where the key is read from that encrypts config vars and credentials, if not from secret.key in the data folder.",
             "file:/PATH, env:NAME or fd:NUMBER", is_repeated=False),
     Setting("api_listen", "127.0.0.1:5000", _address, "Where the API, git over HTTP and log sessions listen.", _WHERE),
+    Setting("api_names", "", _hosts,
+            "Names and addresses under which clients reach the API, beside the machine's own: for its certificate.",
+            "names, with commas"),
+    Setting("api_certificate", "", _folder_or_nothing,
+            "Certificate of the API port, with its chain, in PEM; empty: one of a CA of our own.", "path"),
+    Setting("api_private_key", "", _folder_or_nothing, "Key of that certificate, in PEM.", "path"),
+    Setting("api_clear_text", "here", one_of("here", "everywhere"),
+            "Who may speak to the API without TLS: this machine alone (here), or other ones too.", "here or everywhere"),
     Setting("router_listen", "127.0.0.1:8080", _address, "Where visitors' requests to apps arrive.", _WHERE),
     Setting("ssh_listen", "127.0.0.1:2222", _tcp_address_or_nothing, "Where git and commands over SSH arrive; empty: nowhere.",
             "host:port"),
@@ -207,6 +223,10 @@ class Settings:
     data_dir: Path
     secret_key_from: KeySource | None
     api_listen: str
+    api_names: tuple[str, ...]
+    api_certificate: Path | None
+    api_private_key: Path | None
+    api_clear_text: str
     router_listen: str
     ssh_listen: str
     ssh_commands_at_once: int

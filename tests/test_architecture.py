@@ -72,7 +72,7 @@ ONLY_HERE: dict[str, tuple[str, ...]] = {
     "dulwich": ("receiver/",),
     "asyncssh": ("ssh/",),
     "sqlite3": ("store/",),
-    "psutil": ("kit/proc.py",),
+    "psutil": ("kit/proc.py", "kit/addresses.py"),
     "honcho": ("model/procfile.py",),
     "cryptography": ("store/", "access/passwords.py", "api/certificate.py", "model/pem.py", "model/ssh_key.py"),
     "idna": ("model/domain.py",),

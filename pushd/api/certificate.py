@@ -8,15 +8,17 @@ from __future__ import annotations
 import ipaddress
 import logging
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from pushd.errors import PushdError
 from pushd.kit.atomic import write_atomically
 
 log = logging.getLogger(__name__)
@@ -28,15 +30,62 @@ _BACKDATED = timedelta(days=1)  # for clients whose clock is behind
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
-class Certificate:
-    """Keeps the files whole and fresh, and the context that serves them."""
+class Served(Protocol):
+    """What the API port needs of a certificate."""
 
-    def __init__(self, folder: Path, domain: str, hosts: Sequence[str] = ()) -> None:
+    context: ssl.SSLContext
+
+    @property
+    def authority(self) -> Path:
+        """What a client trusts that does not know it yet, in PEM."""
+
+    def refresh(self, now: datetime) -> None:
+        """Bring `context` up to date; blocks."""
+
+
+class CertificateTrouble(PushdError):
+    """A certificate that was given for the API port cannot be used."""
+
+    id, status = "bad_certificate", 500
+
+
+class GivenCertificate:
+    """Fits `Served`: files that somebody else renews, read again with each refresh."""
+
+    def __init__(self, chain: Path, key: Path) -> None:
+        self._chain, self._key = chain, key
+        self.context = _server_context()
+
+    @property
+    def authority(self) -> Path:
+        """What clients may have to trust: the chain itself, which is enough if it signs itself."""
+        return self._chain
+
+    def refresh(self, now: datetime) -> None:
+        """Load the files. Raises: CertificateTrouble, for the first time; later the ones before are served on."""
+        try:
+            self.context.load_cert_chain(self._chain, self._key, password=_no_password)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            why = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else "they do not fit"
+            raise CertificateTrouble(
+                f"cannot use {self._chain} with {self._key} for the API port: {why}",
+                remedy="Give a chain and its key, both in PEM, that this user may read: api_certificate and api_private_key.",
+            ) from None
+
+
+class Certificate:
+    """Fits `Served`: a certificate of our own CA's. Keeps the files whole and fresh, and the context that serves them."""
+
+    def __init__(self, folder: Path, domain: str, hosts: Callable[[], Sequence[str]] = tuple) -> None:
+        """`hosts` is asked with each refresh: names and addresses beside those of this machine's loopback and the domain."""
         self._folder = folder
-        self._names = tuple(dict.fromkeys((*_LOCAL_NAMES, domain, f"*.{domain}", *hosts)))
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.set_alpn_protocols(["http/1.1"])
+        self._domain = domain
+        self._hosts = hosts
+        self.context = _server_context()
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*_LOCAL_NAMES, self._domain, f"*.{self._domain}", *self._hosts())))
 
     @property
     def authority(self) -> Path:
@@ -48,21 +97,22 @@ class Certificate:
 
         Blocks for some milliseconds of disk and arithmetic. Raises: OSError when the files cannot be written.
         """
-        if not self._is_usable(now):
-            self._make_server(now, *self._authority(now))
+        names = self._names
+        if not self._is_usable(now, names):
+            self._make_server(now, names, *self._authority(now))
         self._load()
 
-    def _is_usable(self, now: datetime) -> bool:
+    def _is_usable(self, now: datetime, names: Sequence[str]) -> bool:
         try:
             found = x509.load_pem_x509_certificate(self._path("server.pem").read_bytes())
             authority = x509.load_pem_x509_certificate(self.authority.read_bytes())
             found.verify_directly_issued_by(authority)
-            names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            its_names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
             self._load()
         except Exception as error:  # whatever is wrong with the files, the answer is the same: make them again
             log.info("making a certificate for the API port", extra={"because": type(error).__name__})
             return False
-        return found.not_valid_after_utc - now > _RENEW_BEFORE and names == _alternative_names(self._names)
+        return found.not_valid_after_utc - now > _RENEW_BEFORE and its_names == _alternative_names(names)
 
     def _load(self) -> None:
         self.context.load_cert_chain(self._path("server.pem"), self._path("server-key.pem"))
@@ -95,12 +145,14 @@ class Certificate:
         self._write("ca.pem", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
         return certificate, key
 
-    def _make_server(self, now: datetime, authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateKey) -> None:
+    def _make_server(
+        self, now: datetime, names: Sequence[str], authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateKey
+    ) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
         certificate = (
             _builder(_name("pushd"), authority.subject, key, now, _SERVER_VALID)
-            .add_extension(_alternative_names(self._names), critical=False)
+            .add_extension(_alternative_names(names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(for_authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -115,6 +167,18 @@ class Certificate:
 
     def _write(self, name: str, data: bytes, mode: int) -> None:
         write_atomically(self._path(name), data, mode=mode)
+
+
+def _server_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _no_password() -> bytes:
+    """A key that needs one cannot be used by a daemon, which must not ask on its terminal."""
+    raise ValueError("the key is encrypted")
 
 
 def _builder(

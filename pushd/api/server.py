@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -14,7 +15,7 @@ from pushd.access.logins import Logins
 from pushd.access.rates import Rates
 from pushd.access.standing import Standing
 from pushd.api.absent import add_absent
-from pushd.api.certificate import Certificate
+from pushd.api.certificate import Served
 from pushd.api.conditional import conditional
 from pushd.api.needs import (
     ACCESS,
@@ -52,9 +53,10 @@ from pushd.api.rendezvous import Rendezvous, TlsDoor
 from pushd.api.routes import add_routes
 from pushd.api.signed import open_signer
 from pushd.api.streams import Streams
+from pushd.errors import PushdError
 from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.clock import Clock
-from pushd.kit.listen import Listener
+from pushd.kit.listen import Listener, is_of_this_machine
 from pushd.problems import REQUEST_ID, problems
 from pushd.store.store import Store
 from pushd.story.disk_usage import DiskUsage
@@ -68,7 +70,15 @@ _LONGEST_HEADER_BYTES = 16_384  # the Heroku CLI repeats up to 7 KiB of ids in o
 _KEEP_ALIVE_SECONDS = 75.0
 _FIRST_WORD_SECONDS = 3.0  # when we stop, for who has just connected
 _LINGER_SECONDS = 3.0  # to read on after a refused body, so that the client reads the refusal and no reset
-_CERTIFICATE_CHECK_SECONDS = 86_400.0
+_TLS_PLEASE = (
+    b"This server speaks to other machines with TLS only.\n"
+    b"Write https:// instead of http://; `pushd login https://HOST:PORT` shows its CA and asks whether to trust it.\n"
+)
+_ONLY_TLS = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
+    len(_TLS_PLEASE),
+    _TLS_PLEASE,
+)
+_CERTIFICATE_CHECK_SECONDS = 3600.0
 
 
 async def make_application(
@@ -127,15 +137,17 @@ class ApiServer:
         self,
         application: web.Application,
         *,
-        certificate: Certificate,
+        certificate: Served,
         clock: Clock,
+        clear_text: bool = False,
         stop_seconds: float = 5.0,
         on_failed: Callable[[OSError], None] = lambda error: None,
     ) -> None:
-        """`on_failed` is told when one of the sockets does not listen any more."""
+        """`clear_text`: to other machines too. `on_failed` is told when one of the sockets does not listen any more."""
         application[AUTHORITY] = certificate.authority
         self._certificate = certificate
         self._clock = clock
+        self._clear_text = clear_text
         self._on_failed = on_failed
         self._runner = web.AppRunner(
             application,
@@ -151,6 +163,11 @@ class ApiServer:
         self._listener: Listener | None = None
         self._rendezvous = Rendezvous(application[RUNS], application[STANDING])
 
+    @property
+    def authority(self) -> Path:
+        """The file with the CA behind our certificate."""
+        return self._certificate.authority
+
     async def start(self, sockets: Iterable[socket.socket]) -> None:
         """Answer on these listening sockets from now on; the server owns them."""
         await in_thread(self._certificate.refresh, self._clock.now())
@@ -161,6 +178,8 @@ class ApiServer:
             server,
             tls=self._certificate.context,
             tls_protocol=lambda: TlsDoor(server, self._rendezvous.meet),
+            refuses_plain=lambda connection: not (self._clear_text or is_of_this_machine(connection)),
+            refusal=_ONLY_TLS,
             on_failed=self._on_failed,
         )
         for listening in sockets:
@@ -178,7 +197,10 @@ class ApiServer:
     async def _renew(self) -> None:
         while True:
             await self._clock.sleep(_CERTIFICATE_CHECK_SECONDS)
-            await in_thread(self._certificate.refresh, self._clock.now())
+            try:
+                await in_thread(self._certificate.refresh, self._clock.now())
+            except PushdError as error:
+                log.error("the certificate of before is served on", extra={"because": error.message})
 
 
 def _quiet_logger() -> logging.Logger:

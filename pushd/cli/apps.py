@@ -206,7 +206,7 @@ def _add_remote(where: Discovery, remote: str, app: str) -> None:
         render.warn(f"The git remote {remote} is there already and was left as it is: {existing.url}")
         render.hint(f"To make one: pushd git:remote --app {app} --remote ANOTHER_NAME")
         return
-    git.point_remote(remote, where.server, app)
+    git.point_remote(remote, where.server, app, where.maybe_ca())
     branch = git.maybe_branch()
     deploys = branch if branch in ("main", "master") else "master"
     render.hint(f"Git remote {remote} added. To deploy: git push {remote} {deploys}")

@@ -34,7 +34,7 @@ def remote(name: str | None, app: str | None, remote: str, host: str | None, as_
         raise GitTrouble("This folder is no git repository.", remedy="Run `git init`, then try again.")
     if where.server.startswith("unix:"):
         raise GitTrouble("git cannot push to a unix socket.", remedy="Let the API listen on host:port too.")
-    where.git.point_remote(remote, where.server, found)
+    where.git.point_remote(remote, where.server, found, where.maybe_ca())
     url = app_url(where.server, found)
     if as_json:
         return render.json({"remote": remote, "app": found, "url": url})
@@ -59,7 +59,7 @@ def clone(directory: str | None, app: str | None, remote: str, host: str | None)
     found = where.client.app(where.app)["name"]
     if where.server.startswith("unix:"):
         raise GitTrouble("git cannot clone from a unix socket.", remedy="Let the API listen on host:port too.")
-    code = where.git.clone(remote, where.server, found, directory or found)
+    code = where.git.clone(remote, where.server, found, directory or found, where.maybe_ca())
     raise click.exceptions.Exit(code)
 
 

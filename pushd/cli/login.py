@@ -8,6 +8,7 @@ import click
 
 from pushd.cli import render
 from pushd.cli.options import discover, host_option, json_option, on_server
+from pushd.cli.trusting import trust_server
 from pushd.client.client import Client
 from pushd.client.discovery import Discovery
 from pushd.errors import PushdError, Unauthorized
@@ -16,6 +17,7 @@ LOGIN_SECONDS = 30 * 86400  # how long a token that a password made is valid, as
 
 
 @click.command("auth:login")
+@click.argument("server", required=False)
 @click.option("-i", "--interactive", is_flag=True, help="Ask for e-mail address and password instead of a token.")
 @click.option("--invitation", is_flag=True, help="Set a password with the invitation that an admin gave you, and log in.")
 @click.option(
@@ -25,21 +27,36 @@ LOGIN_SECONDS = 30 * 86400  # how long a token that a password made is valid, as
     metavar="SECONDS",
     help="Keep a new token that ends after so long. [30 days with a password]",
 )
+@click.option(
+    "--fingerprint", metavar="SHA256", help="Of the server's own CA: trust it if it is this one, and ask no question."
+)
 @host_option
 @json_option
-def login(interactive: bool, invitation: bool, expires_in: int | None, host: str | None, as_json: bool) -> None:
+def login(
+    server: str | None,
+    interactive: bool,
+    invitation: bool,
+    expires_in: int | None,
+    fingerprint: str | None,
+    host: str | None,
+    as_json: bool,
+) -> None:
     """Log in to a server.
+
+    SERVER is its URL, such as https://myserver:5000. A server with a CA of its own shows that one's fingerprint, and you are
+    asked once whether to trust it; our commands and git do from then on.
 
     With a token, or with your e-mail address and password; both are asked for, or read from a pipe line by line. A token is
     kept in ~/.netrc for our commands, git and curl. The operator's stands in admin.token of the server's data folder.
 
     \b
     Examples:
-        pushd login --host http://myserver:5000
-        pushd login --invitation --host http://myserver:5000
-        ssh myserver cat /var/lib/pushd/admin.token | pushd login --host http://myserver:5000
+        pushd login https://myserver:5000
+        pushd login --invitation https://myserver:5000
+        ssh myserver cat /var/lib/pushd/admin.token | pushd login https://myserver:5000 --fingerprint AB:CD:...
     """
-    where = discover(host=host)
+    where = discover(host=host or server)
+    trust_server(where, fingerprint)
     if invitation:
         token = _accept(where, expires_in)
     elif interactive:

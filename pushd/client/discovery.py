@@ -18,6 +18,7 @@ from pushd.client.netrc import Netrc
 from pushd.client.server import parse_server
 from pushd.client.tokens import LocalDaemon, local_daemons, maybe_local, maybe_token, netrc_path
 from pushd.client.transport import Transport
+from pushd.client.trust import maybe_trusted
 from pushd.errors import NotFound, PushdError
 
 
@@ -121,10 +122,20 @@ class Discovery:
         return self.client_with(self.find_token(self.server))
 
     def client_with(self, token: str | None) -> Client:
+        return self._keep(Client(Transport(self.server, token=token, ca_file=self.maybe_ca())))
+
+    def stranger(self) -> Client:
+        """A client that asks whoever answers there; it has no token to give away."""
+        return self._keep(Client(Transport(self.server, token=None, trusts_anyone=True)))
+
+    def maybe_ca(self) -> str | None:
+        """The file with the server's own CA: that of a daemon of this machine, or one that `login` was told to trust."""
         local = maybe_local(self.server, self.environ)
-        made = Client(Transport(self.server, token=token, ca_file=local.maybe_ca() if local else None))
-        self._clients.append(made)
-        return made
+        return (local.maybe_ca() if local else None) or maybe_trusted(self.server, self.environ)
+
+    def _keep(self, client: Client) -> Client:
+        self._clients.append(client)
+        return client
 
     @property
     def warnings(self) -> list[str]:

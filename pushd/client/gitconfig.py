@@ -62,9 +62,14 @@ class Git:
         found = {maybe_server(value) for _, value in self._config(r"^remote\..*\.pushd$")}
         return {server for server in found if server}
 
-    def point_remote(self, name: str, server: str, app: str) -> None:
+    def trust(self, server: str, ca_file: str) -> None:
+        """Let git, for this user everywhere, trust that authority for this one server. Raises: GitTrouble."""
+        self._run("config", "--global", f"http.{server}/.sslCAInfo", ca_file)
+
+    def point_remote(self, name: str, server: str, app: str, ca_file: str | None = None) -> None:
         """Make the remote `name` lead to the app, new or not, marked as ours, with our credential helper for its server.
 
+        `ca_file` is trusted for that server, in this repository.
         An empty helper in front resets those of the user's global config: a store that keeps tokens never sees ours.
         """
         url = app_url(server, app)
@@ -75,14 +80,17 @@ class Git:
         self._run("config", f"remote.{name}.pushd", server)
         self._run("config", "--replace-all", f"credential.{server}.helper", "")
         self._run("config", "--add", f"credential.{server}.helper", HELPER)
+        if ca_file is not None and server.startswith("https:"):
+            self._run("config", f"http.{server}/.sslCAInfo", ca_file)
 
-    def clone(self, name: str, server: str, app: str, folder: str) -> int:
+    def clone(self, name: str, server: str, app: str, folder: str, ca_file: str | None = None) -> int:
         """Clone the app's repository, on the terminal of whoever runs this; git's exit code.
 
         The settings are those of `point_remote`; git has them before it asks for a token.
         """
         helper = f"credential.{server}.helper"
         settings = [f"remote.{name}.pushd={server}", f"{helper}=", f"{helper}={HELPER}"]
+        settings += [f"http.{server}/.sslCAInfo={ca_file}"] if ca_file and server.startswith("https:") else []
         words = [word for setting in settings for word in ("--config", setting)]
         argv = ["git", "clone", "--origin", name, *words, "--", app_url(server, app), folder]
         try:

@@ -34,6 +34,10 @@ class Unreachable(PushdError):
     id, status = "unreachable", 503
 
 
+class Untrusted(Unreachable):
+    """Nobody whom we trust has signed the server's certificate, or it is for another name."""
+
+
 class NotOurs(PushdError):
     """Something answered, and it does not speak our API."""
 
@@ -53,12 +57,15 @@ class Transport:
     """Calls to one server with one token. Not for two threads at once; `close()` ends its connection.
 
     `server` is a URL without a slash at the end, or `unix:/path`. `ca_file` is trusted beside the system's own.
+    `trusts_anyone`: whoever answers is taken for the server; only to ask who it is, and never with a token.
     """
 
-    def __init__(self, server: str, *, token: str | None, ca_file: str | None = None) -> None:
+    def __init__(self, server: str, *, token: str | None, ca_file: str | None = None, trusts_anyone: bool = False) -> None:
+        assert not (token and trusts_anyone)
         self.server = server
         self.token = token
         self.ca_file = ca_file
+        self._trusts_anyone = trusts_anyone
         self._path_prefix = "" if server.startswith("unix:") else urlsplit(server).path
         self._connection: http.client.HTTPConnection | None = None
         self.warnings: list[str] = []  # what the server said beside its answers, each text once
@@ -152,7 +159,7 @@ class Transport:
             return _UnixConnection(self.server.removeprefix("unix:"), timeout)
         url = urlsplit(self.server)
         if url.scheme == "https":
-            context = tls_context(self.ca_file)
+            context = _unchecked_context() if self._trusts_anyone else tls_context(self.ca_file)
             return http.client.HTTPSConnection(url.hostname or "", url.port, timeout=timeout, context=context)
         return http.client.HTTPConnection(url.hostname or "", url.port, timeout=timeout)
 
@@ -182,6 +189,13 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca_file:
         context.load_verify_locations(ca_file)
+    return context
+
+
+def _unchecked_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context
 
 
@@ -255,9 +269,9 @@ class _TellingFailures:
             case socket.gaierror():
                 raise Unreachable(f"Cannot find the host of {server}.", remedy="Check the URL.") from error
             case ssl.SSLCertVerificationError():
-                raise Unreachable(
+                raise Untrusted(
                     f"Cannot trust the certificate of {server}: {error.verify_message}.",
-                    remedy="Set SSL_CERT_FILE to its CA: tls/ca.pem in the server's data folder.",
+                    remedy=f"Run `pushd login {server}`: it shows the server's CA and asks whether to trust it.",
                 ) from error
             case ssl.SSLError():
                 raise Unreachable(f"Cannot speak TLS with {server}.", remedy="Does it want http:// instead?") from error

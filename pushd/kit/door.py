@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pushd.kit.listen import bind, parse_address, shown_address
 
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # how this machine reaches what listens on all its addresses
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # how this machine reaches what listens on all its addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Door:
     def url_of(self, scheme: str) -> str:
         """The same for another scheme."""
         host, port = self.host_and_port
-        return self.address if self.address.startswith("unix:") else f"{scheme}://{in_url(_EVERYWHERE.get(host, host))}:{port}"
+        return self.address if self.address.startswith("unix:") else f"{scheme}://{in_url(EVERYWHERE.get(host, host))}:{port}"
 
 
 def open_door(address: str, *, last_port: str | None, unix_mode: int = 0o660) -> Door:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import ipaddress
 import logging
 import os
 import socket
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 _TLS_HANDSHAKE = b"\x16"
 _FIRST_INHERITED = 3  # sd_listen_fds(3)
 _TURNS_TO_READ = 10  # of the loop, until a protocol has read what its client had sent before it was handed on
+_REFUSED_BYTES = 1 << 16
 
 
 def parse_address(text: str) -> tuple[str, int] | Path:
@@ -58,6 +60,15 @@ def bind(text: str, *, backlog: int = 1024, unix_mode: int = 0o660) -> socket.so
         listening.close()
         raise
     return listening
+
+
+def is_of_this_machine(connection: socket.socket) -> bool:
+    """Whether both ends of a connection are on this machine, so that what is said is on no wire."""
+    if connection.family == socket.AF_UNIX:
+        return True
+    local = connection.getsockname()[0]
+    address = ipaddress.ip_address(local.partition("%")[0])
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback or connection.getpeername()[0] == local
 
 
 def shown_address(listening: socket.socket) -> str:
@@ -128,7 +139,8 @@ class Listener:
     """Accepts connections, waits for their first byte without holding up any other, and hands them on.
 
     `protocol` makes the asyncio protocol of one connection, `tls_protocol` that of one inside TLS if that is another one;
-    `tls` None closes connections that begin with TLS.
+    `tls` None closes connections that begin with TLS. Where `refuses_plain` says so of a connection that does not begin with
+    TLS, it is closed with `refusal`, whole bytes of an answer; unless it says so of none.
     `on_failed` is told when a listening socket gives an error that waiting does not mend; nobody is accepted there any more.
     A client that sends nothing for `first_byte_seconds` is closed; of more than `silent_limit` such clients the oldest goes.
     """
@@ -139,6 +151,8 @@ class Listener:
         *,
         tls: ssl.SSLContext | None = None,
         tls_protocol: Callable[[], asyncio.Protocol] | None = None,
+        refuses_plain: Callable[[socket.socket], bool] = lambda connection: False,
+        refusal: bytes = b"",
         first_byte_seconds: float = 20.0,
         handshake_seconds: float = 20.0,
         silent_limit: int = 1000,
@@ -147,6 +161,8 @@ class Listener:
         self._protocol = protocol
         self._tls = tls
         self._tls_protocol = tls_protocol or protocol
+        self._refuses_plain = refuses_plain
+        self._refusal = refusal
         self._first_byte_seconds = first_byte_seconds
         self._handshake_seconds = handshake_seconds
         self._silent_limit = silent_limit
@@ -195,6 +211,13 @@ class Listener:
             first = b""
         wants_tls = first == _TLS_HANDSHAKE
         if not first or (wants_tls and self._tls is None):
+            self._drop(connection)
+            return
+        if not wants_tls and self._refuses_plain(connection):
+            with contextlib.suppress(OSError):  # what it has sent is read: closing would reset the connection else
+                connection.recv(_REFUSED_BYTES)
+                connection.send(self._refusal)
+                connection.shutdown(socket.SHUT_WR)
             self._drop(connection)
             return
         self._release(connection)

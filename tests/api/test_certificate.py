@@ -11,8 +11,9 @@ import aiohttp
 import pytest
 from cryptography import x509
 
-from pushd.api.certificate import Certificate
+from pushd.api.certificate import Certificate, CertificateTrouble, GivenCertificate
 from tests.api.conftest import TOKEN, Api
+from tests.pki import issue
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -32,6 +33,42 @@ def test_it_is_made_once_for_all_our_names_with_keys_for_the_daemon_alone(tmp_pa
     assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert modes == {"ca.pem": 0o644, "ca-key.pem": 0o600, "server.pem": 0o644, "server-key.pem": 0o600}
+
+
+def test_it_has_the_names_of_today_and_the_same_authority_when_they_change(tmp_path: Path) -> None:
+    hosts = ["192.0.2.7", "box.example"]
+    certificate = Certificate(tmp_path, "apps.example.com", lambda: hosts)
+    certificate.refresh(NOW)
+    authority = (tmp_path / "ca.pem").read_bytes()
+    hosts[0] = "192.0.2.8"
+
+    certificate.refresh(NOW)
+
+    made = x509.load_pem_x509_certificate((tmp_path / "server.pem").read_bytes())
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1", "192.0.2.8"]
+    assert "box.example" in names.get_values_for_type(x509.DNSName)
+    assert (tmp_path / "ca.pem").read_bytes() == authority
+
+
+def test_one_that_was_given_is_served_and_read_again(tmp_path: Path) -> None:
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    given = GivenCertificate(chain, key)
+    with pytest.raises(CertificateTrouble, match="No such file"):
+        given.refresh(NOW)
+    first = issue("api.example")
+    chain.write_text(first.pem)
+    key.write_text(issue("another.example").key_pem)
+    with pytest.raises(CertificateTrouble, match="they do not fit"):
+        given.refresh(NOW)
+    key.write_text(first.encrypted_key_pem)
+    with pytest.raises(CertificateTrouble, match="they do not fit"):
+        given.refresh(NOW)
+    key.write_text(first.key_pem)
+
+    given.refresh(NOW)
+
+    assert given.authority == chain
 
 
 @pytest.mark.parametrize("days", [380, 5000])

@@ -200,4 +200,4 @@ def test_tls_needs_a_ca_that_signed(tmp_path: Path) -> None:
         trusting.close()
         thread.join()
     assert "certificate" in caught.value.message
-    assert "SSL_CERT_FILE" in caught.value.remedy
+    assert "pushd login https" in caught.value.remedy

@@ -20,7 +20,7 @@ import pytest
 import uvloop
 
 from pushd.api.certificate import Certificate
-from pushd.kit.listen import Listener, bind, inherited_sockets, parse_address, short_path, shown_address
+from pushd.kit.listen import Listener, bind, inherited_sockets, is_of_this_machine, parse_address, short_path, shown_address
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def tls_context(folder: Path) -> Iterator[ssl.SSLContext]:
 
 
 @asynccontextmanager
-async def listening(tls: ssl.SSLContext | None = None, **options: float) -> AsyncIterator[int]:
+async def listening(tls: ssl.SSLContext | None = None, **options: object) -> AsyncIterator[int]:
     taken = bind("127.0.0.1:0")
     echoes: list[Echo] = []
 
@@ -181,6 +181,21 @@ async def plain_and_tls_side_by_side(folder: Path) -> None:
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 def test_the_first_byte_tells_tls_from_plain(tmp_path: Path, run: Callable[..., None]) -> None:
     run(plain_and_tls_side_by_side(tmp_path))
+
+
+async def test_clear_text_is_refused_with_an_answer_where_it_is_not_wanted(tmp_path: Path) -> None:
+    with tls_context(tmp_path) as context:
+        trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+        async with listening(context, refuses_plain=lambda connection: True, refusal=b"with TLS, please") as port:
+            assert await ask(port, b"GET / HTTP/1.1\r\n\r\n") == b"with TLS, please"
+            assert await ask(port, b"hello", trusting) == b"tls hello"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"])
+def test_what_is_said_on_this_machine_alone(address: str) -> None:
+    with socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET) as listening:
+        with socket.create_connection(listening.getsockname()[:2]), listening.accept()[0] as accepted:
+            assert is_of_this_machine(accepted)
 
 
 async def test_tls_without_a_certificate_is_closed() -> None:

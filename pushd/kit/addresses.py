@@ -1,0 +1,37 @@
+"""By which names and addresses other machines may reach this one, as far as it can tell itself."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+
+_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
+
+
+def is_host(text: str) -> bool:
+    """Whether it is a host name or an address, as a certificate can have them."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return len(text) <= 253 and bool(_NAME.fullmatch(text))
+    return True
+
+
+def own_names() -> list[str]:
+    """The host name and all addresses but those of links, sorted; what a router or a cloud translates is not known here."""
+    import psutil  # only the daemon asks; settings are read by others too
+
+    found = {socket.gethostname()}
+    for addresses in psutil.net_if_addrs().values():
+        for each in addresses:
+            if each.family in (socket.AF_INET, socket.AF_INET6):
+                found.add(each.address)
+    return sorted(name for name in found if is_host(name) and not _is_of_a_link(name))
+
+
+def _is_of_a_link(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).is_link_local
+    except ValueError:
+        return False
