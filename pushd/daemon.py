@@ -243,6 +243,7 @@ async def _build_doors(rooms: Rooms, story: Story, ending: Ending, sockets: Sock
         deploys=story.deploys,
         settings=settings,
         nursery=rooms.nursery,
+        audit=rooms.store.audit,
     )
     application = await make_application(
         store=rooms.store,

@@ -9,6 +9,7 @@ from aiohttp import web
 from pushd.access.actions import Action, may
 from pushd.api.account import find_self
 from pushd.api.answers import Json, answer, app_reference, base_url, fixed, maybe_timestamp, page, timestamp
+from pushd.api.audited import note
 from pushd.api.body import parse_body, read_object, wrong_type
 from pushd.api.needs import ACCESS, APP, APPS, SITE, STORE, USER
 from pushd.api.ranges import Field
@@ -39,6 +40,7 @@ async def create(request: web.Request) -> web.Response:
     _check_choice("stack", wanted.stack, STACK)
     name = None if wanted.name is None else parse_app_name(wanted.name)
     app = await request.app[APPS].create(name, request[USER])
+    note(request, name=app.name)
     return answer(app_json(request, app), status=201)
 
 
@@ -78,8 +80,10 @@ async def update(request: web.Request) -> web.Response:
     _check_choice("stack", wanted.build_stack, STACK)
     if wanted.name is not None and wanted.name != app.name:
         request.app[ACCESS].check(user, Action.APP_RENAME, app)
+        note(request, name={"before": app.name, "after": wanted.name})
         app = await apps.rename(app, parse_app_name(wanted.name), user)
     if wanted.maintenance is not None:
+        note(request, maintenance={"before": app.maintenance, "after": wanted.maintenance})
         app = await apps.set_maintenance(app, wanted.maintenance, user)
     return answer(app_json(request, app))
 

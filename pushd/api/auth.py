@@ -10,6 +10,7 @@ from aiohttp import web
 from pushd.access.access import Access
 from pushd.access.actions import Action
 from pushd.access.tokens import maybe_name, maybe_token
+from pushd.api.audited import audited
 from pushd.api.needs import ACCESS, APP, RATES, REMAINING, STORE, USER
 from pushd.errors import NotFound, Unauthorized
 from pushd.model.app import App
@@ -18,9 +19,12 @@ from pushd.model.user import User
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def guarded(handler: Handler, action: Action, *, counted: bool = True, takes_password: bool = False) -> Handler:
+def guarded(
+    handler: Handler, action: Action, *, counted: bool = True, takes_password: bool = False, deed: str | None = None
+) -> Handler:
     """`handler` for those who may do `action`; it finds the user under USER and, if the path has {app}, the app under APP.
 
+    `deed`: what the audit trail calls it; None for what changes nothing.
     `takes_password`: they may come with their password, where others ask for a token.
     Raises: Unauthorized (401), TooManyRequests (429; not if calls are not `counted` here), NotFound for an app that is not
     there or not theirs (404), Forbidden (403).
@@ -36,7 +40,9 @@ def guarded(handler: Handler, action: Action, *, counted: bool = True, takes_pas
         if (name := request.match_info.get("app")) is not None:
             app = request[APP] = await request.app[STORE].apps.find(name)
         access.check(user, action, app)
-        return await handler(request)
+        if deed is None:
+            return await handler(request)
+        return await audited(request, handler, action=deed, source=source_of(request), user=user, app=app)
 
     return enter
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from aiohttp import web
 
+from pushd.api.audited import note_body
 from pushd.api.needs import SITE
 from pushd.errors import BadRequest, InvalidParams, TooLarge
 
@@ -50,6 +51,7 @@ async def read_object(request: web.Request) -> Mapping[str, Any]:
         raise BadRequest("The body is not JSON that we read: a number or its nesting is out of bounds.") from None
     if not isinstance(value, dict):
         raise BadRequest("The body must be a JSON object.", remedy='Send an object such as {"name": "value"}.')
+    note_body(request, value)
     return value
 
 

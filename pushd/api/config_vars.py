@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from pushd.api.answers import answer
+from pushd.api.audited import note
 from pushd.api.body import read_object, wrong_type
 from pushd.api.needs import APP, DEPLOYS, STORE, USER
 from pushd.api.releases import find_release
@@ -21,6 +22,7 @@ async def update(request: web.Request) -> web.Response:
     for name, value in changes.items():
         if not (value is None or isinstance(value, str)):
             raise wrong_type(name[:64], "a string, or null to unset it")
+    note(request, **{name: "unset" if value is None else "set" for name, value in changes.items()})
     config, change = await request.app[DEPLOYS].set_config(request[APP], changes, request[USER])
     return answer(dict(config), change=change)
 

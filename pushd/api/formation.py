@@ -9,6 +9,7 @@ from uuid import UUID
 from aiohttp import web
 
 from pushd.api.answers import Json, answer, app_reference, derived_id, fixed, page, timestamp
+from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, DEPLOYS, STORE, USER
 from pushd.api.ranges import Field
@@ -84,7 +85,7 @@ async def update(request: web.Request) -> web.Response:
 async def _scale(
     request: web.Request,
     updates: Sequence[tuple[str, UpdateBody | ChangeBody]],
-    rows: Iterable[ProcessFormation],
+    rows: Sequence[ProcessFormation],
     commands: Mapping[str, str],
     *,
     only: str | None = None,
@@ -98,9 +99,12 @@ async def _scale(
         if wanted.quantity is not None:
             scales.append(parse_quantity(kind, wanted.quantity))
     change = None
+    before = {row.type: row.quantity for row in rows}
     if scales:
         _, change = await request.app[DEPLOYS].scale(app, scales, request[USER])
     after = _declared(await request.app[STORE].formation.of(app), commands)
+    changed = [row for row in after if row.quantity != before.get(row.type, row.quantity)]
+    note(request, **{row.type: {"before": before[row.type], "after": row.quantity} for row in changed})
     shown = [formation_json(app, row, commands) for row in after if only in (None, row.type)]
     return answer(shown[0] if only else shown, change=change)
 

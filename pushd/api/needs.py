@@ -199,4 +199,5 @@ STANDING = web.AppKey("standing", Standing)
 APP = web.RequestKey("app", App)
 USER = web.RequestKey("user", User)
 CLAIMS: web.RequestKey[Mapping[str, Any]] = web.RequestKey("claims", Mapping)  # what a signed URL says
+DETAILS: web.RequestKey[dict[str, Any]] = web.RequestKey("details", dict)  # of what is done, for the audit trail
 REMAINING = web.RequestKey("remaining", int)  # calls that are left to the user

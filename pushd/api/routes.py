@@ -10,6 +10,7 @@ from pushd.access.actions import Action as A
 from pushd.api import (
     account,
     apps,
+    audit,
     authorizations,
     buildpacks,
     builds,
@@ -42,6 +43,7 @@ from pushd.api import (
     users,
     webhooks,
 )
+from pushd.api.audited import is_deed
 from pushd.api.auth import Handler, guarded
 from pushd.api.urls import guarded_by_url
 
@@ -218,6 +220,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/-/metrics", health.metrics, A.ADMIN),
     Route("GET", "/-/debug", debug.show, A.ADMIN),
     Route("GET", "/-/disk", disk.show, A.ADMIN),
+    Route("GET", "/-/audit", audit.show, A.ADMIN),
     Route("GET", "/-/users", users.list_all, A.USERS),
     Route("POST", "/-/users", users.create, A.USERS),
     Route("GET", "/-/users/{user}", users.show, A.USERS),
@@ -225,6 +228,7 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/-/users/{user}", users.remove, A.USERS),
     Route("POST", "/-/users/{user}/invitations", users.invite, A.USERS),
     Route("GET", "/-/changes/{change}", changes.show, A.APPS_LIST),
+    Route("GET", "/-/apps/{app}/audit", audit.show_of_app, A.APP_CHANGE),
     Route("GET", "/-/apps/{app}/disk", disk.show_of_app, A.APP_VIEW),
     Route("GET", "/-/apps/{app}/protections", protections.show, A.APP_VIEW),
     Route("GET", "/-/apps/{app}/settings", settings.show, A.APP_VIEW),
@@ -243,7 +247,8 @@ def add_routes(application: web.Application) -> None:
             handler = guarded_by_url(route.handler, route.action, route.purpose)
         elif route.action is not None:
             counted = route.path not in _UNCOUNTED
-            handler = guarded(route.handler, route.action, counted=counted, takes_password=route.takes_password)
+            deed = f"{route.method} {route.path}" if is_deed(route.method, route.path) else None
+            handler = guarded(route.handler, route.action, counted=counted, takes_password=route.takes_password, deed=deed)
         application.router.add_route(route.method, route.path, handler)
         if route.method == "GET" and not route.path.endswith(("{token}", "{secret}")):
             application.router.add_route("HEAD", route.path, handler)

@@ -74,7 +74,8 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
     },
     "Server and shell": {
         "serve": "serve:serve", "install-service": "install_service:install_service",
-        "uninstall-service": "install_service:uninstall_service", "df": "df:df", "secret-key:rotate": "secret_key:rotate",
+        "uninstall-service": "install_service:uninstall_service", "df": "df:df", "audit": "audit:audit",
+        "secret-key:rotate": "secret_key:rotate",
         "demo": "demo:demo", "drill": "drill.command:drill",
         "shell-init": "shell_init:shell_init", "version": "about:version",
         "help": "about:help_", "heroku-env": "heroku_env:heroku_env", "git:credentials": "git:credentials",

@@ -19,6 +19,7 @@ from pushd.client.shapes import (
     AppShape,
     Changed,
     ChangeShape,
+    DeedShape,
     DiskShape,
     ProtectionShape,
     ReleaseShape,
@@ -148,6 +149,11 @@ class Client(AccountCalls, BelongingCalls, BuildCalls, DynoCalls, PipelineCalls,
     def disk(self) -> DiskShape:
         """What the data folder takes and what is left, by app; for the operator."""
         return cast(DiskShape, self._get("/-/disk"))
+
+    def audit(self, app: str | None, *, limit: int) -> list[DeedShape]:
+        """The newest entries of the audit trail, newest first: of one app, or of the whole server."""
+        path = "/-/audit" if app is None else f"/-{app_path(app, 'audit')}"
+        return cast(list[DeedShape], self._get(f"{path}?limit={limit}"))
 
     def app_disk(self, app: str) -> AppDiskShape:
         return cast(AppDiskShape, self._get(f"/-{app_path(app, 'disk')}"))

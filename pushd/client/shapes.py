@@ -5,7 +5,7 @@ The dictionaries are the server's JSON itself, so `--json` shows all of it.
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, Required, TypedDict, TypeVar
+from typing import Any, Generic, NamedTuple, Required, TypedDict, TypeVar
 
 T = TypeVar("T")
 
@@ -81,6 +81,22 @@ class AppDiskShape(TypedDict):
     logs: int
     storage: int
     total: int
+
+
+class DeedShape(TypedDict):
+    """One entry of the audit trail; `outcome` is None for what has no end, `app` for what concerns none."""
+
+    id: str
+    sequence: int
+    user: UserShape
+    credential: str
+    source: str
+    action: str
+    app: Named | None
+    outcome: str | None
+    details: dict[str, Any]
+    created_at: str
+    ended_at: str | None
 
 
 class DiskShape(TypedDict):

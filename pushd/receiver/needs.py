@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 from uuid import UUID
 
 from pushd.access.actions import Action
@@ -37,6 +38,16 @@ class SettingsOfApps(Protocol):
     """Where the settings of an app are found."""
 
     async def of(self, app: App) -> AppSettings: ...
+
+
+class Audit(Protocol):
+    """Where it is kept who did what."""
+
+    async def begin(self, user: User, *, action: str, source: str, app: App | None = None) -> int:
+        """Raises: DiskFull."""
+
+    async def end(self, seq: int, outcome: str, details: Mapping[str, Any]) -> None:
+        """Raises: DiskFull."""
 
 
 class Users(Protocol):

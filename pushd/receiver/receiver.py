@@ -17,10 +17,11 @@ from pushd.kit.crash import crash_point
 from pushd.kit.transcript import Transcript, complaint
 from pushd.layout import Layout
 from pushd.model.app import App
+from pushd.model.deed import DONE
 from pushd.model.user import User
 from pushd.receiver.commands import ZERO, PushRequest
 from pushd.receiver.git import find_git
-from pushd.receiver.needs import Access, Apps, Deploys, SettingsOfApps
+from pushd.receiver.needs import Access, Apps, Audit, Deploys, SettingsOfApps
 from pushd.receiver.pack import IncomingPack
 from pushd.receiver.pktline import FLUSH, Read, pkt
 from pushd.receiver.progress import (
@@ -45,6 +46,7 @@ log = logging.getLogger(__name__)
 CAPABILITIES = (
     f"report-status delete-refs side-band-64k ofs-delta push-options atomic object-format=sha1 agent=pushd/{__version__}"
 )
+PUSH = "git push"  # in the audit trail
 _CLEANUP_SECONDS = 60.0
 _STOP_SECONDS = 5.0  # that a push under way is given when the server stops
 
@@ -92,6 +94,7 @@ class Receiver:
         deploys: Deploys,
         settings: Settings,
         nursery: Nursery,
+        audit: Audit,
     ) -> None:
         self.apps = apps
         self.access = access
@@ -102,6 +105,7 @@ class Receiver:
         self.app_settings = app_settings
         self.deploys = deploys
         self.nursery = nursery
+        self._audit = audit
         self._index_above_bytes = settings.git_index_above_bytes
         self._reserve_bytes = settings.disk_reserve_bytes
         self._reserve_files = settings.disk_reserve_files
@@ -122,13 +126,14 @@ class Receiver:
         lines[0] += f"\0{CAPABILITIES}".encode()
         return b"".join(pkt(line + b"\n") for line in lines) + FLUSH
 
-    async def receive(self, app: App, user: User, request: PushRequest, read: Read) -> Ongoing:
-        """Take in the pack that `read` gives, then let the push go its way.
+    async def receive(self, app: App, user: User, request: PushRequest, read: Read, *, source: str) -> Ongoing:
+        """Take in the pack that `read` gives, then let the push go its way. `source`: the address that it comes from.
 
         Raises: whatever `read` raises when the client goes away before its pack is whole, and Unauthorized or NotFound when
         the user has lost the right to push meanwhile: nothing is left then.
         """
         with explaining_full_disk():
+            entry = await self._audit.begin(user, action=PUSH, source=source, app=app)
             push, transcript = await self._open(app, user, request)
         crash_point("push.opened")
         try:
@@ -138,7 +143,7 @@ class Receiver:
             await finish(push.discard(), within=_CLEANUP_SECONDS)
             transcript.path.unlink(missing_ok=True)
             raise
-        task = self.nursery.start(self._carry_on(app, push), name=f"push to {app.name}")
+        task = self.nursery.start(self._carry_on(app, push, request, entry), name=f"push to {app.name}")
         self._pushes.add(task)
         task.add_done_callback(self._pushes.discard)
         return Ongoing(request, transcript, task)
@@ -185,14 +190,24 @@ class Receiver:
         )
         return Push(scene, request, pack), transcript
 
-    async def _carry_on(self, app: App, push: Push) -> Report:
+    async def _carry_on(self, app: App, push: Push, request: PushRequest, entry: int) -> Report:
         try:
             report = await push.settle()
         finally:
             await finish(push.discard(), within=_CLEANUP_SECONDS)
+        await self._note(entry, request, report)
         log.info("push ended", extra={"app": app.name, "unpack": report.unpack, "refs": len(report.refs)})
         self.nursery.start(self._measure(app), name=f"measure {app.name}")
         return report
+
+    async def _note(self, entry: int, request: PushRequest, report: Report) -> None:
+        """How a push ended, for the audit trail: what each ref was, and was to be."""
+        refused = [reason for reason in report.refs.values() if reason]
+        moves = {each.ref: {"before": each.old[:7], "after": each.new[:7]} for each in request.commands}
+        try:
+            await self._audit.end(entry, f"refused: {refused[0]}" if refused else DONE, moves)
+        except PushdError as error:  # a full disk: that it began is there
+            log.warning("end not in the audit trail", extra={"entry": entry, "because": error.message})
 
     async def _measure(self, app: App) -> None:
         with suppress(NotFound):  # destroyed meanwhile

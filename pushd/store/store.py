@@ -11,6 +11,7 @@ from pushd.store import drains, releases, sni_endpoints, webhooks
 from pushd.store.accounts import Accounts
 from pushd.store.app_settings import AppSettingsTable
 from pushd.store.apps import Apps
+from pushd.store.audit import Audit
 from pushd.store.buildpacks import Buildpacks
 from pushd.store.builds import Builds
 from pushd.store.changes import Changes
@@ -65,6 +66,7 @@ class Store:
         self.ssh_keys = SshKeys(database, clock)
         self.drains = Drains(database, cipher, clock)
         self.meta = Meta(database)
+        self.audit = Audit(database, clock)
         self.pipelines = Pipelines(database, clock)
         self.promotions = Promotions(database, clock)
         self.webhooks = Webhooks(database, cipher, clock)

@@ -22,8 +22,8 @@ config config:get config:set config:unset config:edit logs ps ps:scale ps:type p
 releases releases:info releases:output releases:rollback run run:inside run:detached maintenance maintenance:on maintenance:off
 builds builds:info builds:output builds:create builds:cancel releases:retry
 buildpacks buildpacks:add buildpacks:set buildpacks:remove buildpacks:clear
-settings settings:set settings:unset df secret-key:rotate serve install-service uninstall-service demo drill shell-init version
-help heroku-env
+settings settings:set settings:unset df audit secret-key:rotate serve install-service uninstall-service demo drill shell-init
+version help heroku-env
 auth:login auth:logout auth:whoami auth:token
 auth:password authorizations authorizations:create authorizations:info authorizations:update
 authorizations:rotate authorizations:revoke features features:info features:enable features:disable labs apps:stacks

@@ -52,6 +52,7 @@ OURS = {  # command -> why Heroku has none of that name
     "users:admin": "who shares this server",
     "users:remove": "who shares this server",
     "auth:password": "Heroku's is set on its web site",
+    "audit": "Heroku shows it on its site alone",
     "df": "the disk is the operator's own here",
     "secret-key:rotate": "the daemon",
     "serve": "the daemon",

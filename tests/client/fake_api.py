@@ -246,6 +246,17 @@ def _disk(api: FakeApi, asked: Asked) -> Answer:
     }  # fmt: skip
 
 
+def _audit(api: FakeApi, asked: Asked, app: str = "shop") -> Answer:
+    known = {
+        "user": {"id": "u", "email": "ada@example.com"}, "credential": "token laptop (pushd-Ab**********yz12)",
+        "source": "192.0.2.7", "app": {"id": "a", "name": app}, "ended_at": None, "details": {}, "outcome": None,
+    }  # fmt: skip
+    details = {"name": {"before": "a", "after": "b"}, "KEY": "set", "list": ["x", "y"]}
+    rename = {"action": "PATCH /apps/{app}", "outcome": "done", "details": details, "created_at": "2026-01-02T03:04:05Z"}
+    push = {"action": "git push", "created_at": "2026-01-02T03:04:06Z"}
+    return 200, [known | {"sequence": 2} | push, known | {"sequence": 1} | rename]
+
+
 def _settings(api: FakeApi, asked: Asked, app: str) -> Answer:
     for name, text in (asked.body or {}).items():
         if name not in ("probe-path", "deploy-branch"):
@@ -482,6 +493,8 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     *((method, r"/account/keys(?:/[^/]+)?", _things) for method in ("GET", "POST", "DELETE")),
     *((method, r"/apps/([^/]+)/acm", _acm) for method in ("POST", "PATCH", "DELETE")),
     ("GET", r"/-/disk", _disk),
+    ("GET", r"/-/audit", _audit),
+    ("GET", r"/-/apps/([^/]+)/audit", _audit),
     ("GET", r"/-/apps/([^/]+)/disk", _app_disk),
     ("GET", r"/-/apps/([^/]+)/protections", _protections),
     ("GET", r"/-/apps/([^/]+)/settings", _settings),

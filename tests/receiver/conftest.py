@@ -190,6 +190,20 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0)
 
 
+class FakeAudit:
+    """Keeps what is noted, in words."""
+
+    def __init__(self) -> None:
+        self.entries: list[str] = []
+
+    async def begin(self, user: User, *, action: str, source: str, app: App | None = None) -> int:
+        self.entries.append(f"{user.email} {action} {app.name if app else ''} from {source}")
+        return len(self.entries) - 1
+
+    async def end(self, seq: int, outcome: str, details: Mapping[str, object]) -> None:
+        self.entries[seq] += f": {outcome} {' '.join(details)}"
+
+
 class Server:
     """The receiver behind a real listener, and what a test wants to know of it."""
 
@@ -203,6 +217,7 @@ class Server:
         self.deploys = FakeDeploys(root / "deployed")
         self.nursery = Nursery("tests")
         self.repositories = Repositories(self.layout)
+        self.audit = FakeAudit()
         self.receiver = Receiver(
             layout=self.layout,
             repositories=self.repositories,
@@ -212,6 +227,7 @@ class Server:
             deploys=self.deploys,  # type: ignore[arg-type]
             settings=settings,
             nursery=self.nursery,
+            audit=self.audit,
         )
         self.port = 0
 

@@ -12,7 +12,7 @@ import pytest
 from pushd.errors import BootFailed, BuildFailed, Superseded
 from pushd.kit.transcript import Transcript
 from pushd.receiver.quarantine import Quarantine
-from tests.receiver.conftest import Git, MakeServer, Ran, Server, until
+from tests.receiver.conftest import OPERATOR, Git, MakeServer, Ran, Server, until
 
 
 async def fail_build(transcript: Transcript) -> None:
@@ -56,6 +56,19 @@ async def test_a_push_deploys_and_moves_the_ref(either: Server, git: Git) -> Non
     assert either.repository.head() == "master"
     await either.assert_clean()
     assert either.apps.known["myapp"].repo_size_bytes > 0
+
+
+async def test_a_push_stands_in_the_audit_trail(server: Server, git: Git) -> None:
+    await git.commit({"Procfile": "web: serve"})
+    assert (await git("push", server.url, "master")).code == 0
+    server.deploys.script = fail_build
+    await git.commit({"Procfile": "web: serve again"})
+    await git("push", server.url, "master")
+
+    await server.nursery.settle()
+    good, bad = server.audit.entries
+    assert good == f"{OPERATOR.email} git push myapp from 127.0.0.1: done refs/heads/master"
+    assert bad == f"{OPERATOR.email} git push myapp from 127.0.0.1: refused: build failed refs/heads/master"
 
 
 async def test_a_second_push_sends_a_thin_pack(either: Server, git: Git) -> None:

@@ -1,0 +1,99 @@
+"""What changes something leaves an entry in the audit trail: before it is done, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from pushd.api.needs import DETAILS, STORE
+from pushd.errors import DiskFull, PushdError
+from pushd.model.app import App
+from pushd.model.deed import DONE
+from pushd.model.user import User
+
+log = logging.getLogger(__name__)
+
+_CHANGES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+_LOOKS = frozenset({"/filters/apps"})  # a POST that only asks
+# Fields of bodies that are no secrets. Others stand there by their name alone: a value may be one, commands and URLs hold some.
+_SHOWN = frozenset({
+    "admin", "app", "description", "dyno", "email", "enabled", "hostname", "include", "level", "maintenance", "name",
+    "pipeline", "quantity", "release", "role", "scope", "size", "slug", "stack", "stage", "type", "user",
+})  # fmt: skip
+
+
+def is_deed(method: str, path: str) -> bool:
+    """Whether a call of this route of the table changes something."""
+    return method in _CHANGES and path not in _LOOKS
+
+
+async def audited(
+    request: web.Request,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    *,
+    action: str,
+    source: str,
+    user: User,
+    app: App | None,
+) -> web.StreamResponse:
+    """What `handler` answers, with both entries written. A full disk keeps nobody from what makes room: our log has it then."""
+    audit = request.app[STORE].audit
+    details: dict[str, Any] = {}
+    request[DETAILS] = details
+    try:
+        seq = await audit.begin(user, action=action, source=source, app=app)
+    except DiskFull:
+        said = {"user": user.email, "action": action, "app": app.name if app else "", "source": source}
+        log.warning("not in the audit trail: the disk is full", extra=said)
+        return await handler(request)
+    outcome = "failed: internal error"
+    try:
+        answer = await handler(request)
+        outcome = DONE if answer.status < 400 else f"refused: {answer.status}"
+        return answer
+    except asyncio.CancelledError:
+        outcome = "the client went away"
+        raise
+    except PushdError as error:
+        outcome = f"refused: {error.message}"
+        raise
+    finally:
+        await _end(request, seq, outcome, details)
+
+
+def note_body(request: web.Request, body: Mapping[str, Any]) -> None:
+    """Keep for the entry what a body asks for: names, and the values of fields that are no secrets."""
+    if (details := request.get(DETAILS)) is not None:
+        details.update(shown(body))
+
+
+def note(request: web.Request, **details: Any) -> None:
+    """Keep this for the entry too, or instead of what the body said under that name."""
+    if (kept := request.get(DETAILS)) is not None:
+        kept.update(details)
+
+
+def shown(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a body may stand in the trail."""
+    return {name: _of_field(name, value) for name, value in body.items()}
+
+
+def _of_field(name: str, value: Any) -> Any:
+    match value:
+        case Mapping():
+            return shown(value)
+        case list():
+            return [_of_field(name, each) for each in value]
+        case _:
+            return value if name in _SHOWN else "..."
+
+
+async def _end(request: web.Request, seq: int, outcome: str, details: Mapping[str, Any]) -> None:
+    try:
+        await request.app[STORE].audit.end(seq, outcome, details)
+    except PushdError as error:  # it has happened: the entry of its beginning stands
+        log.warning("end not in the audit trail", extra={"entry": seq, "because": error.message})

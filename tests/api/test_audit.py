@@ -1,0 +1,81 @@
+"""Every change leaves an entry, with names and never with values."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pushd.api.audited import is_deed
+from pushd.api.routes import ROUTES
+from tests.api.conftest import Api
+
+SECRET = "hunter2-and-more"
+
+
+async def trail(api: Api) -> list[str]:
+    """Newest first: action, app, details, outcome."""
+    return [
+        f"{each['action']} {each['app'] and each['app']['name']} {json.dumps(each['details'])} {each['outcome']}"
+        for each in await api.get("/-/audit")
+    ]
+
+
+async def test_changes_stand_there_with_names_and_what_was_before(api: Api) -> None:
+    await api.deployed()
+    await api.request("PATCH", "/apps/blog/config-vars", {"PASSWORD": SECRET, "GONE": None})
+    await api.request("PATCH", "/apps/blog", {"name": "shop", "maintenance": True})
+    await api.request("PATCH", "/apps/shop/formation/web", {"quantity": "+1"})
+    await api.request("POST", "/apps/shop/log-drains", {"url": f"https://user:{SECRET}@logs.example/"})
+    await api.request("POST", "/apps/shop/dynos", {"command": f"login {SECRET}"})
+
+    found = await trail(api)
+
+    assert [line for line in found if "PATCH" in line] == [
+        'PATCH /apps/{app}/formation/{type} shop {"quantity": "+1", "web": {"before": 1, "after": 2}} done',
+        'PATCH /apps/{app} blog {"name": {"before": "blog", "after": "shop"},'
+        ' "maintenance": {"before": false, "after": true}} done',
+        'PATCH /apps/{app}/config-vars blog {"PASSWORD": "set", "GONE": "unset"} done',
+    ]
+    assert 'POST /apps None {"name": "blog"} done' in found
+    assert 'POST /apps/{app}/log-drains shop {"url": "..."} done' in found
+    assert SECRET not in json.dumps(await api.get("/-/audit"))
+
+
+async def test_refusals_stand_there_too_and_questions_do_not(api: Api) -> None:
+    await api.create()
+    before = len(await trail(api))
+
+    await api.request("PATCH", "/apps/blog/config-vars", {"1BAD": "x"})
+    await api.request("POST", "/filters/apps", {"in": {"id": []}})
+    await api.request("GET", "/apps/blog")
+
+    found = await trail(api)
+    assert len(found) == before + 1
+    assert found[0] == 'PATCH /apps/{app}/config-vars blog {"1BAD": "set"} refused: Config var name \'1BAD\' is not valid.'
+
+
+async def test_each_route_that_changes_something_leaves_an_entry() -> None:
+    deeds = [route for route in ROUTES if is_deed(route.method, route.path) and route.action is not None]
+    unguarded = [
+        f"{route.method} {route.path}" for route in ROUTES if is_deed(route.method, route.path) and route.action is None
+    ]
+
+    assert len(deeds) > 60
+    assert all("{token}" in path or path in ("POST /auth",) for path in unguarded), unguarded
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "before=-1", "before=9999999999999999"])
+async def test_a_query_that_makes_no_sense_is_refused(api: Api, query: str) -> None:
+    assert (await api.request("GET", f"/-/audit?{query}")).status == 422
+
+
+async def test_it_is_read_in_pieces(api: Api) -> None:
+    for name in ("one-app", "two-app", "three-app"):
+        await api.create(name)
+
+    first = await api.get("/-/audit?limit=2")
+    rest = await api.get(f"/-/audit?limit=2&before={first[-1]['sequence']}")
+
+    assert [each["details"]["name"] for each in [*first, *rest]] == ["three-app", "two-app", "one-app"]
+    assert await api.get("/-/apps/one-app/audit") == []
