@@ -4,7 +4,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE  # tests start our programs many times; each would compile everything anew
 
-.PHONY: demo test test-quick test-e2e test-heroku test-long lint soak bench clean system-packages
+.PHONY: demo test test-quick test-e2e test-heroku test-long lint soak fuzz bench clean system-packages
 
 demo: .venv/installed
 	$(BIN)/python -m pushd demo --data-dir .demo $(if $(ONCE),--once)
@@ -30,6 +30,9 @@ test-long: system-packages .venv/installed-for-tests
 
 soak: .venv/installed-for-tests
 	$(BIN)/python -m tests.soak --seconds $(or $(SECONDS),600) --walks $(or $(WALKS),10)
+
+fuzz: .venv/installed-for-tests
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600)
 
 bench: .venv/installed-for-tests
 	$(BIN)/python -m tests.bench $(ONLY)

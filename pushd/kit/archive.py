@@ -296,6 +296,7 @@ class _Listed:
 
 
 def _zip_entries(raw: IO[bytes]) -> Iterator[tuple[_Entry, IO[bytes] | None]]:
+    size = os.fstat(raw.fileno()).st_size
     with zipfile.ZipFile(cast(IO[bytes], _Listed(raw))) as archive:
         for info in archive.infolist():
             mode = info.external_attr >> 16
@@ -306,6 +307,8 @@ def _zip_entries(raw: IO[bytes]) -> Iterator[tuple[_Entry, IO[bytes] | None]]:
                 continue
             if mode & (stat.S_ISUID | stat.S_ISGID):
                 raise BadArchive(f"{_shown(info.filename)} is a program with setuid or setgid")
+            if not 0 <= info.header_offset < size:
+                raise BadArchive(f"it is broken: {_shown(info.filename)} is not in it")
             with archive.open(info) as content:
                 if stat.S_ISLNK(mode):
                     target = _checked_target(info.filename, os.fsdecode(content.read(_LINK_BYTES + 1)))

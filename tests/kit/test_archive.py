@@ -119,6 +119,7 @@ SYMLINK_OUT = member("out", type=tarfile.SYMTYPE, linkname="/tmp")
         (gzip.compress(b"just text\n" * 100, mtime=0), "neither tar"),
         (gzip.compress(tar_of(member("cut", os.urandom(5000))))[:3000], "broken"),
         (tar_of(member("cut", b"x" * 5000))[:3000], "broken"),
+        (zip_of(Procfile=b"web: x")[:30] + zip_of(Procfile=b"web: x")[40:], "is not in it"),  # the list lies elsewhere
         (zip_of(**{"..__evil": b"x"}), "leads out of its folder"),
         (zip_of(**{"__etc__evil": b"x"}), "an absolute path"),
         (zip_of(bomb=b"0" * 50_000_000), "larger than 1000000 bytes"),
