@@ -56,11 +56,7 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
         settings = {name: {"value": value, "origin": effective.origins[name]} for name, value in values.items()}
         told = [asdict(each) for each in protections]
         shown = {"settings": settings, "protections": told, "git": git, "ssh": _ssh(effective.settings), "ca_sha256": authority}
-        print(
-            json.dumps(
-                shown, indent=2, default=str
-            )
-        )
+        print(json.dumps(shown, indent=2, default=str))
         return 0
     for name, value in values.items():
         print(f"{name} = {_shown(value)}  ({effective.origins[name]})")

@@ -41,6 +41,7 @@ class User:
     made_admin: bool = False  # by another admin
     scopes: frozenset[Scope] = EVERYTHING  # of the token
     only_app_id: UUID | None = None  # the one app that the token reaches; None: all of the user's
+    came_by: str = field(default="", compare=False)  # "token laptop (pushd-Ab**********yz12)", for the audit trail
     token_hash: bytes | None = field(default=None, repr=False, compare=False)  # None: they came without a token
 
     @property

@@ -31,6 +31,10 @@ _CHECKSUM_BYTES = 20
 class Stream(Protocol):
     """The client's end. All of these raise ConnectionError once it is gone."""
 
+    @property
+    def source(self) -> str:
+        """Its address."""
+
     async def read(self) -> bytes:
         """What git sends next; b"" at its end. Nothing is lost when this is cancelled."""
 
@@ -74,7 +78,7 @@ async def _receive(receiver: Receiver, app: App, user: User, repository: Reposit
         return
     read = one_pack(reader.rest)
     try:
-        ongoing = await receiver.receive(app, user, wanted, read)
+        ongoing = await receiver.receive(app, user, wanted, read, source=stream.source)
     except DiskFull as error:  # there is not even room for the output: git shows no other answer than the report
         while wanted.has_pack and await read():
             pass

@@ -33,6 +33,12 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         self._readable, self._window_open, self._gone = (asyncio.Event() for _ in range(3))
         self._window_open.set()
 
+    @property
+    def source(self) -> str:
+        """The client's address."""
+        peer = None if self._channel is None else self._channel.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
     async def read(self) -> bytes:
         """What the client sends next, b"" at its end; cancelling loses nothing. Raises: ConnectionError when it is gone."""
         while not self._incoming:

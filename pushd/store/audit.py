@@ -32,7 +32,7 @@ class Audit:
 
         def work(connection: sqlite3.Connection) -> int:
             values = (
-                *(str(uuid4()), str(user.id), user.email, _credential(connection, user), source, action),
+                *(str(uuid4()), str(user.id), user.email, user.came_by or "password", source, action),
                 *((None, None) if app is None else (str(app.id), app.name)),
                 now,
             )
@@ -68,16 +68,6 @@ class Audit:
             return [_deed(row) for row in connection.execute(query, values)]
 
         return await self._database.read(work)
-
-
-def _credential(connection: sqlite3.Connection, user: User) -> str:
-    """By what the user came, in words that tell tokens apart and give none away."""
-    if user.token_hash is None:
-        return "password"
-    row = connection.execute(
-        "SELECT description, token_hint FROM authorizations WHERE token_hash = ?", (user.token_hash,)
-    ).fetchone()
-    return "a token that is gone" if row is None else f"token {row['description']} ({row['token_hint']})"
 
 
 def _deed(row: sqlite3.Row) -> Deed:

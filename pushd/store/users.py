@@ -80,6 +80,7 @@ class Users:
                 return None, None
             user = select_user(connection, "id = ?", (row["user_id"],))
             reach = {"scopes": _scopes(row["scope"]), "only_app_id": maybe_id(row["app_id"]), "token_hash": row["token_hash"]}
+            reach["came_by"] = f"token {row['description']} ({row['token_hint']})"
             return user and replace(user, **reach), row["expires_at"]
 
         user, expires_at = await self._database.remembered(("token", wanted), work)
@@ -94,7 +95,9 @@ class Users:
             found = select_user(connection, "id = ?", (str(user.id),))
             if found is None:
                 raise not_found("account")
-            return replace(found, scopes=user.scopes, only_app_id=user.only_app_id, token_hash=user.token_hash)
+            return replace(
+                found, scopes=user.scopes, only_app_id=user.only_app_id, token_hash=user.token_hash, came_by=user.came_by
+            )
 
         return await self._database.transact(work)
 
