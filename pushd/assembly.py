@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from pushd.api.certificate import Certificate, GivenCertificate, Served
 from pushd.builder.builder import Builder
 from pushd.builder.soundness import Shelf
 from pushd.confinement import Confinement
 from pushd.deploy import Deploys
 from pushd.endpoints import web_url
+from pushd.kit.addresses import is_host, own_names
 from pushd.kit.aio import Nursery
 from pushd.kit.clock import Clock
+from pushd.kit.door import EVERYWHERE
+from pushd.kit.listen import parse_address
 from pushd.layout import Layout
 from pushd.logplex.logplex import Logplex
 from pushd.receiver.repositories import Repositories
@@ -19,7 +24,7 @@ from pushd.releaser.releaser import Releaser
 from pushd.resume import Resume
 from pushd.router.control import Router
 from pushd.runner.runner import Runner
-from pushd.settings import Settings
+from pushd.settings import Settings, SettingsError
 from pushd.store.store import Store
 from pushd.story.apps import Apps
 from pushd.story.belongings import Belongings
@@ -198,3 +203,15 @@ def build_story(rooms: Rooms) -> Story:
         resume=resume,
         retention=retention,
     )
+
+
+def certificate_of(settings: Settings, layout: Layout) -> Served:
+    """Of the API port: the one that was given, else one of our own CA's. Raises: SettingsError."""
+    chain, key = settings.api_certificate, settings.api_private_key
+    if chain is not None and key is not None:
+        return GivenCertificate(chain, key)
+    if chain is not None or key is not None:
+        raise SettingsError("api_certificate and api_private_key go together.", remedy="Give both, or neither.")
+    where = parse_address(settings.api_listen)
+    listened = () if isinstance(where, Path) or not is_host(where[0]) or where[0] in EVERYWHERE else (where[0],)
+    return Certificate(layout.tls, settings.domain, lambda: [*settings.api_names, *listened, *own_names()])

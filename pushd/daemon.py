@@ -23,10 +23,9 @@ from pushd.access.access import Access
 from pushd.access.rates import Rates
 from pushd.access.sessions import Sessions
 from pushd.access.slowdown import Slowdown
-from pushd.api.certificate import Certificate, GivenCertificate, Served
 from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
-from pushd.assembly import Rooms, Story, build_story
+from pushd.assembly import Rooms, Story, build_story, certificate_of
 from pushd.builder.builder import Builder, BuildLimits
 from pushd.builder.detect import installed_buildpacks
 from pushd.builder.fetching import Fetcher
@@ -37,18 +36,15 @@ from pushd.confinement import make_confinement
 from pushd.crash_points import CrashAt
 from pushd.endpoints import Endpoints, web_url
 from pushd.errors import DiskFull
-from pushd.folder import locked, make_operator
+from pushd.folder import key_file, locked, make_operator
 from pushd.kit import crash, procfs, sdnotify
-from pushd.kit.addresses import is_host, own_names
 from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.cgroup import Groups
 from pushd.kit.clock import Clock, SystemClock
 from pushd.kit.disk import is_full
-from pushd.kit.door import EVERYWHERE
 from pushd.kit.ending import Ending
 from pushd.kit.fetch import Pages
 from pushd.kit.fingerprint import fingerprint
-from pushd.kit.listen import parse_address
 from pushd.kit.logfmt import LogfmtFormatter
 from pushd.kit.secrecy import keep_memory_closed
 from pushd.layout import Layout
@@ -64,14 +60,12 @@ from pushd.runner.parts import RunLimits
 from pushd.runner.runner import Runner
 from pushd.runner.schedulers.local import LocalScheduler
 from pushd.sandbox.sandbox import owner_of
-from pushd.settings import Effective, Settings, SettingsError, build_passthrough
+from pushd.settings import Effective, Settings, build_passthrough
 from pushd.shipped import shipped
 from pushd.sockets import Sockets, open_sockets
 from pushd.ssh.host_key import public_line
 from pushd.ssh.programs import Programs
 from pushd.ssh.server import SshServer
-from pushd.store.cipher import WrongKey
-from pushd.store.keys import KeyFile
 from pushd.store.store import Store
 from pushd.story.disk import DiskReserve
 from pushd.story.outputs import Outputs
@@ -129,17 +123,6 @@ async def _serve(settings: Settings, layout: Layout, environ: Mapping[str, str])
     return 1 if ending.failed else 0
 
 
-def _key_file(settings: Settings, layout: Layout, environ: Mapping[str, str]) -> KeyFile:
-    """Where the store's key is. Raises: WrongKey when what was given cannot be read."""
-    if (source := settings.secret_key_from) is None:
-        return KeyFile(layout.secret_key)
-    try:
-        return KeyFile(layout.secret_key, source.read(environ))
-    except (OSError, KeyError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "there is no such variable"
-        raise WrongKey(f"cannot read the key from {source}: {reason}", remedy="Check the setting secret_key_from.") from None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Doors:
     """Where pushes and commands come in."""
@@ -157,7 +140,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
     sandbox = confinement.sandbox
     await in_thread(sandbox.end_orphans)
     await in_thread(empty_workshops, layout)
-    store = await Store.open(layout.store, _key_file(settings, layout, environ), clock)
+    store = await Store.open(layout.store, key_file(settings, layout, environ), clock)
     stack.push_async_callback(store.close)
     await make_operator(store, layout, settings.domain)
     uids = confinement.uids(store.uids)
@@ -279,25 +262,13 @@ async def _build_doors(rooms: Rooms, story: Story, ending: Ending, sockets: Sock
         hooks=HookServer(layout=layout, receiver=receiver, users=rooms.store.users, group=settings.hook_group),
         api=ApiServer(
             application,
-            certificate=_certificate(settings, layout),
+            certificate=certificate_of(settings, layout),
             clear_text=settings.api_clear_text == "everywhere",
             clock=rooms.clock,
             on_failed=lambda error: ending.fail("listener of the API", error),
         ),
         ssh=_ssh_server(rooms, sessions, receiver, ending, api=sockets.api.url),
     )
-
-
-def _certificate(settings: Settings, layout: Layout) -> Served:
-    """Of the API port: the one that was given, else one of our own CA's. Raises: SettingsError."""
-    chain, key = settings.api_certificate, settings.api_private_key
-    if chain is not None and key is not None:
-        return GivenCertificate(chain, key)
-    if chain is not None or key is not None:
-        raise SettingsError("api_certificate and api_private_key go together.", remedy="Give both, or neither.")
-    where = parse_address(settings.api_listen)
-    listened = () if isinstance(where, Path) or not is_host(where[0]) or where[0] in EVERYWHERE else (where[0],)
-    return Certificate(layout.tls, settings.domain, lambda: [*settings.api_names, *listened, *own_names()])
 
 
 async def _start(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pushd.errors import DiskFull, PushdError
 from pushd.kit.atomic import write_atomically
 from pushd.kit.disk import is_full
 from pushd.layout import Layout
+from pushd.settings import Settings
+from pushd.store.cipher import WrongKey
+from pushd.store.keys import KeyFile
 from pushd.store.store import Store
 from pushd.store.users import new_token
 
@@ -53,6 +56,17 @@ def locked(layout: Layout) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def key_file(settings: Settings, layout: Layout, environ: Mapping[str, str]) -> KeyFile:
+    """Where the store's key is. Raises: WrongKey when what was given cannot be read."""
+    if (source := settings.secret_key_from) is None:
+        return KeyFile(layout.secret_key)
+    try:
+        return KeyFile(layout.secret_key, source.read(environ))
+    except (OSError, KeyError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "there is no such variable"
+        raise WrongKey(f"cannot read the key from {source}: {reason}", remedy="Check the setting secret_key_from.") from None
 
 
 async def make_operator(store: Store, layout: Layout, domain: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from pushd.errors import Unavailable
 from pushd.kit.clock import SystemClock
 from pushd.kit.uids import UNUSED, UidRange, parse_uid_range
+from pushd.store.keys import KeyFile
 from pushd.store.store import Store
 from pushd.uids import BLOCK, AppUids, NoUids, UidsTaken, reserved
 
@@ -102,7 +103,7 @@ def test_what_a_range_may_be() -> None:
 
 
 async def test_each_app_keeps_its_number_until_it_is_forgotten_and_no_number_is_given_twice(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "store", tmp_path / "key", SystemClock())
+    store = await Store.open(tmp_path / "store", KeyFile(tmp_path / "key"), SystemClock())
     try:
         uids = AppUids(store.uids, UidRange(70000, 70002), is_root=True)
         apps = [uuid4() for _ in range(4)]
@@ -120,7 +121,7 @@ async def test_each_app_keeps_its_number_until_it_is_forgotten_and_no_number_is_
 
 
 async def test_in_a_smaller_range_an_app_gets_another_number(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "store", tmp_path / "key", SystemClock())
+    store = await Store.open(tmp_path / "store", KeyFile(tmp_path / "key"), SystemClock())
     try:
         apps = [uuid4() for _ in range(3)]
         for app in apps:

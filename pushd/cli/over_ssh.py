@@ -33,7 +33,7 @@ SERVED = frozenset(
         "pipelines:rename", "pipelines:destroy", "pipelines:promote",
         "webhooks", "webhooks:add", "webhooks:info", "webhooks:update", "webhooks:remove", "webhooks:deliveries",
         "webhooks:deliveries:info", "webhooks:events", "webhooks:events:info",
-        "access", "access:add", "access:remove", "auth:whoami",
+        "access", "access:add", "access:remove", "audit", "auth:whoami",
         "features", "features:info", "features:enable", "features:disable", "labs",
         "apps:stacks", "apps:stacks:set", "regions", "addons", "version", "help",
     }
@@ -44,7 +44,7 @@ ELSEWHERE = frozenset(
         "auth:login", "auth:logout", "auth:token", "auth:password", "users", "users:add", "users:admin", "users:invite",
         "users:remove", "authorizations", "authorizations:create", "authorizations:info",
         "authorizations:update", "authorizations:rotate", "authorizations:revoke", "keys", "keys:add", "keys:remove",
-        "keys:clear", "serve", "install-service", "uninstall-service", "df", "demo", "drill", "shell-init", "heroku-env",
+        "keys:clear", "serve", "install-service", "uninstall-service", "df", "secret-key:rotate", "demo", "drill", "shell-init", "heroku-env",
         "git:credentials",
     }
 )  # fmt: skip

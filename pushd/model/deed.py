@@ -33,13 +33,13 @@ class Deed:
 
 def parse_details(details: Mapping[str, Any]) -> dict[str, Any]:
     """The same, bounded: what a client sends must not fill the store."""
-    return {name[:_LONGEST]: _bounded(value) for name, value in list(details.items())[:_LONGEST]}
+    return {clean(name): _bounded(value) for name, value in list(details.items())[:_LONGEST]}
 
 
 def _bounded(value: Any) -> Any:
     match value:
         case str():
-            return value[:_LONGEST]
+            return clean(value)
         case Mapping():
             return parse_details(value)
         case list() | tuple() | set() | frozenset():
@@ -47,4 +47,9 @@ def _bounded(value: Any) -> Any:
         case None | bool() | int() | float():
             return value
         case _:
-            return str(value)[:_LONGEST]
+            return clean(str(value))
+
+
+def clean(text: str) -> str:
+    """Short, and without what no UTF-8 can hold."""
+    return text[:_LONGEST].encode("utf-8", "replace").decode()

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from pushd.kit.clock import Clock
 from pushd.model.app import App
-from pushd.model.deed import Deed, parse_details
+from pushd.model.deed import Deed, clean, parse_details
 from pushd.model.user import User
 from pushd.store.database import Database
 from pushd.store.rows import maybe_id, maybe_text, maybe_time, time_text
@@ -47,7 +47,7 @@ class Audit:
 
     async def end(self, seq: int, outcome: str, details: Mapping[str, Any]) -> None:
         """Note how it ended; fine to call twice, the first counts. Raises: DiskFull."""
-        values = (seq, outcome, json.dumps(parse_details(details), ensure_ascii=False), time_text(self._clock.now()))
+        values = (seq, clean(outcome), json.dumps(parse_details(details), ensure_ascii=False), time_text(self._clock.now()))
 
         def work(connection: sqlite3.Connection) -> None:
             if connection.execute("SELECT 1 FROM audit_ends WHERE seq = ?", (seq,)).fetchone() is None:

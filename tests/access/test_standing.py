@@ -14,6 +14,7 @@ from pushd.access.actions import Action
 from pushd.access.standing import EXPIRY_SECONDS, Standing
 from pushd.model.app import App
 from pushd.model.user import Scope, User
+from pushd.store.keys import KeyFile
 from pushd.store.store import Store
 from tests.fakes import FakeClock
 
@@ -22,7 +23,7 @@ ADA = "ada@example.com"
 
 @pytest.fixture
 async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
-    opened = await Store.open(tmp_path / "pushd.sqlite3", tmp_path / "secret.key", clock)
+    opened = await Store.open(tmp_path / "pushd.sqlite3", KeyFile(tmp_path / "secret.key"), clock)
     yield opened
     await opened.close()
 

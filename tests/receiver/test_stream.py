@@ -52,6 +52,10 @@ class Wire:
         self._writer = writer
         self._told = told
 
+    @property
+    def source(self) -> str:
+        return "192.0.2.7"
+
     async def read(self) -> bytes:
         return await self._reader.read(65536)
 
