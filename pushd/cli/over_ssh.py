@@ -44,8 +44,8 @@ ELSEWHERE = frozenset(
         "auth:login", "auth:logout", "auth:token", "auth:password", "users", "users:add", "users:admin", "users:invite",
         "users:remove", "authorizations", "authorizations:create", "authorizations:info",
         "authorizations:update", "authorizations:rotate", "authorizations:revoke", "keys", "keys:add", "keys:remove",
-        "keys:clear", "serve", "install-service", "uninstall-service", "df", "secret-key:rotate", "demo", "drill", "shell-init", "heroku-env",
-        "git:credentials",
+        "keys:clear", "serve", "install-service", "uninstall-service", "df", "secret-key:rotate", "demo", "drill", "shell-init",
+        "heroku-env", "git:credentials",
     }
 )  # fmt: skip
 

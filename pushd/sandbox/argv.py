@@ -112,8 +112,8 @@ def bubblewrap(way: Way, view: View, system: System, hidden: Path | None = None)
     arguments += ["--clearenv"]
     for name, value in ({"PATH": STANDARD_PATH} | dict(view.environ) | {"HOME": str(APP)}).items():
         arguments += ["--setenv", name, value]
-    for folder in ("/etc", "/var", "/run"):
-        arguments += ["--perms", "0755", "--dir", folder]
+    for folder in _public_folders(system):
+        arguments += ["--perms", "0755", "--dir", str(folder)]
     for shown in system.shown:
         arguments += ["--ro-bind", str(shown), str(shown)]
     for target, place in [*system.links, ("/tmp", Path("/var/tmp"))]:
@@ -125,6 +125,14 @@ def bubblewrap(way: Way, view: View, system: System, hidden: Path | None = None)
     arguments += ["--bind", str(app), str(APP)]
     arguments += _own_files(view, system, hidden)
     return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(APP)]
+
+
+def _public_folders(system: System) -> list[Path]:
+    """Those above what is shown, outer ones first: what bubblewrap makes by itself has mode 0700, and hides it from the app."""
+    places = [*system.shown, *(place for _, place in system.links)]
+    above = {parent for place in places for parent in place.parents if parent not in (Path("/"), *system.shown)}
+    first = [Path("/etc"), Path("/var"), Path("/run")]
+    return [*first, *sorted(above.difference(first))]
 
 
 def _identity(way: Way, view: View) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,13 @@ def test_outer_binds_come_before_inner_ones() -> None:
     arguments = bubblewrap(WAYS["root"], view, SYSTEM)
     assert arguments.index("/x") < arguments.index("/x/y/z")
     assert "/x/y" not in arguments  # /x brings it with it
+
+
+def test_folders_above_what_is_shown_can_be_passed_by_every_user() -> None:
+    system = replace(SYSTEM, shown=(Path("/usr"), Path("/etc/ssl/certs")), links=(("../usr/x", Path("/etc/pki/tls/x")),))
+    view = View(kind=Kind.BUILD, root=Path("/slug"), scratch=None, environ=Environ(), limits=Limits(scratch_bytes=1))
+
+    text = " ".join(bubblewrap(WAYS["root"], view, system))
+
+    for folder in ("/etc", "/etc/pki", "/etc/pki/tls", "/etc/ssl"):
+        assert text.index(f"--perms 0755 --dir {folder} ") < text.index("--ro-bind /etc/ssl/certs")
