@@ -157,16 +157,11 @@ class HookServer:
     ) -> int:
         """Deploy what deploys; the hook's exit code. A pre-receive hook that refuses one ref refuses the whole push."""
         try:
-            verdicts = await in_thread(_judge, push, settings, options)
-            for verdict in verdicts:
-                if verdict.refusal:
-                    transcript.say(complaint(f"{verdict.command.ref}: {verdict.refusal}"))
-            failed = any(verdict.refusal for verdict in verdicts)
-            if failed and push.kind == PRE:
-                return 1
-            for verdict in verdicts:
-                failed |= not (verdict.refusal or await self._deploy(verdict, push, app, settings, options, transcript))
-            return int(failed)
+            action, user = f"git push by the {push.kind} hook", await self._users.operator()
+            entry = await self._receiver.audit.begin(user, action=action, source=str(push.repository), app=app)
+            code = await self._judge_and_deploy(push, app, settings, options, transcript)
+            await self._receiver.note(entry, push.commands, "see the output of the push" if code else "")
+            return code
         except PushdError as error:
             transcript.say(complaint(error.text))
             return 1
@@ -176,6 +171,20 @@ class HookServer:
             return 1
         finally:
             transcript.close()
+
+    async def _judge_and_deploy(
+        self, push: HookPush, app: App, settings: AppSettings, options: PushOptions, transcript: Transcript
+    ) -> int:
+        verdicts = await in_thread(_judge, push, settings, options)
+        for verdict in verdicts:
+            if verdict.refusal:
+                transcript.say(complaint(f"{verdict.command.ref}: {verdict.refusal}"))
+        failed = any(verdict.refusal for verdict in verdicts)
+        if failed and push.kind == PRE:
+            return 1
+        for verdict in verdicts:
+            failed |= not (verdict.refusal or await self._deploy(verdict, push, app, settings, options, transcript))
+        return int(failed)
 
     async def _deploy(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -19,7 +20,7 @@ from pushd.layout import Layout
 from pushd.model.app import App
 from pushd.model.deed import DONE
 from pushd.model.user import User
-from pushd.receiver.commands import ZERO, PushRequest
+from pushd.receiver.commands import ZERO, Command, PushRequest
 from pushd.receiver.git import find_git
 from pushd.receiver.needs import Access, Apps, Audit, Deploys, SettingsOfApps
 from pushd.receiver.pack import IncomingPack
@@ -105,7 +106,7 @@ class Receiver:
         self.app_settings = app_settings
         self.deploys = deploys
         self.nursery = nursery
-        self._audit = audit
+        self.audit = audit
         self._index_above_bytes = settings.git_index_above_bytes
         self._reserve_bytes = settings.disk_reserve_bytes
         self._reserve_files = settings.disk_reserve_files
@@ -133,7 +134,7 @@ class Receiver:
         the user has lost the right to push meanwhile: nothing is left then.
         """
         with explaining_full_disk():
-            entry = await self._audit.begin(user, action=PUSH, source=source, app=app)
+            entry = await self.audit.begin(user, action=PUSH, source=source, app=app)
             push, transcript = await self._open(app, user, request)
         crash_point("push.opened")
         try:
@@ -195,17 +196,16 @@ class Receiver:
             report = await push.settle()
         finally:
             await finish(push.discard(), within=_CLEANUP_SECONDS)
-        await self._note(entry, request, report)
+        await self.note(entry, request.commands, next((reason for reason in report.refs.values() if reason), ""))
         log.info("push ended", extra={"app": app.name, "unpack": report.unpack, "refs": len(report.refs)})
         self.nursery.start(self._measure(app), name=f"measure {app.name}")
         return report
 
-    async def _note(self, entry: int, request: PushRequest, report: Report) -> None:
-        """How a push ended, for the audit trail: what each ref was, and was to be."""
-        refused = [reason for reason in report.refs.values() if reason]
-        moves = {each.ref: {"before": each.old[:7], "after": each.new[:7]} for each in request.commands}
+    async def note(self, entry: int, commands: Sequence[Command], refusal: str) -> None:
+        """How a push ended, for the audit trail: what each ref was, and was to be; "" for no refusal."""
+        moves = {each.ref: {"before": each.old[:7], "after": each.new[:7]} for each in commands}
         try:
-            await self._audit.end(entry, f"refused: {refused[0]}" if refused else DONE, moves)
+            await self.audit.end(entry, f"refused: {refusal}" if refusal else DONE, moves)
         except PushdError as error:  # a full disk: that it began is there
             log.warning("end not in the audit trail", extra={"entry": entry, "because": error.message})
 

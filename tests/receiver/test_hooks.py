@@ -20,7 +20,7 @@ from pushd.kit.listen import short_path
 from pushd.kit.transcript import Transcript
 from pushd.receiver.hooks import HookServer, parse_hook_push
 from tests.fakes import settings_in
-from tests.receiver.conftest import Git, Server
+from tests.receiver.conftest import OPERATOR, Git, Server
 
 HOOKS = Path(__file__).parents[2] / "hooks"
 ME = os.geteuid()
@@ -88,6 +88,8 @@ async def test_a_push_by_path_deploys(hooks: Server, foreign: Foreign, git: Git,
         assert await foreign.inside.ok("rev-parse", "master") == commit
     await hooks.nursery.settle()
     assert list(hooks.layout.outputs(hooks.app.id).glob("pushes/*")) == []
+    told = f"{OPERATOR.email} git push by the {kind} hook myapp from {foreign.folder}: done refs/heads/master"
+    assert hooks.audit.entries == [told, told]
 
 
 async def test_a_failed_deploy_refuses_the_push(hooks: Server, foreign: Foreign, git: Git) -> None:
