@@ -64,8 +64,8 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
     for protection in protections:
         print(f"{protection.name}: {'on' if protection.on else 'OFF: ' + protection.why}")
     print(f"git program: {git or 'not found: large packs are indexed more slowly'}")
-    print(f"ssh: {_ssh(effective.settings)}")
     print(f"CA of the API port: {authority or 'made at the first start'} (SHA-256)")
+    print(f"ssh: {_ssh(effective.settings)}")
     return 0
 
 

@@ -145,11 +145,13 @@ def _newest_build(server: Server) -> tuple[str, str]:
 
 
 ALL_ON_ONE_FULL_DISK = """
-import signal
+import signal, tempfile
 from pathlib import Path
 from tests.e2e.harness import Server
 from tests.e2e.test_full_disk import _fill
 
+log = tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="pushd-test-")  # a service's is elsewhere too
+Path("/tmp/data.log").symlink_to(log.name)
 server = Server(Path("/tmp/data"), Path("/tmp/home"), recorded=False, flags=("--disk-reserve-bytes", "0"))
 server.start()
 for ending in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):

@@ -106,6 +106,12 @@ def test_login_trusts_once_and_then_git_pushes(distant: Server, laptop: Laptop) 
         laptop.ok("git", "-C", "far", *words)
     pushed = laptop.run("git", "-C", "far", "push", "myserver", "master")
     assert pushed.exit_code == 0, pushed.output
+    trail = distant.ok("audit", "--app", "far").splitlines()
+    assert "(token admin.token (" in trail[-1]
+    assert "127.0.0.2" in trail[-1] or "127.0.0.1" in trail[-1]
+    assert trail[-1].endswith(
+        "git push of far refs/heads/master=0000000->" + laptop.ok("git", "-C", "far", "rev-parse", "HEAD")[:7]
+    )
     assert distant.get("far").body.startswith("version one")
     assert laptop.ok("pushd", "run", "--app", "far", "--host", url, "echo by TLS") == "by TLS\n"
     assert laptop.run("pushd", "login", url, stdin=f"{distant.token}\n").exit_code == 0  # nothing is asked again
