@@ -68,7 +68,8 @@ def test_from_install_to_uninstall(machine: Machine, server: Server, tmp_path: P
     assert project.ok("run", "echo $DYNO").startswith("run.")
     assert "not a tty" not in _on_a_terminal(server, PUSHD, "run", "--app", "steady", "tty")
     log = (machine.srv / "daemon.log").read_text()
-    assert [line for line in log.splitlines() if "protection off" in line and "process limit" not in line] == []
+    off = [line for line in log.splitlines() if "protection off" in line and "switched off by the setting" not in line]
+    assert [line for line in off if "process limit" not in line] == []
 
     keeper, router_pid = _pids(machine, "pushd-dynos.service/keeper"), _pids(machine, "pushd-dynos.service/*-run-router")
     with (
