@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -50,19 +49,16 @@ async def audited(
         said = {"user": user.email, "action": action, "app": app.name if app else "", "source": source}
         log.warning("not in the audit trail: the disk is full", extra=said)
         return await handler(request)
-    outcome = "failed: internal error"
     try:
         answer = await handler(request)
-        outcome = DONE if answer.status < 400 else f"refused: {answer.status}"
-        return answer
-    except asyncio.CancelledError:
-        outcome = "the client went away"
-        raise
     except PushdError as error:
-        outcome = f"refused: {error.message}"
+        await _end(request, seq, f"refused: {error.message}", details)
         raise
-    finally:
-        await _end(request, seq, outcome, details)
+    except Exception:  # not what ends us: then nobody can tell how far it came, and the entry has no end
+        await _end(request, seq, "failed: internal error", details)
+        raise
+    await _end(request, seq, DONE if answer.status < 400 else f"refused: {answer.status}", details)
+    return answer
 
 
 def note_body(request: web.Request, body: Mapping[str, Any]) -> None:
