@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import secrets
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from dataclasses import replace
 from typing import Protocol
 from uuid import UUID
 
+from pushd.kit.fingerprint import key_fingerprint
 from pushd.model.user import Scope, User
 
 # A key opens apps, not the account: who has it makes no tokens and no other keys, and so does not outlast it.
@@ -43,7 +43,7 @@ class Sessions:
         """Whose public key this is, as far as a key reaches; None for one that nobody has."""
         owner = await self._ssh_keys.maybe_owner(public_data)
         user = None if owner is None else await self._users.maybe_by_id(owner)
-        return None if user is None else replace(user, scopes=SCOPES, came_by=f"SSH key {_fingerprint(public_data)}")
+        return None if user is None else replace(user, scopes=SCOPES, came_by=f"SSH key {key_fingerprint(public_data)}")
 
     @contextmanager
     def lend(self, public_data: bytes) -> Iterator[str]:
@@ -64,11 +64,6 @@ class Sessions:
         key = self._lent.get(wanted)
         user = None if key is None else await self.maybe_user(key)
         return None if user is None else replace(user, token_hash=wanted)
-
-
-def _fingerprint(public_data: bytes) -> str:
-    """ "SHA256:...", as `ssh-keygen -l` shows it."""
-    return "SHA256:" + base64.b64encode(hashlib.sha256(public_data).digest()).decode().rstrip("=")
 
 
 def _hash(token: str) -> bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from pushd.kit.addresses import source_of
 from pushd.kit.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,6 @@ class Slowdown:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._by: OrderedDict[tuple[str, str], Failures] = OrderedDict()
-        self._sources = 0
 
     async def failed(self, source: str, account: str = "") -> None:
         """Somebody came with wrong credentials: return when they have waited long enough."""
@@ -57,16 +56,3 @@ class Slowdown:
 def seconds_after(failures: int) -> float:
     """What the last of so many costs."""
     return min(LONGEST_SECONDS, FIRST_SECONDS * float(1 << min(failures - 1, 10)))
-
-
-def source_of(address: str) -> str:
-    """What counts as one source: an IPv4 address, the network of an IPv6 one that is one customer's (/64)."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, 64), strict=False))

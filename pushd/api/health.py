@@ -10,6 +10,7 @@ from aiohttp import web
 from pushd.api.answers import answer, timestamp
 from pushd.api.needs import AUTHORITY, CLOCK, DEPLOYS, SITE, STORE, STREAMS
 from pushd.kit.aio import in_thread
+from pushd.kit.fingerprint import certificates_in
 from pushd.model.dyno import shown_state
 
 
@@ -33,7 +34,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def authority(request: web.Request) -> web.Response:
     """GET /-/ca.pem -> 200 with the CA that clients must trust to reach us over TLS; it is no secret."""
-    pem = await in_thread(request.app[AUTHORITY].read_bytes)
+    pem = certificates_in(await in_thread(request.app[AUTHORITY].read_bytes))  # a given file may hold the key too
     return web.Response(body=pem, content_type="application/x-pem-file")
 
 

@@ -1,4 +1,4 @@
-"""By which names and addresses other machines may reach this one, as far as it can tell itself."""
+"""Names and addresses: by which other machines may reach this one, and what counts as one of theirs."""
 
 from __future__ import annotations
 
@@ -35,3 +35,16 @@ def _is_of_a_link(text: str) -> bool:
         return ipaddress.ip_address(text).is_link_local
     except ValueError:
         return False
+
+
+def source_of(address: str) -> str:
+    """What counts as one source: an IPv4 address, the network of an IPv6 one that is one customer's (/64)."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False))

@@ -1,9 +1,18 @@
-"""By what two people can tell on the phone that they mean the same certificate."""
+"""By what two people can tell on the phone that they mean the same certificate, or the same SSH key."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
 import ssl
+
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+
+
+def certificates_in(pem: bytes) -> bytes:
+    """The certificates of a PEM text and nothing else that may stand beside them, a private key above all."""
+    return b"".join(found + b"\n" for found in _CERTIFICATE.findall(pem))
 
 
 def fingerprint(pem: bytes) -> str:
@@ -11,8 +20,13 @@ def fingerprint(pem: bytes) -> str:
 
     Raises: ValueError for a text that holds none.
     """
-    begin, end = pem.find(b"-----BEGIN CERTIFICATE-----"), pem.find(b"-----END CERTIFICATE-----")
-    if begin < 0 or end < begin:
+    found = _CERTIFICATE.search(pem)
+    if found is None:
         raise ValueError("there is no certificate")
-    der = ssl.PEM_cert_to_DER_cert(pem[begin : end + len(b"-----END CERTIFICATE-----")].decode("ascii"))
+    der = ssl.PEM_cert_to_DER_cert(found[0].decode("ascii"))
     return hashlib.sha256(der).digest().hex(":").upper()
+
+
+def key_fingerprint(public_data: bytes) -> str:
+    """ "SHA256:...", as OpenSSH shows a key."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(public_data).digest()).decode().rstrip("=")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from typing import TypeVar
@@ -16,21 +15,6 @@ KEYS_TRIED = 20  # in one connection: an agent may hold many
 CONNECTIONS_PER_USER = 50
 SESSIONS_PER_CONNECTION = 10
 KEEP_ALIVE_SECONDS, UNANSWERED = 30.0, 4  # who does not answer so often is gone
-
-_IPV6_SITE = 64  # bits: one customer has all addresses that begin so
-
-
-def source_of(address: str) -> str:
-    """What counts as one source: an IPv4 address, or a network of IPv6."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return str(ip.ipv4_mapped)
-        return str(ipaddress.ip_network((ip, _IPV6_SITE), strict=False))
-    return str(ip)
 
 
 def plan_room(waiting: Mapping[T, str], source: str) -> T | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import logging
 from collections.abc import Callable
 from typing import Any
 
 import asyncssh
 
+from pushd.kit.fingerprint import key_fingerprint
 from pushd.model.user import User
 from pushd.ssh.bounds import KEYS_TRIED, SESSIONS_PER_CONNECTION
 from pushd.ssh.channel import Channel
@@ -172,11 +171,6 @@ class Visitor(asyncssh.SSHServer):
         return False
 
 
-def fingerprint(public_data: bytes) -> str:
-    """ "SHA256:...", as OpenSSH shows a key."""
-    return "SHA256:" + base64.b64encode(hashlib.sha256(public_data).digest()).decode().rstrip("=")
-
-
 def _refusal(reason: str) -> asyncssh.ChannelOpenError:
     return asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, reason)
 
@@ -186,6 +180,6 @@ def _algorithm_of(signature: bytes) -> bytes:
 
 
 def _who_are_you(refused: set[bytes]) -> str:
-    shown = "".join(f"  {fingerprint(each)}\n" for each in sorted(refused))
+    shown = "".join(f"  {key_fingerprint(each)}\n" for each in sorted(refused))
     tried = f"This pushd server knows none of your keys:\n{shown}" if refused else "You have shown no SSH key.\n"
     return f"{tried}Add one with `pushd keys:add ~/.ssh/id_ed25519.pub`, or push over HTTP (`pushd login`).\n"

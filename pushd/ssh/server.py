@@ -14,7 +14,9 @@ import asyncssh
 
 from pushd.errors import PushdError
 from pushd.kit.accept import Acceptor
+from pushd.kit.addresses import source_of
 from pushd.kit.aio import Nursery
+from pushd.kit.fingerprint import key_fingerprint
 from pushd.kit.transcript import complaint
 from pushd.model.user import User
 from pushd.ssh.bounds import (
@@ -23,11 +25,10 @@ from pushd.ssh.bounds import (
     LOGIN_SECONDS,
     UNANSWERED,
     plan_room,
-    source_of,
 )
 from pushd.ssh.channel import Channel
 from pushd.ssh.command import ClientCommand, GitService, NotServed, no_files, no_shell, parse_command
-from pushd.ssh.connection import Connection, Visitor, fingerprint
+from pushd.ssh.connection import Connection, Visitor
 from pushd.ssh.needs import Git, Keys
 from pushd.ssh.programs import Programs
 
@@ -158,7 +159,7 @@ class SshServer:
         connection = visitor.connection
         self._waiting.pop(connection, None)
         self._known[connection] = user.id
-        key = fingerprint(connection.proven or b"")
+        key = key_fingerprint(connection.proven or b"")
         log.info("ssh login", extra={"user": user.email, "key": key, "from": connection.source})
         return ""
 

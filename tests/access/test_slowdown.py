@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from pushd.access import slowdown
-from pushd.access.slowdown import FORGOTTEN_SECONDS, LONGEST_SECONDS, Slowdown, seconds_after, source_of
+from pushd.access.slowdown import FORGOTTEN_SECONDS, LONGEST_SECONDS, Slowdown, seconds_after
+from pushd.kit.addresses import source_of
 from tests.fakes import FakeClock, InstantClock
 
 HERE, THERE = "192.0.2.1", "198.51.100.7"

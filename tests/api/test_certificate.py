@@ -71,6 +71,15 @@ def test_one_that_was_given_is_served_and_read_again(tmp_path: Path) -> None:
     assert given.authority == chain
 
 
+async def test_only_certificates_are_told_to_everybody(api: Api, tmp_path: Path) -> None:
+    both = issue("api.example")
+    (api.tls / "ca.pem").write_text(both.key_pem + both.pem)  # as one file for both is given
+
+    answer = await api.request("GET", "/-/ca.pem", token=None)
+
+    assert answer.text == both.pem
+
+
 @pytest.mark.parametrize("days", [380, 5000])
 def test_it_is_renewed_before_it_ends(tmp_path: Path, days: int) -> None:
     first, later = made(tmp_path), NOW + timedelta(days=days)

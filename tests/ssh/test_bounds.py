@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pushd.ssh.bounds import UNKNOWN_AT_MOST, UNKNOWN_PER_SOURCE, plan_room, source_of
+from pushd.kit.addresses import source_of
+from pushd.ssh.bounds import UNKNOWN_AT_MOST, UNKNOWN_PER_SOURCE, plan_room
 
 
 @pytest.mark.parametrize(
