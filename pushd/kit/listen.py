@@ -68,7 +68,10 @@ def is_of_this_machine(connection: socket.socket) -> bool:
         return True
     local = connection.getsockname()[0]
     address = ipaddress.ip_address(local.partition("%")[0])
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback or connection.getpeername()[0] == local
+    try:
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback or connection.getpeername()[0] == local
+    except OSError:  # the other end is gone already
+        return False
 
 
 def shown_address(listening: socket.socket) -> str:
