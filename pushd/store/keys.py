@@ -51,6 +51,11 @@ class KeyFile:
         set_meta(connection, _KEY_CHECK, wanted.seal({}, purpose=_KEY_CHECK).hex())
         return wanted, True
 
+    @property
+    def leaves_another(self) -> bool:
+        """Whether a key that is not the wanted one may still lie there: not everything that it opens need be gone then."""
+        return self.path.exists() if self.given is not None else self._next.exists()
+
     def settle(self) -> None:
         """The store has the wanted key, and that is on the disk: leave no other one."""
         if self.given is None and self._next.exists():

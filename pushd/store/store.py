@@ -95,7 +95,7 @@ class Store:
 async def _open_cipher(database: Database, key: KeyFile) -> Cipher:
     """The cipher that this store is written with from now on."""
     cipher, is_new = await database.transact(lambda connection: key.open(connection, SEALED))
-    if is_new:
+    if is_new or await in_thread(lambda: key.leaves_another):  # the last start may have been killed right here
         await database.empty_log()
         await in_thread(forget_all, database.path)  # they hold what the old key opens
         log.warning("sealed with another key", extra={"snapshots": "of older versions removed"})

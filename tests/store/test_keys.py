@@ -125,6 +125,21 @@ async def test_killed_before_the_old_file_went_the_next_start_has_the_new_key(ke
     assert not kept.next.exists()
 
 
+async def test_killed_before_the_snapshots_went_the_next_start_removes_them(kept: Kept) -> None:
+    old = kept.key.path.read_bytes()
+    make_next_key(kept.key.path)
+    new = kept.next.read_bytes()
+    await kept.hold_all()
+    kept.key.path.write_bytes(old)
+    kept.next.write_bytes(new)
+    snapshot = kept.path.with_name(f"{kept.path.name}.before-0005")
+    snapshot.write_bytes(b"what the old key opens")
+
+    await kept.hold_all()
+
+    assert not snapshot.exists()
+
+
 async def test_a_new_key_that_waits_is_not_written_over(kept: Kept) -> None:
     assert make_next_key(kept.key.path)
     waiting = kept.next.read_bytes()
