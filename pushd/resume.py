@@ -107,10 +107,9 @@ class Resume:
         running: dict[UUID, Launch] = {}
         outdated = await self._runner.outdated()
         for app in await self._store.apps.all():
-            if app.id in outdated:
-                app = await self._store.apps.bump_restarts(app)
             with apart(app, "tell what should run"):
-                launch = await self._live.launch(app)
+                current = await self._store.apps.bump_restarts(app) if app.id in outdated else app
+                launch = await self._live.launch(current)
                 running |= {app.id: launch} if launch else {}
         await self._runner.adopt(running, self._live.launch_of)
 

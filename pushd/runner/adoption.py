@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from pushd.errors import PushdError
 from pushd.kit.aio import in_thread
 from pushd.kit.crash import crash_point
 from pushd.model.dyno import DynoRole, DynoRow
@@ -61,7 +62,15 @@ class Adoption:
     async def outdated(self) -> set[UUID]:
         """Apps with dynos in their formation that are another user than those started now would be."""
         rows = [row for row in await self._rows.list() if row.role is DynoRole.FORMATION]
-        return {row.app_id for row in rows if await self._scheduler.is_outdated(row.identity, row.app_id)}
+        return {row.app_id for row in rows if await self._is_outdated(row)}
+
+    async def _is_outdated(self, row: DynoRow) -> bool:
+        """No if it cannot be told now: an app that has no uid yet may find no room for its number, and goes on as it is."""
+        try:
+            return await self._scheduler.is_outdated(row.identity, row.app_id)
+        except PushdError as error:
+            log.warning("cannot tell whose a dyno is to be", extra={"dyno": row.name, "cause": error.message})
+            return False
 
     async def adopt(self, running: Mapping[UUID, Launch], launch_of: LaunchOf) -> None:
         """Go on with what belongs to the launch that should run of each app, and end the rest.
