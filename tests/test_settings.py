@@ -44,6 +44,8 @@ def test_the_later_source_wins_and_is_named(config: Path) -> None:
     ("name", "bad", "rule"),
     [
         ("data_dir", "a\0b", "a path"),
+        ("api_names", "two words", "host names or addresses"),
+        ("api_clear_text", "sometimes", "one of here, everywhere"),
         ("api_listen", "5000", "host:port or unix:/path"),
         ("api_listen", "127.0.0.1:99999", "host:port or unix:/path"),
         ("api_listen", "unix:relative", "host:port or unix:/path"),
@@ -85,6 +87,15 @@ def test_a_number_is_asked_for_in_words() -> None:
     with pytest.raises(SettingsError) as caught:
         load({"slugs_kept": "many"}, environ=HOME)
     assert caught.value.remedy == "Give a number, for example 10."
+
+
+@pytest.mark.parametrize("text", ["c2VjcmV0LWtleS1pbi1wbGFpbi10ZXh0", "file:relative", "env:no name", "fd:x", "vault:a"])
+def test_what_may_be_the_key_itself_is_not_repeated(config: Path, text: str) -> None:
+    config.write_text("")
+
+    with pytest.raises(SettingsError, match="file:/PATH, env:NAME or fd:NUMBER") as caught:
+        load({"secret_key_from": text}, environ=HOME, config=config)
+    assert text not in caught.value.text
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import seed as hypothesis_seed
 
 from tests.fuzz.mutations import damaged
-from tests.fuzz.targets import Target
+from tests.fuzz.targets import Check, Target
 
 _ROUND = 200  # cases between two looks at the clock
 
@@ -24,7 +24,7 @@ def fuzz(target: Target, *, seconds: float, seed: int) -> int:
     return tried
 
 
-def _round(target: Target, check: object, seed: int) -> int:
+def _round(target: Target, check: Check, seed: int) -> int:
     count = 0
 
     @hypothesis_seed(seed)
@@ -33,7 +33,7 @@ def _round(target: Target, check: object, seed: int) -> int:
     def run(data: bytes) -> None:
         nonlocal count
         count += 1
-        check(data)  # type: ignore[operator]
+        check(data)
 
     run()
     return count
