@@ -14,11 +14,13 @@ import uvloop
 
 from pushd.confinement import UIDS_OFF, find_fence
 from pushd.errors import PushdError
+from pushd.kit.aio import in_thread
+from pushd.kit.cgroup import Groups
 from pushd.kit.fingerprint import fingerprint
 from pushd.kit.uids import UNUSED, UidRange, is_known, parse_uid_range
 from pushd.layout import Layout
 from pushd.model.protection import Protection
-from pushd.sandbox.sandbox import Sandbox
+from pushd.sandbox.sandbox import Sandbox, owner_of
 from pushd.settings import SETTINGS, Effective, Settings
 from pushd.ssh.host_key import maybe_host_key
 
@@ -30,7 +32,7 @@ async def _try_protections(wanted: Settings) -> Sequence[Protection]:
             Path(folder),
             "off" if wanted.sandbox == "off" else "auto",
             data=wanted.data_dir,
-            tree=wanted.dyno_cgroup,
+            groups=await in_thread(Groups.find, owner_of(wanted.data_dir), wanted.dyno_cgroup),
             user=_some_uid(wanted.uid_range),
             no_user=UIDS_OFF if wanted.uid_range == "off" else "",
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pushd.kit.aio import in_thread
 from pushd.kit.atomic import write_atomically
+from pushd.kit.cgroup import Groups
 from pushd.kit.disk import is_full
 from pushd.kit.uids import UidRange, parse_uid_range
 from pushd.layout import Layout
@@ -54,7 +55,7 @@ async def make_confinement(stack: AsyncExitStack, settings: Settings, layout: La
         layout.run,
         settings.sandbox,
         data=layout.data,
-        tree=settings.dyno_cgroup,
+        groups=await in_thread(Groups.find, owner_of(layout.data), settings.dyno_cgroup),
         user=within.first if within else None,
         no_user=why_not,
     )

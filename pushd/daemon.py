@@ -39,7 +39,6 @@ from pushd.errors import DiskFull
 from pushd.folder import key_file, locked, make_operator
 from pushd.kit import crash, procfs, sdnotify
 from pushd.kit.aio import Nursery, in_thread
-from pushd.kit.cgroup import Groups
 from pushd.kit.clock import Clock, SystemClock
 from pushd.kit.disk import is_full
 from pushd.kit.ending import Ending
@@ -59,7 +58,6 @@ from pushd.router.control import Router
 from pushd.runner.parts import RunLimits
 from pushd.runner.runner import Runner
 from pushd.runner.schedulers.local import LocalScheduler
-from pushd.sandbox.sandbox import owner_of
 from pushd.settings import Effective, Settings, build_passthrough
 from pushd.shipped import shipped
 from pushd.sockets import Sockets, open_sockets
@@ -148,18 +146,17 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
     logplex = await stack.enter_async_context(Logplex(layout, clock))
     nursery = await stack.enter_async_context(Nursery("daemon"))
     visitors = Visitors(store, layout, domain=settings.domain, pages=Pages(clock))
-    groups = Groups.below(settings.dyno_cgroup, owner=f"{owner_of(layout.data)}-run")
     router = Router(
         layout=layout,
         routes=visitors,
         clock=clock,
         default_app=settings.default_app,
         on_log=lambda app_id, line: logplex.say(app_id, PLATFORM, "router", line),
-        groups=groups,
+        groups=sandbox.groups,
     )
     runner = await stack.enter_async_context(
         Runner(
-            scheduler=LocalScheduler(layout, sandbox, uids, groups, confinement.fence),
+            scheduler=LocalScheduler(layout, sandbox, uids, confinement.fence),
             pipes=logplex,
             traffic=router,
             dynos=store.dynos,

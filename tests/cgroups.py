@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pushd.kit.cgroup import Groups
+from pushd.kit.cgroup import Group
+from pushd.kit.cgroup_tree import MEMBERS
 
 _numbers = itertools.count(1)
 
@@ -27,8 +28,8 @@ def piece_of_cgroup_tree(mount_point: Path) -> Iterator[Path]:
         try:
             yield group
         finally:
-            Groups(tree).remove(group.name)
-            assert not group.exists(), f"there are processes left in {group}"
+            gone = Group({MEMBERS: group}).remove()
+            assert gone, f"there are processes left in {group}"
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from pushd.kit import procfs
 from pushd.kit.aio import in_thread
-from pushd.kit.cgroup_limits import LimitedGroup
+from pushd.kit.cgroup import Group
 from pushd.kit.procfs import Family
 
 _EVERY_SECONDS = 0.25
@@ -23,7 +23,7 @@ class Bounds:
 
     tasks: int  # processes, each counted with its threads
     memory_bytes: int | None = None  # resident; pages that some of them share count once
-    group: LimitedGroup | None = None  # that they are in; the kernel holds it to the number of tasks
+    group: Group | None = None  # that they are in; the kernel holds it to the number of tasks
 
 
 class TookTooMuch(Exception):
@@ -36,7 +36,7 @@ class TookTooMuch(Exception):
 
 def find_excess(bounds: Bounds, family: Family, pss_bytes: Callable[[Sequence[int]], int]) -> TookTooMuch | None:
     """What these take too much of, if anything. Resident memory is read first: the exact one costs a millisecond each."""
-    if family.tasks > bounds.tasks or (bounds.group is not None and bounds.group.has_refused()):
+    if family.tasks > bounds.tasks or (bounds.group is not None and bounds.group.has_refused_tasks()):
         return TookTooMuch("tasks", family.tasks, bounds.tasks)
     if bounds.memory_bytes is not None and sum(map(procfs.rss_bytes, family.pids)) > bounds.memory_bytes:
         exact = pss_bytes(list(family.pids))

@@ -25,7 +25,7 @@ import psutil
 from pushd.kit import procfs
 from pushd.kit.aio import finish, guarded, in_thread
 from pushd.kit.bounds import Bounds, TookTooMuch, watch
-from pushd.kit.cgroup_limits import LimitedGroup
+from pushd.kit.cgroup import Group
 from pushd.kit.ownership import lend
 from pushd.kit.procfs import Family, Identity
 
@@ -370,13 +370,13 @@ def _read(reading: int) -> bytes | None:
         return None
 
 
-async def _end(tree: Tree, grace: float, group: LimitedGroup | None) -> None:
+async def _end(tree: Tree, grace: float, group: Group | None) -> None:
     """End what still lives."""
     if grace > 0:
         await in_thread(tree.signal, signal.SIGTERM)
         await in_thread(_await_end, tree, grace)
-    if group is not None and not await in_thread(group.kill):
-        log.error("a control group does not end", extra={"group": group.doors[0].parent})
+    if group is not None and not await in_thread(group.remove):
+        log.error("a control group does not end", extra={"group": " ".join(group.enter()[4:-1])})
     if not await in_thread(tree.kill):
         log.error("processes do not die", extra={"pids": sorted(who.pid for who in tree.members())})
 

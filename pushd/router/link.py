@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pushd.errors import PushdError
 from pushd.kit import proc, procfs
-from pushd.kit.cgroup import NO_GROUPS, Groups
+from pushd.kit.cgroup import NO_GROUPS, Bound, Groups
 from pushd.kit.door import Door
 from pushd.kit.listen import short_path
 from pushd.kit.procfs import Identity
@@ -27,6 +27,7 @@ _START_SECONDS = 20.0
 _HELLO_SECONDS = 5.0
 _UNKNOWN_DRAIN_SECONDS = 600.0  # of a dyno whose app we do not know any more: the longest that a setting allows
 _LOG_LIMIT_BYTES = 1 << 20
+_SHARE = 10  # of the processors against one dyno: every app waits for it
 
 
 class RouterFailed(PushdError):
@@ -191,7 +192,9 @@ async def start_router(
         if os.fstat(errors).st_size > _LOG_LIMIT_BYTES:
             os.ftruncate(errors, 0)
         try:
-            pid = proc.spawn([*groups.enter("router"), *argv], env=environ, stdout=writing, stderr=errors)
+            pid = proc.spawn(
+                [*groups.enter_apart("router", Bound(share=_SHARE)), *argv], env=environ, stdout=writing, stderr=errors
+            )
         finally:
             os.close(writing)
         with ended_unless_used(pid):

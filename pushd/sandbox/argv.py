@@ -6,8 +6,7 @@ must not see them: LD_PRELOAD as a config var would otherwise run the app's code
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,8 +68,8 @@ def home(way: Way, view: View) -> Path:
     return view.root if view.scratch is None else view.scratch / COPY
 
 
-def chain(way: Way, view: View, *, doors: Sequence[Path] = ()) -> list[str]:
-    """What to start; the program's own argv goes behind it. `doors` are those of the control group that it enters first.
+def chain(way: Way, view: View) -> list[str]:
+    """What to start; the program's own argv goes behind it.
 
     Each link replaces the one before (exec), so the process that we start becomes bubblewrap's monitor, or the program.
     """
@@ -79,7 +78,7 @@ def chain(way: Way, view: View, *, doors: Sequence[Path] = ()) -> list[str]:
         enter = ["/usr/bin/env", "unshare", "--user", "--map-root-user", "--mount", "--"]
         if way.by_root:
             enter = ["/usr/bin/env", "nsenter", f"--mount=/proc/self/fd/{NAMESPACE_FD}", "--"]
-    script = "\n".join((*map(_enter, doors), *_limits(view, way), *_root(way, view)))
+    script = "\n".join((*_limits(view, way), *_root(way, view)))
     inner: list[str] = []
     if way.bubblewrap is not None:
         inner = [str(way.bubblewrap), "--args", str(ARGUMENTS_FD), "--"]
@@ -189,11 +188,6 @@ def _is_shown(path: Path, covered: Iterable[Path], hidden: Path | None) -> bool:
     if hidden is None or not (hidden == path or hidden in path.parents):
         return bool(above)
     return any(each == hidden or hidden in each.parents for each in above) or path == hidden
-
-
-def _enter(door: Path) -> str:
-    """A shell line. Who cannot enter goes on without: the watch over builds does not depend on it."""
-    return f"echo $$ 2>/dev/null >{shlex.quote(str(door))}"
 
 
 def _limits(view: View, way: Way) -> Iterator[str]:

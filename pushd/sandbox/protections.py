@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pushd.kit.cgroup_limits import LimitedGroups
+from pushd.kit.cgroup import Groups
+from pushd.kit.cgroup_tree import CPU, PIDS
 from pushd.model.protection import Protection
 from pushd.sandbox.argv import Way
 
 
-def protections(way: Way, why_not: str, groups: LimitedGroups | None, no_user: str, no_filter: str) -> list[Protection]:
+def protections(way: Way, why_not: str, groups: Groups, no_user: str, no_filter: str) -> list[Protection]:
     """What `serve --check` and the daemon's log say."""
     on = way.bubblewrap is not None
     confined = "own files, processes, IPC and /tmp, by bubblewrap" if on else why_not
@@ -21,7 +22,7 @@ def protections(way: Way, why_not: str, groups: LimitedGroups | None, no_user: s
     else:
         privileges = "programs have no capability" if on else why_not
         exempt = "counted per app" if way.own_users else "the kernel exempts root from it" if on else why_not
-        processes = "by control groups" if groups is not None else exempt
+        processes = "by control groups" if groups.holds(PIDS) else exempt
     if way.own_users:
         users = "each app's programs run as a user of their own"
     else:
@@ -31,7 +32,7 @@ def protections(way: Way, why_not: str, groups: LimitedGroups | None, no_user: s
     else:
         filtered = no_filter or why_not
     autogroups = Path("/proc/self/autogroup").exists()
-    shares = groups is not None and groups.share_processors
+    shares = groups.holds(CPU)
     by = "by control groups" if shares else "by the kernel's autogroups"
     return [
         Protection("sandbox", on, confined),
@@ -39,7 +40,7 @@ def protections(way: Way, why_not: str, groups: LimitedGroups | None, no_user: s
         Protection("no privileges", on, privileges),
         Protection("system calls", way.filter is not None, filtered),
         Protection("own user", way.own_users, users),
-        Protection("process limit", way.user_namespace or way.own_users or groups is not None, processes),
-        Protection("build limits", True, "by control groups" if groups is not None else "counted four times a second"),
+        Protection("process limit", way.user_namespace or way.own_users or groups.holds(PIDS), processes),
+        Protection("build limits", True, "by control groups" if groups.holds(PIDS) else "counted four times a second"),
         Protection("build priority", shares or autogroups, by),
     ]

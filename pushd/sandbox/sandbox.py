@@ -20,7 +20,7 @@ from pushd.errors import PushdError
 from pushd.kit import proc, procfs
 from pushd.kit.aio import finish, in_thread
 from pushd.kit.bounds import Bounds
-from pushd.kit.cgroup_limits import LimitedGroup, LimitedGroups
+from pushd.kit.cgroup import NO_GROUPS, Bound, Group, Groups
 from pushd.kit.disk import is_full, room_of
 from pushd.kit.ownership import give
 from pushd.model.protection import Protection
@@ -81,12 +81,12 @@ class Sandbox:
         protections: Sequence[Protection] = (),
         *,
         hidden: Path | None = None,
-        groups: LimitedGroups | None = None,
+        groups: Groups = NO_GROUPS,
     ) -> None:
         self.way = way
         self.protections = tuple(protections)
         self._hidden = hidden
-        self._groups = groups
+        self.groups = groups
         self._system: System = find_system()
         self._user_maps: dict[int, int] = {}  # descriptors, by uid
         self._lock = threading.Lock()
@@ -98,7 +98,7 @@ class Sandbox:
         mode: str = "auto",
         *,
         data: Path | None = None,
-        tree: Path | None = None,
+        groups: Groups = NO_GROUPS,
         user: int | None = None,
         no_user: str = "",
         search_path: str = SYSTEM_PATH,
@@ -107,11 +107,10 @@ class Sandbox:
 
         `folder` must exist and lie on the disk of the slugs; nothing stays in it. `mode` "off" runs programs plainly.
         `user`: a uid for the trial of what gives each app its own; without one none has, and `no_user` says why.
-        `tree`: a cgroup v2 tree that was left to us; control groups are made there if it has the controller for it.
+        `groups`: where each program has a control group of its own, if there can be some.
         Raises: NoSandbox when nothing works and `mode` is "require".
         """
         no_filter = ""
-        groups = None if data is None else await in_thread(LimitedGroups.find, owner_of(data), tree)
 
         def found(way: Way, why_not: str) -> Sandbox:
             if way.bubblewrap is None and mode == "require":
@@ -140,13 +139,13 @@ class Sandbox:
         """Whether programs are behind bubblewrap; else they run plainly."""
         return self.way.bubblewrap is not None
 
-    def confine(self, view: View, *, group: LimitedGroup | None = None) -> Confined:
+    def confine(self, view: View, *, group: Group | None = None) -> Confined:
         """Make ready to start one program with this view, in this control group.
 
         Raises: OSError when the machine has no memory for it.
         """
         home = argvs.home(self.way, view)
-        prefix = tuple(argvs.chain(self.way, view, doors=group.doors if group is not None else ()))
+        prefix = (*_entry(group), *argvs.chain(self.way, view))
         if self.way.bubblewrap is None:
             variables = {"PATH": STANDARD_PATH} | dict(view.environ) | {"HOME": str(home)}
             if view.scratch is not None:
@@ -181,7 +180,7 @@ class Sandbox:
                 self._user_maps[user] = open_user_map(user)
             return self._user_maps[user]
 
-    def enter(self, view: View, first_process: int | None) -> Confined:
+    def enter(self, view: View, first_process: int | None, *, group: Group | None = None) -> Confined:
         """Make ready to start one more program where the dyno with this view runs.
 
         `first_process`: of the dyno's pid namespace, if it has one. Raises: OSError when it is gone, or no memory is left.
@@ -202,7 +201,7 @@ class Sandbox:
             failed.pop_all()
         nested = enters.OWN_FD in fds
         argv = enters.chain(self.way, view, first_process, nested=nested)
-        return Confined(tuple(argv), Environ({"PATH": SYSTEM_PATH}), fds, home)
+        return Confined((*_entry(group), *argv), Environ({"PATH": SYSTEM_PATH}), fds, home)
 
     async def run(
         self, view: View, argv: Sequence[str], *, on_output: Callable[[bytes], None], within: float, stdin: int | None = None
@@ -228,44 +227,26 @@ class Sandbox:
                 )
         except OSError:  # it was never started
             if group is not None:
-                await in_thread(group.kill)
+                await in_thread(group.remove)
             raise
 
-    async def _group_of_build(self, limits: Limits) -> LimitedGroup | None:
+    async def _group_of_build(self, limits: Limits) -> Group | None:
         """One more group, which is not left there when we are cancelled while it is made."""
         name = f"{_BUILD}{uuid4()}"
         try:
-            return await finish(in_thread(self.limited_group, name, limits), within=_GROUP_SECONDS)
+            return await finish(in_thread(self.groups.maybe_make, name, bound_of(limits)), within=_GROUP_SECONDS)
         except asyncio.CancelledError:
-            for group in self.left_groups(name).values():
-                group.kill()  # empty: at once
+            self.groups.group(name).remove()  # empty: at once
             raise
 
     def end_orphans(self) -> None:
         """End what a killed daemon of this data folder ran and could not end. Blocks."""
-        for group in self.left_groups(_BUILD).values():
-            group.kill()
+        self.groups.sweep(_BUILD)
         if self._hidden is None:
             return
         orphans = proc.orphans_of(owner_of(self._hidden))
         if left := orphans.members():
             log.warning("ended orphans of builds", extra={"count": len(left), "all": orphans.kill()})
-
-    def limited_group(self, name: str, limits: Limits) -> LimitedGroup | None:
-        """A control group for one program; whoever asked for it ends it. None where there is none."""
-        if self._groups is None:
-            return None
-        try:
-            group = self._groups.make(name)
-            group.bound(tasks=limits.processes, share=_LOW_SHARE if limits.low_priority else 1)
-        except OSError as error:
-            log.warning("no control group", extra={"cause": str(error)})
-            return None
-        return group
-
-    def left_groups(self, kind: str) -> dict[str, LimitedGroup]:
-        """Those whose name begins so, by the rest of the name; also those that an earlier daemon made."""
-        return {} if self._groups is None else self._groups.left(kind)
 
     async def _try_where_room_is(self, folder: Path, user: int | None) -> str | None:
         """As `_try`, in that folder or, while its disk is full, elsewhere, which says as much, as a rule.
@@ -333,9 +314,18 @@ def _ways(program: Path, filter: bytes | None, *, own_users: bool) -> list[Way]:
     return [replace(way, filter=each) for way in ways for each in filters]
 
 
+def bound_of(limits: Limits) -> Bound:
+    """What a control group holds one program to, with all that it starts."""
+    return Bound(tasks=limits.processes, share=_LOW_SHARE if limits.low_priority else 1)
+
+
 def owner_of(data: Path) -> str:
     """How what we run is marked as ours; builds may read it, and do not learn from it where the data folder is."""
     return f"pushd-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+
+
+def _entry(group: Group | None) -> tuple[str, ...]:
+    return () if group is None else group.enter()
 
 
 def _joined(arguments: Sequence[str]) -> bytes:

@@ -20,7 +20,7 @@ import pytest
 from pushd.kit import proc, procfs
 from pushd.kit.aio import Nursery
 from pushd.kit.cgroup import NO_GROUPS, Groups
-from pushd.kit.cgroup_limits import LimitedGroups
+from pushd.kit.cgroup_tree import PIDS
 from pushd.kit.wires import Wires
 from pushd.layout import Layout
 from pushd.model.secret import Environ
@@ -53,10 +53,10 @@ def layout(tmp_path: Path) -> Layout:
 
 
 @pytest.fixture(params=["best", "copy", "plain", "best in groups", "plain in groups"])
-async def sandbox(request: pytest.FixtureRequest, probed: Sandbox, layout: Layout) -> Sandbox:
+async def sandbox(request: pytest.FixtureRequest, probed: Sandbox, layout: Layout, groups: Groups) -> Sandbox:
     if request.param.startswith("plain"):
-        return await Sandbox.probe(layout.run, "off", data=layout.data)
-    best = Sandbox(probed.way, probed.protections, hidden=layout.data)
+        return await Sandbox.probe(layout.run, "off", data=layout.data, groups=groups)
+    best = Sandbox(probed.way, probed.protections, hidden=layout.data, groups=groups)
     if request.param == "copy":
         if not best.confines:
             pytest.skip("no bubblewrap here")
@@ -67,19 +67,20 @@ async def sandbox(request: pytest.FixtureRequest, probed: Sandbox, layout: Layou
 @pytest.fixture
 def groups(request: pytest.FixtureRequest) -> Groups:
     """For each dyno one of its own; none in the ways that are not called so."""
-    if "groups" not in request.node.callspec.params["sandbox"]:
+    if "groups" not in request.node.callspec.params.get("sandbox", ""):
         return NO_GROUPS
-    return Groups.below(request.getfixturevalue("cgroup"))
+    return Groups.find(f"pushd-test-{uuid4().hex[:8]}", request.getfixturevalue("cgroup"))
 
 
 @pytest.fixture
-async def dynos(layout: Layout, sandbox: Sandbox, groups: Groups) -> AsyncIterator[Dynos]:
-    dynos = Dynos(layout, sandbox, groups)
+async def dynos(layout: Layout, sandbox: Sandbox) -> AsyncIterator[Dynos]:
+    dynos = Dynos(layout, sandbox)
     yield dynos
     for handle in dynos.handles:
         await handle.release()
     assert os.listdir(layout.dynos) == []
-    assert not [handle for handle in dynos.handles if groups.pids(str(handle.dyno_id))]
+    assert sandbox.groups.names("dyno-") == []
+    sandbox.groups.sweep()
     marks = {str(handle.dyno_id) for handle in dynos.handles}
     assert not [pid for mark in marks for pid in procfs.marked(MARK, mark)]
     assert str(layout.data) not in Path("/proc/self/mountinfo").read_text()  # noqa: ASYNC240
@@ -88,10 +89,10 @@ async def dynos(layout: Layout, sandbox: Sandbox, groups: Groups) -> AsyncIterat
 class Dynos:
     """Starts dynos of one slug and reads what they write, as the runner and logplex do."""
 
-    def __init__(self, layout: Layout, sandbox: Sandbox, groups: Groups) -> None:
+    def __init__(self, layout: Layout, sandbox: Sandbox) -> None:
         self.layout = layout
         self.confines = sandbox.confines
-        self.scheduler = LocalScheduler(layout, sandbox, FixedUids(sandbox), groups)
+        self.scheduler = LocalScheduler(layout, sandbox, FixedUids(sandbox))
         self.handles: list[LocalHandle] = []
         self.slug = layout.slug("abc")
         self.slug.mkdir()
@@ -333,32 +334,34 @@ async def test_a_daemon_without_parent_session_and_environment_ends_with_its_dyn
 
 
 async def test_the_kernel_counts_a_dynos_processes_where_it_lets_us(layout: Layout, sandbox: Sandbox) -> None:
-    groups = LimitedGroups.find(f"pushd-test-{uuid4().hex[:8]}")
-    if groups is None:
+    groups = Groups.find(f"pushd-test-{uuid4().hex[:8]}")
+    if not groups.are_there:
         pytest.skip("no control groups here")
-    dynos = Dynos(layout, Sandbox(sandbox.way, hidden=layout.data, groups=groups), NO_GROUPS)
+    dynos = Dynos(layout, Sandbox(sandbox.way, hidden=layout.data, groups=groups))
     handle = await dynos.start("sleep 600 & echo up; sleep 600")
     with Reader(handle) as reader:
         assert await reader.line() == "up\n"
-    (group,) = groups.left().values()
-    assert (group.folders["pids"] / "pids.max").read_text() == f"{DYNO_PROCESSES}\n"
-    assert len(group._pids()) >= 2
+    (name,) = groups.names()
+    assert (groups.group(name).folders[PIDS] / "pids.max").read_text() == f"{DYNO_PROCESSES}\n"
+    assert len(groups.group(name).pids()) >= 2
 
     (found,) = await LocalScheduler(layout, dynos.scheduler._sandbox, FixedUids(sandbox)).find_leftovers(
         [(handle.dyno_id, handle.identity)]
     )
-    assert list(groups.left()) != []  # the next daemon goes on with it
+    assert groups.names() == [name]  # the next daemon goes on with it
     found.kill()
     await handle.wait()
-    assert groups.left() == {}
-    lost = groups.make(f"dyno-{uuid4()}")  # of a daemon that was killed between two lines
+    assert groups.group(name).pids() == set()
+    lost = groups.maybe_make(f"dyno-{uuid4()}")  # of a daemon that was killed between two lines
+    assert lost is not None
 
     await LocalScheduler(layout, dynos.scheduler._sandbox, FixedUids(sandbox)).find_leftovers(
         [(handle.dyno_id, handle.identity)]
     )
 
-    assert not lost.folders["pids"].exists()
+    assert not lost.folders[PIDS].exists()
     await handle.release()
+    assert groups.names() == []
 
 
 async def test_zombies_are_buried(dynos: Dynos) -> None:

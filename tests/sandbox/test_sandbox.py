@@ -18,11 +18,11 @@ import pytest
 from pushd.kit import procfs
 from pushd.kit.aio import Nursery
 from pushd.kit.bounds import TookTooMuch
-from pushd.kit.cgroup_limits import LimitedGroup, LimitedGroups
+from pushd.kit.cgroup import NO_GROUPS, Bound, Group, Groups
 from pushd.kit.ownership import make_owned
 from pushd.kit.proc import OWNER, RanTooLong, spawn
 from pushd.model.secret import Environ
-from pushd.sandbox.sandbox import SYSTEM_PATH, NoSandbox, Sandbox, owner_of
+from pushd.sandbox.sandbox import SYSTEM_PATH, NoSandbox, Sandbox, bound_of, owner_of
 from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
 from tests.fakes import USER
 
@@ -126,30 +126,30 @@ async def test_a_deadline_ends_the_whole_tree(sandbox: Sandbox, tmp_path: Path, 
 @pytest.fixture(params=["kernel counts", "we count"])
 def bounding(request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path) -> Sandbox:
     """Each way to confine, with control groups and without them."""
-    groups = None
+    groups = NO_GROUPS
     if request.param == "kernel counts":
-        groups = LimitedGroups.find(f"pushd-test-{os.getpid()}")
-        if groups is None:
+        groups = Groups.find(f"pushd-test-{os.getpid()}")
+        if not groups.are_there:
             pytest.skip("no control groups here")
     return Sandbox(sandbox.way, sandbox.protections, hidden=tmp_path, groups=groups)
 
 
 @dataclass(frozen=True)
-class Slow(LimitedGroups):
+class Slow(Groups):
     """Making a group takes until somebody says so."""
 
     begun: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
 
-    def make(self, name: str) -> LimitedGroup:
+    def maybe_make(self, name: str, bound: Bound | None = None) -> Group | None:
         self.begun.set()
         assert self.go_on.wait(30)
-        return LimitedGroups.make(self, name)
+        return Groups.maybe_make(self, name, bound)
 
 
 async def test_a_build_that_is_cancelled_while_its_group_is_made_leaves_none(sandbox: Sandbox, tmp_path: Path) -> None:
-    found = LimitedGroups.find(f"pushd-test-{os.getpid()}-slow")
-    if found is None:
+    found = Groups.find(f"pushd-test-{os.getpid()}-slow")
+    if not found.are_there:
         pytest.skip("no control groups here")
     groups = Slow(found.parents, found.owner)
     bounded = Sandbox(sandbox.way, sandbox.protections, hidden=tmp_path, groups=groups)
@@ -161,7 +161,7 @@ async def test_a_build_that_is_cancelled_while_its_group_is_made_leaves_none(san
         groups.go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await building
-    assert found.left() == {}
+    assert found.names() == []
 
 
 async def test_a_build_that_forks_without_end_is_ended(bounding: Sandbox, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ async def test_a_build_that_forks_without_end_is_ended(bounding: Sandbox, tmp_pa
     view = build(tmp_path)
     view = replace(view, limits=replace(view.limits, processes=300))
     script = f"trap '' TERM; for n in $(seq 1500); do (sleep {mark} &); done; sleep {mark}"
-    if bounding._groups is not None:  # a real one: only the kernel is sure to be quicker
+    if bounding.groups.are_there:  # a real one: only the kernel is sure to be quicker
         script = f"bomb() {{ (sleep {mark} &); bomb | bomb & }}; trap '' TERM; bomb; sleep {mark}"
     with pytest.raises(TookTooMuch) as caught:
         await sh(bounding, view, script, within=60)
@@ -192,14 +192,14 @@ async def test_nobody_leaves_a_control_group(bounding: Sandbox, tmp_path: Path) 
     escape = f"env -i setsid sh -c 'sleep {mark} & sleep {mark}' >/dev/null 2>&1 & sleep 0.1; exit 0"  # forgets even its mark
     assert (await sh(bounding, build(tmp_path), escape))[0] == 0
     assert [pid for pid in procfs.pids() if _command(pid) == ["sleep", mark] and procfs.identify(pid)] == []
-    assert bounding._groups.left() == {}
+    assert bounding.groups.names() == []
 
 
 async def test_what_a_killed_daemon_ran_is_ended_by_the_next(bounding: Sandbox, tmp_path: Path) -> None:
     mark = f"600.{uuid4().int}"
-    me = Sandbox(bounding.way, hidden=tmp_path, groups=bounding._groups)
+    me = Sandbox(bounding.way, hidden=tmp_path, groups=bounding.groups)
     view = build(tmp_path)
-    group = me.limited_group("build-one", view.limits)
+    group = me.groups.maybe_make("build-one", bound_of(view.limits))
     with me.confine(view, group=group) as confined:
         pid = spawn([*confined.argv, "sleep", mark], env={**confined.env, OWNER: owner_of(tmp_path)}, fds=confined.fds)
 

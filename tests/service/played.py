@@ -17,7 +17,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pushd.kit.cgroup import Groups
+from pushd.kit.cgroup import Group
+from pushd.kit.cgroup_tree import MEMBERS
 from tests.e2e.harness import eventually
 from tests.service.units import Unit
 
@@ -79,7 +80,7 @@ class PlayedSystemd:
         self.stop()
         self._ending.set()
         self._thread.join()
-        Groups(self._slice).kill("pushd-dynos.service")
+        self._group("pushd-dynos.service").kill()
         if self._keeper is not None:
             self._keeper.wait()
         for _, listening in self._sockets:
@@ -147,15 +148,20 @@ class PlayedSystemd:
         assert unit.get("Socket", "Service") == self._service.name
         self._sockets.append((unit.get("Socket", "FileDescriptorName"), listening))
 
+    def _group(self, name: str) -> Group:
+        return Group({MEMBERS: self._slice / name})
+
     def _spawn(self, unit: Unit, environ: Mapping[str, str], *wrapper: str) -> subprocess.Popen[bytes]:
         """Start a unit's program in its group."""
         self._slice.mkdir(exist_ok=True)
+        group = self._group(unit.name)
+        group.make()
         words = [word.replace(CGROUPS, str(self._cgroup)) for word in unit.command]
         named = {name: value.replace(CGROUPS, str(self._cgroup)) for name, value in unit.environment.items()}
         fds = tuple(range(_HIGH_FD, _HIGH_FD + len(self._sockets))) if wrapper else ()
         with open(self._log, "ab") as log:
             return subprocess.Popen(
-                [*Groups(self._slice).enter(unit.name), *wrapper, *words], env={**self.environ, **named, **environ},
+                [*group.enter(), *wrapper, *words], env={**self.environ, **named, **environ},
                 pass_fds=fds, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 

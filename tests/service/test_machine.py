@@ -71,7 +71,7 @@ def test_from_install_to_uninstall(machine: Machine, server: Server, tmp_path: P
     off = [line for line in log.splitlines() if "protection off" in line and "switched off by the setting" not in line]
     assert [line for line in off if "process limit" not in line] == []
 
-    keeper, router_pid = _pids(machine, "pushd-dynos.service/keeper"), _pids(machine, "pushd-dynos.service/*-run-router")
+    keeper, router_pid = _pids(machine, "pushd-dynos.service/keeper"), _pids(machine, "pushd-dynos.service/pushd-*-router")
     with (
         Visitors(("127.0.0.1", router), "/", host="steady.localhost") as visits,
         Visitors(("127.0.0.1", api), "/-/health", host="localhost", threads=1) as calls,
@@ -97,7 +97,7 @@ def test_from_install_to_uninstall(machine: Machine, server: Server, tmp_path: P
     assert project.get().body == page
     assert server.api == f"http://127.0.0.1:{moved}"
     assert _pids(machine, "pushd-dynos.service/keeper") == keeper
-    assert _pids(machine, "pushd-dynos.service/*-run-router") == router_pid
+    assert _pids(machine, "pushd-dynos.service/pushd-*-router") == router_pid
 
     machine.ok(PUSHD, "uninstall-service", "--delete-data", "--confirm", "/srv/pushd")
     assert not (machine.cgroup / "pushd.slice" / "pushd-dynos.service").exists()

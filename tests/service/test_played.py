@@ -118,11 +118,11 @@ def _starts_again(systemd: PlayedSystemd, way: Callable[[PlayedSystemd], None]) 
 
 def _dynos(groups: Path) -> list[str]:
     ours = (each.name for each in groups.iterdir() if each.is_dir() and each.name != "keeper")
-    return sorted(name for name in ours if not name.endswith(("-run-router", "-run-shims")))
+    return sorted(name for name in ours if not name.endswith(("-router", "-shims")))
 
 
 def _group(server: Server, name: str) -> str:
-    return f"{owner_of(server.data)}-run-{name}"
+    return f"{owner_of(server.data)}-{name}"
 
 
 def _pids(group: Path) -> list[int]:

@@ -12,8 +12,7 @@ from uuid import UUID
 
 from pushd.kit import proc, procfs
 from pushd.kit.aio import first, in_thread
-from pushd.kit.cgroup import NO_GROUPS, Groups
-from pushd.kit.cgroup_limits import LimitedGroup
+from pushd.kit.cgroup import Group
 from pushd.kit.proc import Tree
 from pushd.kit.procfs import Identity
 from pushd.runner.schedulers import Listener, Memory
@@ -38,8 +37,7 @@ class LocalHandle:
         shim: Shim,
         *,
         is_child: bool,
-        groups: Groups = NO_GROUPS,
-        limited: LimitedGroup | None = None,
+        group: Group,
         fence: Fence = NO_FENCE,
     ) -> None:
         self.dyno_id = dyno_id
@@ -47,8 +45,7 @@ class LocalHandle:
         self.identity = str(shim)
         self._folder = folder
         self._shim = shim
-        self._groups = groups
-        self._limited = limited
+        self._group = group
         self._fence = fence
         self._tree = Tree(shim.process, (MARK, str(dyno_id)), spared=frozenset({shim.process.pid}))
         self._init: Identity | None = None
@@ -130,7 +127,7 @@ class LocalHandle:
             proc.reap(self._shim.process.pid)
         if self.door is not None:
             await self._fence.close(*self.door)
-        await in_thread(self._groups.remove, str(self.dyno_id))
+        await in_thread(self._group.remove)
         await in_thread(self._folder.remove)
         self._released = True
 
@@ -155,12 +152,12 @@ class LocalHandle:
         if not procfs.is_alive(self._shim.process):
             return []
         ours = self._shim.process.pid  # the shim leads a session, and so does the program
-        found = dict.fromkeys([*procfs.descendants(ours), *self._groups.pids(str(self.dyno_id))])  # parents first
+        found = dict.fromkeys([*procfs.descendants(ours), *self._group.pids()])  # parents first
         return [pid for pid in found if procfs.session(pid) not in (None, ours)]
 
     def _living(self) -> set[Identity]:
         """Who belongs to the dyno and has not ended, also those whom only its group tells; reads all of /proc."""
-        grouped = (procfs.identify(pid) for pid in self._groups.pids(str(self.dyno_id)))
+        grouped = (procfs.identify(pid) for pid in self._group.pids())
         return self._tree.members().union(who for who in grouped if who is not None)
 
     def _namespace_init(self) -> Identity | None:
@@ -178,9 +175,7 @@ class LocalHandle:
                 proc.send(init, signal.SIGKILL)
                 proc.wait_blocking({init}, within=_KILL_WITHIN_SECONDS)  # it dies last of all in there
             self._tree.kill()
-            self._groups.kill(str(self.dyno_id))
-            if self._limited is not None:
-                self._limited.kill()
+            self._group.kill()
             if self._folder.has_ended() or time.monotonic() > deadline:
                 return
             time.sleep(_PAUSE_SECONDS)  # killed so early that the shim has not started the program yet

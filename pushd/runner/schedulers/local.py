@@ -16,8 +16,7 @@ from uuid import UUID
 
 from pushd.kit import proc, procfs
 from pushd.kit.aio import finish, in_thread
-from pushd.kit.cgroup import NO_GROUPS, Groups
-from pushd.kit.cgroup_limits import LimitedGroup
+from pushd.kit.cgroup import Bound, Group
 from pushd.kit.disk import is_full
 from pushd.kit.ownership import lend, make_owned, make_shared
 from pushd.kit.proc import Tree
@@ -33,8 +32,6 @@ from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
 log = logging.getLogger(__name__)
 
 SHIMS = "shims"  # they must outlive what is ended with its dyno's group
-OUR_GROUPS = frozenset({SHIMS, "router"})  # beside those of dynos
-
 DYNO_PROCESSES = 4096  # threads count; as an ordinary user has them in a user namespace
 _DYNO = "dyno-"
 _SHELL = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
@@ -51,15 +48,13 @@ exec {_SHELL} -c "$__command"
 class LocalScheduler:
     """Fits `Scheduler`."""
 
-    def __init__(
-        self, layout: Layout, sandbox: Sandbox, uids: Uids, groups: Groups = NO_GROUPS, fence: Fence = NO_FENCE
-    ) -> None:
-        """`groups`: each dyno's processes are in one of its own, all shims are in another. `fence`: around their ports."""
+    def __init__(self, layout: Layout, sandbox: Sandbox, uids: Uids, fence: Fence = NO_FENCE) -> None:
+        """`fence`: around the ports of dynos."""
         self._layout = layout
         self._uids = uids
         self._fence = fence
         self._sandbox = sandbox
-        self._groups = groups
+        self._groups = sandbox.groups  # each dyno's processes are in one of its own
 
     async def start(self, start: Start) -> LocalHandle:
         """Start one process tree. Raises: CannotStart, OSError for a full disk; nothing of it is left then."""
@@ -99,21 +94,19 @@ class LocalScheduler:
 
         All else in run/dynos is ended and removed: dynos of another boot, and those whose start was never written down.
         """
-        known, limited = dict(identities), await in_thread(self._sandbox.left_groups, _DYNO)
+        known = dict(identities)
         handles: list[LocalHandle] = []
         for path in await in_thread(_entries, self._layout.dynos):
             dyno_id = _dyno_id(path)
             shim = Shim.parse(known.get(dyno_id, "")) if dyno_id is not None else None
             folder = DynoFolder(path)
             if dyno_id and shim and procfs.is_alive(shim.process) and not await in_thread(folder.is_damaged):
-                group = limited.pop(str(dyno_id), None)
-                handles.append(self._handle(dyno_id, folder, shim, is_child=False, limited=group))
+                handles.append(self._handle(dyno_id, folder, shim, is_child=False))
             else:
                 await in_thread(_sweep, path, dyno_id)
-        for group in limited.values():
-            await in_thread(group.kill)
         await self._fence.reset([handle.door for handle in handles if handle.door is not None])
-        await in_thread(self._groups.sweep, {*OUR_GROUPS, *(str(handle.dyno_id) for handle in handles)})
+        known_groups = {f"{_DYNO}{handle.dyno_id}" for handle in handles}
+        await in_thread(lambda: self._groups.sweep(_DYNO, keep=known_groups))
         return handles
 
     async def is_outdated(self, identity: str, app_id: UUID) -> bool:
@@ -122,28 +115,23 @@ class LocalScheduler:
         return user is not None and shim is not None and (shim.user or 0) != user
 
     def _spawn(self, start: Start, folder: DynoFolder, user: int | None) -> LocalHandle:
-        limited = None if self._groups.are_there or start.inside else self._limited(start.dyno_id)
+        group = self._groups.maybe_make(f"{_DYNO}{start.dyno_id}", Bound(tasks=DYNO_PROCESSES))
         try:
-            return self._spawn_in(limited, start, folder, user)
+            return self._spawn_in(group, start, folder, user)
         except BaseException:
-            if limited is not None:
-                limited.kill()
+            if group is not None:
+                group.remove()
             raise
 
-    def _limited(self, dyno_id: UUID) -> LimitedGroup | None:
-        """A group where no tree was left to us, if we may make one. A dyno that fills it cannot fork, and goes on."""
-        return self._sandbox.limited_group(f"{_DYNO}{dyno_id}", Limits(scratch_bytes=0, processes=DYNO_PROCESSES))
-
-    def _spawn_in(self, limited: LimitedGroup | None, start: Start, folder: DynoFolder, user: int | None) -> LocalHandle:
+    def _spawn_in(self, group: Group | None, start: Start, folder: DynoFolder, user: int | None) -> LocalHandle:
         mark = {MARK: str(start.dyno_id)}
         launcher = [_SHELL, "-c", _LAUNCH, os.path.basename(_SHELL), start.command]
-        with self._confine(start, folder, mark, limited, user) as confined:
+        with self._confine(start, folder, mark, group, user) as confined:
             with folder.open_for_shim() as (output, alive), _streams(start, output, user) as streams:
-                enter = self._groups.enter(str(start.dyno_id), tasks=DYNO_PROCESSES)
-                command = ["/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path), *enter, *confined.argv, *launcher]
-                knows_all = self._sandbox.confines or self._groups.are_there
+                command = ["/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path), *confined.argv, *launcher]
+                knows_all = self._sandbox.confines or group is not None
                 pid = proc.spawn(
-                    [*self._groups.enter(SHIMS), *(command if knows_all else proc.adopting(command))],
+                    [*self._groups.enter_apart(SHIMS), *(command if knows_all else proc.adopting(command))],
                     env={**confined.env, **mark},
                     stdout=output,
                     fds={**confined.fds, **streams, ALIVE_FD: alive},
@@ -156,15 +144,14 @@ class LocalScheduler:
         shim = Shim(
             process=process, confined=confined_anew, memory_bytes=start.memory_bytes, user=user or None, port=start.port
         )
-        return self._handle(start.dyno_id, folder, shim, is_child=True, limited=limited)
+        return self._handle(start.dyno_id, folder, shim, is_child=True)
 
-    def _handle(
-        self, dyno_id: UUID, folder: DynoFolder, shim: Shim, *, is_child: bool, limited: LimitedGroup | None
-    ) -> LocalHandle:
-        return LocalHandle(dyno_id, folder, shim, is_child=is_child, groups=self._groups, limited=limited, fence=self._fence)
+    def _handle(self, dyno_id: UUID, folder: DynoFolder, shim: Shim, *, is_child: bool) -> LocalHandle:
+        group = self._groups.group(f"{_DYNO}{dyno_id}")
+        return LocalHandle(dyno_id, folder, shim, is_child=is_child, group=group, fence=self._fence)
 
     def _confine(
-        self, start: Start, folder: DynoFolder, mark: Mapping[str, str], limited: LimitedGroup | None, user: int | None
+        self, start: Start, folder: DynoFolder, mark: Mapping[str, str], group: Group | None, user: int | None
     ) -> Confined:
         """In a sandbox of its own, or in the one of a dyno that runs. Raises: CannotStart if that one has ended."""
         where = {"STORAGE_DIR": str(STORAGE if self._sandbox.confines else start.storage)}  # a config var of that name wins
@@ -172,12 +159,13 @@ class LocalScheduler:
         if start.environment is not None and not _is_folder(start.environment):
             raise CannotStart(f"Cannot start {start.name}: its environment is gone.", remedy="Push again.")
         if start.inside is None:
-            return self._sandbox.confine(_view(start, folder, environ, user), group=limited)
+            return self._sandbox.confine(_view(start, folder, environ, user), group=group)
         other = DynoFolder(self._layout.dyno(start.inside))
         first_process = other.namespace_init() if self._sandbox.confines else None
         if other.has_ended() or (self._sandbox.confines and first_process is None):
             raise CannotStart(f"Cannot start {start.name}: the dyno that it was to run in does not run.", remedy="Try again.")
-        return self._sandbox.enter(_view(start, other, environ, user), first_process.pid if first_process else None)
+        pid = first_process.pid if first_process else None
+        return self._sandbox.enter(_view(start, other, environ, user), pid, group=group)
 
 
 def _is_folder(path: Path) -> bool:
