@@ -31,6 +31,7 @@ from pushd.story.belongings import Belongings
 from pushd.story.changes import Changes
 from pushd.story.disk import DiskReserve
 from pushd.story.disk_usage import DiskUsage
+from pushd.story.dynos import Dynos
 from pushd.story.golive import GoLive
 from pushd.story.outputs import Outputs
 from pushd.story.promotions import Promotions
@@ -70,6 +71,7 @@ class Story:
     """What tells the rooms in which order to work."""
 
     deploys: Deploys
+    dynos: Dynos
     source_builds: SourceBuilds
     slug_uploads: SlugUploads
     apps: Apps
@@ -87,7 +89,7 @@ def build_story(rooms: Rooms) -> Story:
     settings = rooms.settings
     turns, stops = BootTurns(), BuildStops()
     verdicts = Verdicts(rooms.nursery, rooms.clock)
-    changes = Changes(rooms.store, verdicts)
+    changes = Changes(rooms.store, verdicts, rooms.nursery)
     releaser = Releaser(rooms.store, domain=settings.domain)
     phase = ReleasePhase(rooms.store, rooms.runner, rooms.outputs, timeout_seconds=settings.release_phase_timeout_seconds)
     live = GoLive(
@@ -130,6 +132,15 @@ def build_story(rooms: Rooms) -> Story:
         nursery=rooms.nursery,
         address_of=lambda app: web_url(app.name, settings.domain, rooms.router.url),
     )
+    dynos = Dynos(
+        store=rooms.store,
+        live=live,
+        changes=changes,
+        runner=rooms.runner,
+        app_log=rooms.logplex,
+        disk=rooms.disk,
+        nursery=rooms.nursery,
+    )
     apps = Apps(
         store=rooms.store,
         layout=rooms.layout,
@@ -156,6 +167,7 @@ def build_story(rooms: Rooms) -> Story:
     resume = Resume(
         store=rooms.store,
         deploys=deploys,
+        dynos=dynos,
         live=live,
         changes=changes,
         verdicts=verdicts,
@@ -192,6 +204,7 @@ def build_story(rooms: Rooms) -> Story:
     )
     return Story(
         deploys=deploys,
+        dynos=dynos,
         source_builds=source_builds,
         slug_uploads=slug_uploads,
         apps=apps,

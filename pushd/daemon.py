@@ -230,6 +230,7 @@ async def _build_doors(rooms: Rooms, story: Story, ending: Ending, sockets: Sock
         access=access,
         rates=Rates(settings.api_requests_per_hour, rooms.clock),
         deploys=story.deploys,
+        dynos=story.dynos,
         apps=story.apps,
         belongings=story.belongings,
         promotions=story.promotions,

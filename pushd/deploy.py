@@ -1,7 +1,7 @@
 """The story of one push: build, release, boot, switch, retire.
 
-A config change, a rollback, a scale and a restart enter the same story at release or at boot. This module knows the order of
-the rooms and nothing of their insides (`rooms.py`).
+A config change and a rollback enter the same story at the release, a scale and a restart at the boot (`story/dynos.py`). This
+module knows the order of the rooms and nothing of their insides (`story/rooms.py`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from pushd.kit.transcript import Transcript
 from pushd.model.app import App
 from pushd.model.build import Build, BuildStatus
 from pushd.model.change import Change
-from pushd.model.dyno import Dyno
-from pushd.model.formation import RUN, ProcessFormation, Scale, check_known
 from pushd.model.logline import APP
 from pushd.model.release import Release, ReleaseEvent, ReleaseStatus
 from pushd.model.secret import Environ
@@ -82,7 +80,6 @@ class Deploys:
         self._pushes = PushQueue()
         self._stops = stops
         self._slots = slots
-        self._scaling = asyncio.Lock()  # steps such as web+1 are counted from what is stored
         self._newest: dict[UUID, asyncio.Task[Release]] = {}  # what makes the newest stored release of an app live
 
     # --- a push -----------------------------------------------------------------------------------------------------
@@ -256,11 +253,11 @@ class Deploys:
     def follow_soon(self, app: App, release: Release, user: User, change_ids: Sequence[UUID]) -> None:
         """Bring a pending release live in the background, and settle the changes that wait for it."""
         rollout = self._newest[app.id] = self._start(self._roll_out(app.id, release, user), f"{release.name} of {app.name}")
-        self.settle_soon(change_ids, rollout)
+        self._changes.settle_by(change_ids, rollout)
 
     def follow_boot(self, app: App, up: asyncio.Future[Release], change_ids: Sequence[UUID]) -> None:
         """Settle changes by the boot at the daemon's start, which `up` tells the end of; it has the time of any boot."""
-        self.settle_soon(change_ids, self._start(self._booted(app, up), f"boot of {app.name}"))
+        self._changes.settle_by(change_ids, self._start(self._booted(app, up), f"boot of {app.name}"))
 
     async def _booted(self, app: App, up: asyncio.Future[Release]) -> Release:
         within = (await self._store.settings.of(app))["boot-timeout-seconds"]
@@ -271,10 +268,6 @@ class Deploys:
                 f"web did not come up within {within:g} seconds of the daemon's start",
                 remedy="It is tried again and again: `pushd ps` and `pushd logs` show how it goes.",
             ) from None
-
-    def settle_soon(self, change_ids: Sequence[UUID], work: asyncio.Task[Release]) -> None:
-        """Settle these changes in the background as `work` ends."""
-        self._start(self._settle(change_ids, work), f"settle {work.get_name()}")
 
     def _start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         return self._nursery.start(work, name=name, expected=PushdError)  # told to the user
@@ -297,92 +290,11 @@ class Deploys:
                 return newest  # a push stored it and took it live in a turn before ours
         return await asyncio.shield(self._newest[app_id])  # whoever waits for this one waits for the newer one
 
-    # --- changes that boot the release that runs --------------------------------------------------------------------
-
-    async def scale(self, app: App, scales: Sequence[Scale], user: User) -> tuple[list[ProcessFormation], Change | None]:
-        """Store the wanted quantities and follow them. Raises: NotFound for an unknown type, InvalidParams, DiskFull.
-
-        Less is always allowed: it may be this very app that fills the disk.
-        """
-        async with self._scaling:
-            current = await self._store.formation.quantities(app)
-            wanted = await self._scaled(app, scales, current)
-            if any(quantity > current.get(kind, 0) for kind, quantity in wanted.items()):
-                self._disk.check()
-            await self._store.formation.set(app, wanted)
-        crash_point("scale.stored")
-        rows = await self._store.formation.of(app)
-        shown = " ".join(f"{row.type}@{row.quantity}:{row.size}" for row in rows if row.type in wanted)
-        self._tell(app, f"Scaled to {shown} by user {user.email}")
-        return rows, await self._reboot(app, why=f"scaling to {shown}")
-
-    async def restart(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None:
-        """Replace all dynos, those of one type, or one; new web dynos answer before old ones leave."""
-        if type is None and name is None:
-            app = await self._store.apps.bump_restarts(app)
-            crash_point("restart.stored")
-            self._tell(app, f"Restarted by user {user.email}")
-            return await self._reboot(app, why="a restart")
-        names = [dyno.name for dyno in self._runner.dynos(app.id) if name in (None, dyno.name) and type in (None, dyno.type)]
-        if not names:
-            raise NotFound(f"Couldn't find that dyno ({name or type}).", resource="dyno",
-                           remedy="`pushd ps` lists those that run.")  # fmt: skip
-        self._tell(app, f"Restarted {', '.join(names)} by user {user.email}")
-        return await self._reboot(app, why=f"a restart of {', '.join(names)}", names=names)
-
-    async def stop(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None:
-        """End a one-off dyno; a dyno of the formation is restarted, as on Heroku."""
-        one_offs = [each for each in self._runner.dynos(app.id) if each.type == RUN and RUN in (each.type, type)]
-        if name is not None and (found := [each for each in one_offs if each.name == name]):
-            self._tell(app, f"Stopped {name} by user {user.email}")
-            await self._runner.stop_dynos(app.id, [found[0].name])
-            return None
-        return await self.restart(app, user=user, type=type, name=name)
-
-    async def _reboot(self, app: App, *, why: str, names: Sequence[str] | None = None) -> Change | None:
-        """Boot what the formation and the epoch now ask of the release that runs; None if none does."""
-        if await self._live.running_release(app) is None:
-            return None
-        change = await self._changes.open(app, None, names or ())
-        crash_point("reboot.change-opened")
-        self.follow_reboot(app, [change.id], why=why, names=names)
-        return change
-
-    def follow_reboot(self, app: App, change_ids: Sequence[UUID], *, why: str, names: Sequence[str] | None = None) -> None:
-        """Do so in the background, or replace the dynos named, and settle the changes that wait for it."""
-        self.settle_soon(change_ids, self._start(self._live.boot_again(app.id, why=why, names=names), f"{why} of {app.name}"))
-
     # --- questions ----------------------------------------------------------------------------------------------------
-
-    def dynos(self, app: App) -> list[Dyno]:
-        """Everything of the app that runs now."""
-        return self._runner.dynos(app.id)
 
     async def wait_change(self, change_id: UUID, within: float) -> Change:
         """The change when it is settled, or as it is after `within` seconds. Raises: NotFound."""
         return await self._changes.wait(change_id, within=within)
-
-    async def _settle(self, change_ids: Sequence[UUID], work: asyncio.Task[Release]) -> None:
-        """Tell those who wait how it ended. Left pending when the daemon stops: the next one settles it."""
-        number: int | None = None
-        try:
-            number, reason = (await asyncio.shield(work)).number, None
-        except PushdError as error:
-            reason = error.text
-        except Exception as error:
-            reason = reason_of(error)
-        crash_point("change.followed")
-        for change_id in change_ids:
-            await self._changes.settle(change_id, reason, release_number=number)
-
-    async def _scaled(self, app: App, scales: Sequence[Scale], current: Mapping[str, int]) -> dict[str, int]:
-        releases = await self._store.releases.list(app)
-        types = next((each.process_types for each in releases if each.slug_id), {})
-        wanted: dict[str, int] = {}
-        for scale in scales:
-            check_known(scale.type, types)
-            wanted[scale.type] = scale.applied_to(wanted.get(scale.type, current.get(scale.type, 0)))
-        return wanted
 
     def _tell(self, app: App, message: str) -> None:
         self._log.say(app.id, APP, "api", message)

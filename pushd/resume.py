@@ -22,6 +22,7 @@ from pushd.model.source import short
 from pushd.store.store import Store
 from pushd.story.apart import apart
 from pushd.story.changes import Changes
+from pushd.story.dynos import Dynos
 from pushd.story.golive import GoLive
 from pushd.story.outputs import Outputs
 from pushd.story.rooms import AppLog, Router, Runner
@@ -40,6 +41,7 @@ class Resume:
         *,
         store: Store,
         deploys: Deploys,
+        dynos: Dynos,
         live: GoLive,
         changes: Changes,
         verdicts: Verdicts,
@@ -50,6 +52,7 @@ class Resume:
     ) -> None:
         self._store = store
         self._deploys = deploys
+        self._dynos = dynos
         self._live = live
         self._changes = changes
         self._verdicts = verdicts
@@ -160,7 +163,7 @@ class Resume:
         elif up is not None and open_changes:
             named = {change.id: change.dynos for change in waiting if change.dynos}
             for change_id in named.keys() & set(open_changes):
-                self._deploys.follow_reboot(app, [change_id], why="a restart that was cut short", names=named[change_id])
+                self._dynos.follow_reboot(app, [change_id], why="a restart that was cut short", names=named[change_id])
             if rest := [change_id for change_id in open_changes if change_id not in named]:
                 self._deploys.follow_boot(app, up, rest)
         else:

@@ -9,13 +9,13 @@ import threading
 from aiohttp import web
 
 from pushd.api.answers import answer, timestamp
-from pushd.api.needs import DEPLOYS, SITE, STORE, STREAMS
+from pushd.api.needs import DYNOS, SITE, STORE, STREAMS
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /-/debug -> 200: tasks by name, threads, open files, dynos of every app. Names only, no values."""
     site = request.app[SITE]
-    apps, deploys = await request.app[STORE].apps.all(), request.app[DEPLOYS]
+    apps, dynos = await request.app[STORE].apps.all(), request.app[DYNOS]
     return answer(
         {
             "version": site.version,
@@ -25,6 +25,6 @@ async def show(request: web.Request) -> web.Response:
             "threads": sorted(thread.name for thread in threading.enumerate()),
             "open_files": len(os.listdir("/proc/self/fd")),
             "streams": request.app[STREAMS].open,
-            "apps": {app.name: {dyno.name: dyno.state.value for dyno in deploys.dynos(app)} for app in apps},
+            "apps": {app.name: {dyno.name: dyno.state.value for dyno in dynos.of(app)} for app in apps},
         }
     )

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from pushd.api.answers import Json, answer, app_reference, page, timestamp
 from pushd.api.body import parse_body
-from pushd.api.needs import APP, DEPLOYS, RUNS, USER
+from pushd.api.needs import APP, DYNOS, RUNS, USER
 from pushd.api.ranges import Field
 from pushd.api.rendezvous import attach_url, split_exit_mark
 from pushd.errors import InvalidParams, NotFound
@@ -38,7 +38,7 @@ class CreateBody:
 async def list_all(request: web.Request) -> web.Response:
     """GET /apps/{app}/dynos -> 200 or 206: everything of the app that runs now."""
     app = request[APP]
-    return page(request, request.app[DEPLOYS].dynos(app), FIELDS, lambda dyno: dyno_json(app, dyno))
+    return page(request, request.app[DYNOS].of(app), FIELDS, lambda dyno: dyno_json(app, dyno))
 
 
 async def show(request: web.Request) -> web.Response:
@@ -78,31 +78,31 @@ async def _attach(request: web.Request, wanted: CreateBody, *, inside: Dyno | No
 
 async def restart_all(request: web.Request) -> web.Response:
     """DELETE /apps/{app}/dynos -> 202: new web dynos answer before the old ones leave."""
-    change = await request.app[DEPLOYS].restart(request[APP], user=request[USER])
+    change = await request.app[DYNOS].restart(request[APP], user=request[USER])
     return answer({}, status=202, change=change)
 
 
 async def restart(request: web.Request) -> web.Response:
     """DELETE /apps/{app}/dynos/{dyno} -> 202."""
-    change = await request.app[DEPLOYS].restart(request[APP], user=request[USER], name=_find(request).name)
+    change = await request.app[DYNOS].restart(request[APP], user=request[USER], name=_find(request).name)
     return answer({}, status=202, change=change)
 
 
 async def restart_type(request: web.Request) -> web.Response:
     """DELETE /apps/{app}/formations/{type} -> 202."""
-    change = await request.app[DEPLOYS].restart(request[APP], user=request[USER], type=request.match_info["type"])
+    change = await request.app[DYNOS].restart(request[APP], user=request[USER], type=request.match_info["type"])
     return answer({}, status=202, change=change)
 
 
 async def stop(request: web.Request) -> web.Response:
     """POST /apps/{app}/dynos/{dyno}/actions/stop -> 202: ends a one-off; one of the formation is restarted."""
-    change = await request.app[DEPLOYS].stop(request[APP], user=request[USER], name=_find(request).name)
+    change = await request.app[DYNOS].stop(request[APP], user=request[USER], name=_find(request).name)
     return answer({}, status=202, change=change)
 
 
 async def stop_type(request: web.Request) -> web.Response:
     """POST /apps/{app}/formations/{type}/actions/stop -> 202."""
-    change = await request.app[DEPLOYS].stop(request[APP], user=request[USER], type=request.match_info["type"])
+    change = await request.app[DYNOS].stop(request[APP], user=request[USER], type=request.match_info["type"])
     return answer({}, status=202, change=change)
 
 
@@ -124,7 +124,7 @@ def dyno_json(app: App, dyno: Dyno, *, attach_url: str | None = None) -> Json:
 
 def _find(request: web.Request) -> Dyno:
     wanted = request.match_info["dyno"]
-    for dyno in request.app[DEPLOYS].dynos(request[APP]):
+    for dyno in request.app[DYNOS].of(request[APP]):
         if wanted in (dyno.name, str(dyno.id)):
             return dyno
     raise NotFound("Couldn't find that dyno.", resource="dyno", remedy="`pushd ps` lists those that run.")

@@ -11,7 +11,7 @@ from aiohttp import web
 from pushd.api.answers import Json, answer, app_reference, derived_id, fixed, page, timestamp
 from pushd.api.audited import note
 from pushd.api.body import parse_body
-from pushd.api.needs import APP, DEPLOYS, STORE, USER
+from pushd.api.needs import APP, DYNOS, STORE, USER
 from pushd.api.ranges import Field
 from pushd.errors import InvalidParams, NotFound
 from pushd.model.app import App
@@ -101,7 +101,7 @@ async def _scale(
     change = None
     before = {row.type: row.quantity for row in rows}
     if scales:
-        _, change = await request.app[DEPLOYS].scale(app, scales, request[USER])
+        _, change = await request.app[DYNOS].scale(app, scales, request[USER])
     after = _declared(await request.app[STORE].formation.of(app), commands)
     changed = [row for row in after if row.quantity != before.get(row.type, row.quantity)]
     note(request, **{row.type: {"before": before[row.type], "after": row.quantity} for row in changed})

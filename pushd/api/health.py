@@ -8,7 +8,7 @@ from collections import Counter
 from aiohttp import web
 
 from pushd.api.answers import answer, timestamp
-from pushd.api.needs import AUTHORITY, CLOCK, DEPLOYS, SITE, STORE, STREAMS
+from pushd.api.needs import AUTHORITY, CLOCK, DYNOS, SITE, STORE, STREAMS
 from pushd.kit.aio import in_thread
 from pushd.kit.fingerprint import certificates_in
 from pushd.model.dyno import shown_state
@@ -41,7 +41,7 @@ async def authority(request: web.Request) -> web.Response:
 async def metrics(request: web.Request) -> web.Response:
     """GET /-/metrics -> 200 in the text format of Prometheus."""
     apps = await request.app[STORE].apps.all()
-    dynos = Counter(shown_state(dyno.state) for app in apps for dyno in request.app[DEPLOYS].dynos(app))
+    dynos = Counter(shown_state(dyno.state) for app in apps for dyno in request.app[DYNOS].of(app))
     memory_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     lines = [
         "# TYPE pushd_apps gauge",

@@ -51,18 +51,22 @@ class Deploys(Protocol):
 
     async def release_slug(self, app: App, slug_id: str, description: str, user: User) -> tuple[Release, Change | None]: ...
 
-    async def scale(self, app: App, scales: Sequence[Scale], user: User) -> tuple[list[ProcessFormation], Change | None]: ...
-
-    async def restart(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None: ...
-
-    async def stop(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None: ...
-
     async def cancel_build(self, app: App, build_id: str, user: User) -> Build:
         """Returns once its end is stored. Raises: Conflict when it is too late."""
 
     async def wait_change(self, change_id: UUID, within: float) -> Change: ...
 
-    def dynos(self, app: App) -> list[Dyno]: ...
+
+class Dynos(Protocol):
+    """The same for what is asked of the dynos of the release that runs."""
+
+    def of(self, app: App) -> list[Dyno]: ...
+
+    async def scale(self, app: App, scales: Sequence[Scale], user: User) -> tuple[list[ProcessFormation], Change | None]: ...
+
+    async def restart(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None: ...
+
+    async def stop(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None: ...
 
 
 class Apps(Protocol):
@@ -178,6 +182,7 @@ ACCESS = web.AppKey("access", Access)
 RATES = web.AppKey("rates", Rates)
 LOGINS = web.AppKey("logins", Logins)
 DEPLOYS = web.AppKey("deploys", Deploys)
+DYNOS = web.AppKey("dynos", Dynos)
 APPS = web.AppKey("apps", Apps)
 BELONGINGS = web.AppKey("belongings", Belongings)
 PROMOTIONS = web.AppKey("promotions", Promotions)

@@ -25,6 +25,7 @@ from pushd.api.needs import (
     CLOCK,
     DEPLOYS,
     DISK_USAGE,
+    DYNOS,
     LOGINS,
     OUTPUTS,
     PROMOTIONS,
@@ -43,6 +44,7 @@ from pushd.api.needs import (
     Apps,
     Belongings,
     Deploys,
+    Dynos,
     Outputs,
     Promotions,
     Runs,
@@ -87,6 +89,7 @@ async def make_application(
     access: Access,
     rates: Rates,
     deploys: Deploys,
+    dynos: Dynos,
     apps: Apps,
     belongings: Belongings,
     promotions: Promotions,
@@ -107,6 +110,7 @@ async def make_application(
     application[RATES] = rates
     application[LOGINS] = Logins(clock)
     application[DEPLOYS] = deploys
+    application[DYNOS] = dynos
     application[APPS] = apps
     application[BELONGINGS] = belongings
     application[PROMOTIONS] = promotions

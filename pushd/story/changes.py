@@ -8,18 +8,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from pushd.errors import PushdError
+from pushd.kit.aio import Nursery
+from pushd.kit.crash import crash_point
 from pushd.model.app import App
 from pushd.model.change import Change, ChangeState
+from pushd.model.release import Release
 from pushd.store.store import Store
-from pushd.story.verdicts import Verdicts
+from pushd.story.verdicts import Verdicts, reason_of
 
 
 class Changes:
     """Records each change in the store and wakes those who wait for it."""
 
-    def __init__(self, store: Store, verdicts: Verdicts) -> None:
+    def __init__(self, store: Store, verdicts: Verdicts, nursery: Nursery) -> None:
         self._store = store
         self._verdicts = verdicts
+        self._nursery = nursery
         self._settled: dict[UUID, asyncio.Event] = {}
         self._unstored: dict[UUID, Change] = {}  # settled while the disk was full
 
@@ -46,6 +51,23 @@ class Changes:
         finally:  # also when it is gone with its app
             if change_id in self._settled:
                 self._settled.pop(change_id).set()
+
+    def settle_by(self, change_ids: Sequence[UUID], work: asyncio.Task[Release]) -> None:
+        """Settle them in the background as `work` ends."""
+        self._nursery.start(self._settle_by(change_ids, work), name=f"settle {work.get_name()}", expected=PushdError)
+
+    async def _settle_by(self, change_ids: Sequence[UUID], work: asyncio.Task[Release]) -> None:
+        """Tell those who wait how it ended. Left pending when the daemon stops: the next one settles it."""
+        number: int | None = None
+        try:
+            number, reason = (await asyncio.shield(work)).number, None
+        except PushdError as error:
+            reason = error.text
+        except Exception as error:
+            reason = reason_of(error)
+        crash_point("change.followed")
+        for change_id in change_ids:
+            await self.settle(change_id, reason, release_number=number)
 
     async def wait(self, change_id: UUID, *, within: float) -> Change:
         """The change once it is settled, or as it is after `within` seconds. Raises: NotFound."""

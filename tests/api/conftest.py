@@ -241,6 +241,7 @@ class _Running:
             access=Access(self.store.users, slowdown=Slowdown(self.punishing)),
             rates=Rates(self.requests_per_hour, clock),
             deploys=deploys,
+            dynos=deploys,
             apps=apps,
             belongings=Belongings(
                 store=self.store,

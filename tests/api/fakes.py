@@ -74,7 +74,7 @@ class FakeDeploys:
         return await self.store.formation.of(app), await self.store.changes.create(app, None)
 
     async def restart(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None:
-        if type is not None and type not in {dyno.type for dyno in self.dynos(app)}:
+        if type is not None and type not in {dyno.type for dyno in self.of(app)}:
             raise NotFound("Couldn't find that dyno.", resource="dyno", remedy="`pushd ps` lists those that run.")
         self.asked.append(("restart", type, name))
         return await self.store.changes.create(app, None)
@@ -106,7 +106,7 @@ class FakeDeploys:
             await self.settled.wait()
         return await self.store.changes.find(change_id)
 
-    def dynos(self, app: App) -> list[Dyno]:
+    def of(self, app: App) -> list[Dyno]:
         return self.running.get(app.id, [])
 
     def start(self, app: App, release: Release, name: str, command: str, state: DynoState = DynoState.UP) -> Dyno:

@@ -32,6 +32,7 @@ from pushd.store.store import Store
 from pushd.story.apps import Apps
 from pushd.story.changes import Changes
 from pushd.story.disk import DiskReserve
+from pushd.story.dynos import Dynos
 from pushd.story.golive import GoLive
 from pushd.story.outputs import Outputs
 from pushd.story.promotions import Promotions
@@ -240,7 +241,7 @@ class Story:
         self.store, self.layout, self.user, self.clock = store, layout, user, clock
         self.builder, self.runner, self.router, self.log = FakeBuilder(store, clock), FakeRunner(), FakeRouter(), FakeLog()
         verdicts = Verdicts(nursery, clock)
-        self.changes, self.outputs, turns = Changes(store, verdicts), Outputs(layout), BootTurns()
+        self.changes, self.outputs, turns = Changes(store, verdicts, nursery), Outputs(layout), BootTurns()
         stops = BuildStops()
         self.nursery = nursery
         releaser = Releaser(store, domain="localhost")
@@ -257,6 +258,9 @@ class Story:
             changes=self.changes, runner=self.runner, app_log=self.log, outputs=self.outputs, disk=disk, nursery=nursery,
             verdicts=verdicts, stops=stops, slots=BuildSlots(2), address_of=lambda app: f"http://{app.name}.localhost/",
         )  # fmt: skip
+        self.dynos = Dynos(
+            store=store, live=self.live, changes=self.changes, runner=self.runner, app_log=self.log, disk=disk, nursery=nursery
+        )
         self.apps = Apps(
             store=store, layout=layout, runner=self.runner, router=self.router, builder=self.builder,
             repositories=FakeRepositories(), app_log=self.log, turns=turns, stops=stops, disk=disk, nursery=nursery,
@@ -267,8 +271,8 @@ class Story:
             nursery=nursery,
         )  # fmt: skip
         self.resume = Resume(
-            store=store, deploys=self.deploys, live=self.live, changes=self.changes, verdicts=verdicts, runner=self.runner,
-            router=self.router, outputs=self.outputs, app_log=self.log,
+            store=store, deploys=self.deploys, dynos=self.dynos, live=self.live, changes=self.changes, verdicts=verdicts,
+            runner=self.runner, router=self.router, outputs=self.outputs, app_log=self.log,
         )  # fmt: skip
 
     async def push(self, app: App, commit: str) -> Release:

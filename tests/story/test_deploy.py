@@ -299,28 +299,28 @@ async def test_a_rollback_that_cannot_be_names_those_that_can(story: Story, app:
 
 async def test_scaling_counts_steps_from_what_is_stored(story: Story, app: App) -> None:
     await story.push(app, "aaaa")
-    await asyncio.gather(*(story.deploys.scale(app, [parse_quantity("web", "+1")], story.user) for _ in range(3)))
+    await asyncio.gather(*(story.dynos.scale(app, [parse_quantity("web", "+1")], story.user) for _ in range(3)))
 
     assert await story.store.formation.quantities(app) == {"web": 4}
 
 
 async def test_without_room_an_app_is_scaled_down_and_not_up(story: Story, app: App) -> None:
     await story.push(app, "aaaa")
-    await story.deploys.scale(app, [parse_quantity("web", "3")], story.user)
+    await story.dynos.scale(app, [parse_quantity("web", "3")], story.user)
     story.disk.reserve_bytes = 10**18
 
     for more in ("4", "+1"):
         with pytest.raises(DiskFull):
-            await story.deploys.scale(app, [parse_quantity("web", more)], story.user)
+            await story.dynos.scale(app, [parse_quantity("web", more)], story.user)
     for less, left in (("-1", 2), ("2", 2), ("0", 0)):
-        await story.deploys.scale(app, [parse_quantity("web", less)], story.user)
+        await story.dynos.scale(app, [parse_quantity("web", less)], story.user)
         assert await story.store.formation.quantities(app) == {"web": left}
 
 
 async def test_scaling_an_unknown_type_changes_nothing(story: Story, app: App) -> None:
     await story.push(app, "aaaa")
     with pytest.raises(NotFound, match="process type"):
-        await story.deploys.scale(app, [parse_quantity("web", "2"), parse_quantity("nobody", "1")], story.user)
+        await story.dynos.scale(app, [parse_quantity("web", "2"), parse_quantity("nobody", "1")], story.user)
 
     assert await story.store.formation.quantities(app) == {"web": 1}
 
