@@ -14,7 +14,7 @@ from pushd.client.transport import NotOurs, Untrusted
 from pushd.client.trust import trusted_file
 from pushd.errors import PushdError
 from pushd.kit.atomic import write_atomically
-from pushd.kit.fingerprint import fingerprint
+from pushd.kit.fingerprint import fingerprint, first_certificate
 
 
 def trust_server(where: Discovery, expected: str | None) -> None:
@@ -28,14 +28,15 @@ def trust_server(where: Discovery, expected: str | None) -> None:
     try:
         where.client_with(None).check_reachable()
     except Untrusted as error:
-        authority = where.stranger().authority()
-        _confirm(where.server, _fingerprint(where.server, authority), expected, error)
+        authority = _one_certificate(where.server, where.stranger().authority())
+        _confirm(where.server, fingerprint(authority), expected, error)
         _keep(where, authority)
 
 
-def _fingerprint(server: str, authority: bytes) -> str:
+def _one_certificate(server: str, answered: bytes) -> bytes:
+    """The certificate whose fingerprint is compared, and nothing else: a stranger may have sent others along with it."""
     try:
-        return fingerprint(authority)
+        return first_certificate(answered)
     except ValueError as error:
         raise NotOurs(f"{server} has no CA certificate that can be read.", remedy="Is it a pushd of this version?") from error
 

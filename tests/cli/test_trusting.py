@@ -1,0 +1,104 @@
+"""A server whose CA nobody knows yet: what is kept of what it answers. Here it may be somebody who stands between."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pushd.client.trust import trusted_file
+from pushd.kit.fingerprint import fingerprint
+from tests.cli.conftest import Cli
+from tests.pki import Issued, chain, issue
+
+TOKEN = "pushd-a-token-of-ada"
+ACCOUNT = b'{"email": "ada@example.com"}'
+OURS = issue(ca=True, common_name="the real one")
+THEIRS = issue(ca=True, common_name="somebody else's")
+
+
+@dataclass
+class Tls:
+    """A server over TLS that answers `/-/ca.pem` with `authorities`, and keeps what it was told."""
+
+    url: str = ""
+    authorities: str = ""
+    tokens: list[str | None] = field(default_factory=list)
+
+
+@contextmanager
+def tls_server(certificate: Issued, folder: Path) -> Iterator[Tls]:
+    server = Tls()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            server.tokens.append(self.headers.get("Authorization"))
+            body = server.authorities.encode() if self.path == "/-/ca.pem" else ACCOUNT
+            self.send_response(200)
+            self.send_header("Request-Id", "1")
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    file = folder / "server.pem"
+    file.write_text(certificate.pem + certificate.key_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        listening.socket = context.wrap_socket(listening.socket, server_side=True, do_handshake_on_connect=False)
+        listening.handle_error = lambda request, client_address: None  # type: ignore[method-assign]  # a client that hangs up
+        server.url = f"https://localhost:{listening.server_port}"
+        thread = threading.Thread(target=listening.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            listening.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def stranger(cli: Cli) -> Cli:
+    del cli.environ["PUSHD_API_KEY"], cli.environ["PUSHD_HOST"]
+    return cli
+
+
+def log_in(cli: Cli, server: Tls) -> tuple[int, str]:
+    ended = cli("login", server.url, "--fingerprint", fingerprint(OURS.pem.encode()), stdin=f"{TOKEN}\n")
+    return ended.code, ended.err
+
+
+def test_the_one_that_was_compared_is_kept_and_nothing_that_came_with_it(stranger: Cli, tmp_path: Path) -> None:
+    with tls_server(issue("localhost", by=OURS), tmp_path) as server:
+        server.authorities = f"Some words.\n{chain(OURS, THEIRS)}{THEIRS.key_pem}"
+
+        code, told = log_in(stranger, server)
+
+        assert code == 0, told
+        assert Path(trusted_file(server.url, stranger.environ)).read_text() == OURS.pem
+        assert server.tokens[-1] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize("authorities", [chain(OURS, THEIRS), chain(OURS), OURS.pem.strip() + "\n" + THEIRS.pem])
+def test_who_stands_between_gets_no_token_with_the_real_one_before_their_own(
+    stranger: Cli, tmp_path: Path, authorities: str
+) -> None:
+    with tls_server(issue("localhost", by=THEIRS), tmp_path) as server:
+        server.authorities = authorities
+
+        code, told = log_in(stranger, server)
+
+        assert code == 1
+        assert "certificate" in told
+        assert set(server.tokens) == {None}
+        assert not Path(trusted_file(server.url, stranger.environ)).exists()
