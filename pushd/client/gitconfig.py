@@ -64,6 +64,11 @@ class Git:
 
     def trust(self, server: str, ca_file: str) -> None:
         """Let git, for this user everywhere, trust that authority for this one server. Raises: GitTrouble."""
+        place = Path(self._environ.get("GIT_CONFIG_GLOBAL", ""))
+        if place.exists() and not place.is_file() and not place.is_dir():
+            raise GitTrouble(  # git would put a file in its place, and as root that is the /dev/null of the whole machine
+                f"GIT_CONFIG_GLOBAL is {place}, where git can keep nothing", remedy="Unset it, then run `pushd login` again."
+            )
         self._run("config", "--global", f"http.{server}/.sslCAInfo", ca_file)
 
     def point_remote(self, name: str, server: str, app: str, ca_file: str | None = None) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 
 def git_environ(home: Path, **more: str) -> dict[str, str]:
-    """An environment in which git reads the repository's own config only."""
+    """An environment in which git reads the repository's own config, and what was written into this home."""
     return {
-        "PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_CEILING_DIRECTORIES": str(home.parent), **more,
+        "PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
+        "GIT_CEILING_DIRECTORIES": str(home.parent), **more,
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,6 +35,15 @@ def test_a_remote_is_made_marked_and_given_our_helper(folder: Path, environ: Map
     assert git(folder, "config", f"credential.{SERVER}.helper") == HELPER
     assert repository.remotes() == [Remote("pushd", f"{SERVER}/shop.git", SERVER, "shop")]
     assert repository.configured_servers() == {SERVER}
+
+
+def test_a_device_in_place_of_the_users_config_stays(folder: Path, environ: Mapping[str, str], tmp_path: Path) -> None:
+    """Git would replace /dev/null by a file, for the whole machine if root does it."""
+    pipe = tmp_path / "null"
+    os.mkfifo(pipe)
+    with pytest.raises(GitTrouble, match="where git can keep nothing"):
+        Git(folder, {**environ, "GIT_CONFIG_GLOBAL": str(pipe)}).trust("https://localhost:5000", "ca.pem")
+    assert pipe.is_fifo()
 
 
 def test_doing_it_twice_changes_nothing(folder: Path, environ: Mapping[str, str]) -> None:
