@@ -11,13 +11,14 @@ from pushd.api.answers import Json, answer, timestamp
 from pushd.api.auth import source_of
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, REMAINING, STORE, USER
+from pushd.api.shown import Shown
 from pushd.errors import Forbidden, InvalidParams, NotFound
 from pushd.model.user import NAME_LIMIT, User
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateBody:
-    name: str | None = None
+    name: Shown[str | None] = None
     password: str | None = field(default=None, repr=False)  # the one that holds
     new_password: str | None = field(default=None, repr=False)
     two_factor_authentication: bool = False

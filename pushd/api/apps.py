@@ -13,6 +13,7 @@ from pushd.api.audited import note
 from pushd.api.body import parse_body, read_object, wrong_type
 from pushd.api.needs import ACCESS, APP, APPS, SITE, STORE, USER
 from pushd.api.ranges import Field
+from pushd.api.shown import Shown
 from pushd.errors import InvalidParams
 from pushd.model.app import REGION, STACK, App, parse_app_name
 
@@ -21,16 +22,16 @@ FIELDS = {"name": Field[App](lambda app: app.name), "id": Field[App](lambda app:
 
 @dataclass(frozen=True, slots=True)
 class CreateBody:
-    name: str | None = None
-    region: str | None = None
-    stack: str | None = None
+    name: Shown[str | None] = None
+    region: Shown[str | None] = None
+    stack: Shown[str | None] = None
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateBody:
-    name: str | None = None
-    maintenance: bool | None = None
-    build_stack: str | None = None
+    name: Shown[str | None] = None
+    maintenance: Shown[bool | None] = None
+    build_stack: Shown[str | None] = None
 
 
 async def create(request: web.Request) -> web.Response:
@@ -40,7 +41,7 @@ async def create(request: web.Request) -> web.Response:
     _check_choice("stack", wanted.stack, STACK)
     name = None if wanted.name is None else parse_app_name(wanted.name)
     app = await request.app[APPS].create(name, request[USER])
-    note(request, name=app.name)
+    note(request, {"name": app.name})
     return answer(app_json(request, app), status=201)
 
 
@@ -80,10 +81,10 @@ async def update(request: web.Request) -> web.Response:
     _check_choice("stack", wanted.build_stack, STACK)
     if wanted.name is not None and wanted.name != app.name:
         request.app[ACCESS].check(user, Action.APP_RENAME, app)
-        note(request, name={"before": app.name, "after": wanted.name})
+        note(request, {"name": {"before": app.name, "after": wanted.name}})
         app = await apps.rename(app, parse_app_name(wanted.name), user)
     if wanted.maintenance is not None:
-        note(request, maintenance={"before": app.maintenance, "after": wanted.maintenance})
+        note(request, {"maintenance": {"before": app.maintenance, "after": wanted.maintenance}})
         app = await apps.set_maintenance(app, wanted.maintenance, user)
     return answer(app_json(request, app))
 

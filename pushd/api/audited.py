@@ -18,11 +18,6 @@ log = logging.getLogger(__name__)
 
 _CHANGES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 _LOOKS = frozenset({"/filters/apps"})  # a POST that only asks
-# Fields of bodies that are no secrets. Others stand there by their name alone: a value may be one, commands and URLs hold some.
-_SHOWN = frozenset({
-    "admin", "app", "description", "dyno", "email", "enabled", "hostname", "include", "level", "maintenance", "name",
-    "pipeline", "quantity", "release", "role", "scope", "size", "slug", "stack", "stage", "type", "user",
-})  # fmt: skip
 
 
 def is_deed(method: str, path: str) -> bool:
@@ -61,31 +56,10 @@ async def audited(
     return answer
 
 
-def note_body(request: web.Request, body: Mapping[str, Any]) -> None:
-    """Keep for the entry what a body asks for: names, and the values of fields that are no secrets."""
-    if (details := request.get(DETAILS)) is not None:
-        details.update(shown(body))
-
-
-def note(request: web.Request, **details: Any) -> None:
-    """Keep this for the entry too, or instead of what the body said under that name."""
+def note(request: web.Request, details: Mapping[str, Any]) -> None:
+    """Keep this for the entry too, or instead of what stands there under these names. No secrets: it stays for ever."""
     if (kept := request.get(DETAILS)) is not None:
         kept.update(details)
-
-
-def shown(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a body may stand in the trail."""
-    return {name: _of_field(name, value) for name, value in body.items()}
-
-
-def _of_field(name: str, value: Any) -> Any:
-    match value:
-        case Mapping():
-            return shown(value)
-        case list():
-            return [_of_field(name, each) for each in value]
-        case _:
-            return value if name in _SHOWN else "..."
 
 
 async def _end(request: web.Request, seq: int, outcome: str, details: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from pushd.api.auth import find_app
 from pushd.api.body import parse_body
 from pushd.api.needs import CLOCK, STORE, USER
 from pushd.api.ranges import Field, created_at
+from pushd.api.shown import Shown
 from pushd.errors import InvalidParams, NotFound
 from pushd.model.user import DESCRIPTION_LIMIT, Authorization, User, parse_scopes
 
@@ -28,16 +29,16 @@ _NO_CLIENTS = "Give a program a token of its own: `authorizations:create`."
 
 @dataclass(frozen=True, slots=True)
 class CreateBody:
-    description: str | None = None
-    expires_in: int | str | None = None  # `heroku authorizations:create -e` sends text
-    scope: tuple[str, ...] | None = None
-    app: str | None = None  # ours
+    description: Shown[str | None] = None
+    expires_in: Shown[int | str | None] = None  # `heroku authorizations:create -e` sends text
+    scope: Shown[tuple[str, ...] | None] = None
+    app: Shown[str | None] = None  # ours
     client: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateBody:
-    description: str | None = None
+    description: Shown[str | None] = None
     client: Mapping[str, str | None] | None = None
 
 

@@ -12,8 +12,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from aiohttp import web
 
-from pushd.api.audited import note_body
+from pushd.api.audited import note
 from pushd.api.needs import SITE
+from pushd.api.shown import shown_of
 from pushd.errors import BadRequest, InvalidParams, TooLarge
 
 B = TypeVar("B")
@@ -29,12 +30,14 @@ async def parse_body(request: web.Request, shape: type[B]) -> B:
     Fields may be str, int, bool, None, unions of these, another such dataclass, tuple[T, ...] and Mapping[str, T].
     Raises: BadRequest (no JSON object), TooLarge, InvalidParams naming the field. No text repeats a value.
     """
-    body: B = _object(await read_object(request), shape, "")
+    values = await read_object(request)
+    note(request, shown_of(values, shape))
+    body: B = _object(values, shape, "")
     return body
 
 
 async def read_object(request: web.Request) -> Mapping[str, Any]:
-    """The request's JSON object, {} for an empty body. Raises: BadRequest, TooLarge."""
+    """The request's JSON object, {} for an empty body; the audit trail learns nothing of it. Raises: BadRequest, TooLarge."""
     text = await read_body(request)
     if not text.strip():
         return {}
@@ -51,7 +54,6 @@ async def read_object(request: web.Request) -> Mapping[str, Any]:
         raise BadRequest("The body is not JSON that we read: a number or its nesting is out of bounds.") from None
     if not isinstance(value, dict):
         raise BadRequest("The body must be a JSON object.", remedy='Send an object such as {"name": "value"}.')
-    note_body(request, value)
     return value
 
 

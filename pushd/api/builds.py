@@ -13,6 +13,7 @@ from pushd.api.buildpacks import buildpack_json
 from pushd.api.needs import APP, DEPLOYS, SITE, SOURCE_BUILDS, STORE, USER
 from pushd.api.output_streams import output_url
 from pushd.api.ranges import Field, created_at
+from pushd.api.shown import Shown
 from pushd.api.sources import maybe_upload
 from pushd.errors import InvalidParams
 from pushd.model.app import STACK
@@ -29,9 +30,9 @@ FIELDS = {
 @dataclass(frozen=True, slots=True)
 class SourceBlobBody:
     url: str = field(repr=False)  # may hold a log-in
-    version: str | None = None
+    version: Shown[str | None] = None
     version_description: str | None = None
-    checksum: str | None = None
+    checksum: Shown[str | None] = None
 
 
 @dataclass(frozen=True, slots=True)

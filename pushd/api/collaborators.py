@@ -11,6 +11,7 @@ from pushd.api.answers import Json, answer, app_reference, page, timestamp
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, APP, BELONGINGS, STORE, USER
 from pushd.api.ranges import Field
+from pushd.api.shown import Shown
 from pushd.model.app import App
 from pushd.model.collaborator import Collaborator
 
@@ -19,7 +20,7 @@ FIELDS = {"email": Field[Collaborator](lambda row: row.email.lower()), "id": Fie
 
 @dataclass(frozen=True, slots=True)
 class CreateBody:
-    user: str
+    user: Shown[str]
     silent: bool | None = None  # no mail is sent either way
 
 

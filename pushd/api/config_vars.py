@@ -19,10 +19,10 @@ async def show(request: web.Request) -> web.Response:
 async def update(request: web.Request) -> web.Response:
     """PATCH /apps/{app}/config-vars {"NAME": "value", "GONE": null} -> 200: all of them; the release is stored by then."""
     changes = await read_object(request)
+    note(request, {name: "unset" if value is None else "set" for name, value in changes.items()})
     for name, value in changes.items():
         if not (value is None or isinstance(value, str)):
             raise wrong_type(name[:64], "a string, or null to unset it")
-    note(request, **{name: "unset" if value is None else "set" for name, value in changes.items()})
     config, change = await request.app[DEPLOYS].set_config(request[APP], changes, request[USER])
     return answer(dict(config), change=change)
 

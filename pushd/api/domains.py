@@ -10,6 +10,7 @@ from pushd.api.answers import Json, answer, app_reference, derived_id, page, tim
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, BELONGINGS, SITE, STORE, USER
 from pushd.api.ranges import Field
+from pushd.api.shown import Shown
 from pushd.model.app import App
 from pushd.model.domain import Domain, covers, default_hostname
 
@@ -18,13 +19,13 @@ FIELDS = {"hostname": Field[Json](lambda row: row["hostname"]), "id": Field[Json
 
 @dataclass(frozen=True, slots=True)
 class CreateBody:
-    hostname: str
-    sni_endpoint: str | None = None
+    hostname: Shown[str]
+    sni_endpoint: Shown[str | None] = None
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateBody:
-    sni_endpoint: str | None
+    sni_endpoint: Shown[str | None]
 
 
 async def list_all(request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ from pushd.api.body import parse_body
 from pushd.api.needs import APP, DYNOS, RUNS, USER
 from pushd.api.ranges import Field
 from pushd.api.rendezvous import attach_url, split_exit_mark
+from pushd.api.shown import Shown
 from pushd.errors import InvalidParams, NotFound
 from pushd.model.app import App
 from pushd.model.dyno import Dyno, shown_state
@@ -28,11 +29,11 @@ _VARIABLE = re.compile(r"\w+", re.ASCII)
 @dataclass(frozen=True, slots=True)
 class CreateBody:
     command: str
-    attach: bool | None = None
+    attach: Shown[bool | None] = None
     env: Mapping[str, str | int] = field(default_factory=dict)
     force_no_tty: bool | None = None
-    size: str | None = None  # there is one
-    type: str | None = None  # what runs is called run.N, whatever the client calls it
+    size: Shown[str | None] = None  # there is one
+    type: Shown[str | None] = None  # what runs is called run.N, whatever the client calls it
 
 
 async def list_all(request: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ from pushd.api.answers import Json, answer, derived_id, page, timestamp
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, APPS, STORE, USER
 from pushd.api.ranges import Field
+from pushd.api.shown import Shown
 from pushd.errors import NotFound
 from pushd.model.app import App
 from pushd.model.app_settings import FEATURES, AppSetting, AppSettings
@@ -19,7 +20,7 @@ FIELDS = {"name": Field[AppSetting](lambda row: row.name)}
 
 @dataclass(frozen=True, slots=True)
 class UpdateBody:
-    enabled: bool
+    enabled: Shown[bool]
 
 
 async def list_all(request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, DYNOS, STORE, USER
 from pushd.api.ranges import Field
+from pushd.api.shown import Shown
 from pushd.errors import InvalidParams, NotFound
 from pushd.model.app import App
 from pushd.model.formation import DYNO_SIZE, RELEASE, ProcessFormation, Scale, check_known, parse_quantity
@@ -25,21 +26,21 @@ FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class SizeBody:
-    name: str | None = None
+    name: Shown[str | None] = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeBody:
-    quantity: str | int | None = None
-    size: str | None = None
+    quantity: Shown[str | int | None] = None
+    size: Shown[str | None] = None
     dyno_size: SizeBody | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateBody:
-    type: str
-    quantity: str | int | None = None
-    size: str | None = None
+    type: Shown[str]
+    quantity: Shown[str | int | None] = None
+    size: Shown[str | None] = None
     dyno_size: SizeBody | None = None
 
 
@@ -104,7 +105,7 @@ async def _scale(
         _, change = await request.app[DYNOS].scale(app, scales, request[USER])
     after = _declared(await request.app[STORE].formation.of(app), commands)
     changed = [row for row in after if row.quantity != before.get(row.type, row.quantity)]
-    note(request, **{row.type: {"before": before[row.type], "after": row.quantity} for row in changed})
+    note(request, {row.type: {"before": before[row.type], "after": row.quantity} for row in changed})
     shown = [formation_json(app, row, commands) for row in after if only in (None, row.type)]
     return answer(shown[0] if only else shown, change=change)
 

@@ -17,6 +17,7 @@ from pushd.access.actions import Action
 from pushd.api.answers import answer, base_url, timestamp
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, CLAIMS, CLOCK, STANDING, STREAMS, TAILS, USER
+from pushd.api.shown import Shown
 from pushd.api.urls import signed
 from pushd.errors import InvalidParams
 from pushd.model import logline
@@ -34,12 +35,12 @@ _RETRY_ONCE, _RETRY_TAIL = b"retry: 1\n\n", b"retry: 10000\n\n"
 
 @dataclass(frozen=True, slots=True)
 class CreateBody:
-    lines: int | None = None
-    tail: bool | None = None
-    source: str | None = None
-    dyno: str | None = None  # a type or a name, as the CLI sends it
-    dyno_name: str | None = None  # the schema's words
-    type: str | None = None
+    lines: Shown[int | None] = None
+    tail: Shown[bool | None] = None
+    source: Shown[str | None] = None
+    dyno: Shown[str | None] = None  # a type or a name, as the CLI sends it
+    dyno_name: Shown[str | None] = None  # the schema's words
+    type: Shown[str | None] = None
 
 
 async def create(request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ from pushd.api.body import parse_body
 from pushd.api.needs import APP, STORE, USER
 from pushd.api.pipelines import find_own_pipeline, find_pipeline
 from pushd.api.ranges import Field, created_at
+from pushd.api.shown import Shown
 from pushd.model.pipeline import Coupling, parse_stage
 from pushd.store.pipelines import coupling_not_found
 
@@ -24,14 +25,14 @@ FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class CreateBody:
-    app: str
-    pipeline: str
-    stage: str
+    app: Shown[str]
+    pipeline: Shown[str]
+    stage: Shown[str]
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateBody:
-    stage: str | None = None
+    stage: Shown[str | None] = None
 
 
 async def list_all(request: web.Request) -> web.Response:

@@ -12,6 +12,7 @@ from pushd.api.answers import Json, answer, fixed, page, timestamp
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, STORE, USER
 from pushd.api.ranges import Field
+from pushd.api.shown import Shown
 from pushd.errors import InvalidParams, NotFound
 from pushd.model.pipeline import Pipeline, parse_pipeline_name
 
@@ -20,20 +21,20 @@ FIELDS = {"name": Field[Pipeline](lambda row: row.name), "id": Field[Pipeline](l
 
 @dataclass(frozen=True, slots=True)
 class OwnerBody:
-    id: str
-    type: str
+    id: Shown[str]
+    type: Shown[str]
 
 
 @dataclass(frozen=True, slots=True)
 class CreateBody:
-    name: str
+    name: Shown[str]
     owner: OwnerBody | None = None
     generation: Mapping[str, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateBody:
-    name: str | None = None
+    name: Shown[str | None] = None
 
 
 async def list_all(request: web.Request) -> web.Response:

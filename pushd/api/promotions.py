@@ -13,6 +13,7 @@ from pushd.api.body import parse_body
 from pushd.api.needs import PROMOTIONS, USER
 from pushd.api.pipelines import find_pipeline
 from pushd.api.ranges import Field
+from pushd.api.shown import Shown
 from pushd.model.pipeline import Promotion, PromotionTarget
 from pushd.store.promotions import promotion_not_found
 
@@ -21,7 +22,7 @@ FIELDS = {"id": Field[PromotionTarget](lambda row: str(row.id))}
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    id: str
+    id: Shown[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pushd.api.body import parse_body
 from pushd.api.needs import APP, DEPLOYS, STORE, USER
 from pushd.api.output_streams import output_url
 from pushd.api.ranges import Field, parse_range
+from pushd.api.shown import Shown
 from pushd.errors import InvalidParams
 from pushd.model.formation import RELEASE
 from pushd.model.release import Release, ReleaseStatus, parse_release_number
@@ -23,9 +24,9 @@ FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class CreateBody:
-    release: str | int | None = None
-    slug: str | None = None
-    description: str | None = None
+    release: Shown[str | int | None] = None
+    slug: Shown[str | None] = None
+    description: Shown[str | None] = None
 
 
 async def list_all(request: web.Request) -> web.Response:

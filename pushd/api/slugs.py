@@ -11,6 +11,7 @@ from aiohttp import web
 from pushd.api.answers import Json, answer, base_url, fixed, timestamp
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, CLAIMS, CLOCK, SLUG_UPLOADS, STORE
+from pushd.api.shown import Shown
 from pushd.api.sources import body_of
 from pushd.api.urls import signed
 from pushd.errors import InvalidParams
@@ -27,10 +28,10 @@ PUT, GET = "put slug", "get slug"
 class CreateBody:
     process_types: Mapping[str, str]
     buildpack_provided_description: str | None = None
-    checksum: str | None = None
-    commit: str | None = None
+    checksum: Shown[str | None] = None
+    commit: Shown[str | None] = None
     commit_description: str | None = None
-    stack: str | None = None
+    stack: Shown[str | None] = None
 
 
 async def show(request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ from pushd.api.auth import source_of
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, CLOCK, STORE, USER
 from pushd.api.ranges import Field
+from pushd.api.shown import Shown
 from pushd.errors import InvalidParams, NotFound
 from pushd.model.collaborator import parse_email
 from pushd.model.user import Account
@@ -25,18 +26,18 @@ FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class CreateBody:
-    email: str
-    admin: bool = False
+    email: Shown[str]
+    admin: Shown[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateBody:
-    admin: bool | None = None
+    admin: Shown[bool | None] = None
 
 
 @dataclass(frozen=True, slots=True)
 class InviteBody:
-    end_tokens: bool = False
+    end_tokens: Shown[bool] = False
 
 
 @dataclass(frozen=True, slots=True)

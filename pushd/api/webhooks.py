@@ -12,6 +12,7 @@ from pushd.api.answers import Json, answer, app_reference, maybe_timestamp, page
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, APP, STORE, USER
 from pushd.api.ranges import Field, created_at
+from pushd.api.shown import Shown
 from pushd.model.app import App
 from pushd.model.webhook import (
     INCLUDES,
@@ -37,8 +38,8 @@ DELIVERY_FIELDS = {"seq": Field[Delivery](lambda row: row.seq, int), "id": Field
 
 @dataclass(frozen=True, slots=True)
 class CreateBody:
-    include: tuple[str, ...]
-    level: str
+    include: Shown[tuple[str, ...]]
+    level: Shown[str]
     url: str = field(repr=False)
     secret: str | None = field(default=None, repr=False)
     authorization: str | None = field(default=None, repr=False)
@@ -46,8 +47,8 @@ class CreateBody:
 
 @dataclass(frozen=True, slots=True)
 class UpdateBody:
-    include: tuple[str, ...] | None = None
-    level: str | None = None
+    include: Shown[tuple[str, ...] | None] = None
+    level: Shown[str | None] = None
     url: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
     authorization: str | None = field(default=None, repr=False)

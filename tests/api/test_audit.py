@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from typing import Any
 
 import pytest
 
@@ -40,6 +44,44 @@ async def test_changes_stand_there_with_names_and_what_was_before(api: Api) -> N
     assert 'POST /apps None {"name": "blog"} done' in found
     assert 'POST /apps/{app}/log-drains shop {"url": "..."} done' in found
     assert SECRET not in json.dumps(await api.get("/-/audit"))
+
+
+NAMES = sorted({  # of all fields of all bodies
+    field.name
+    for route in ROUTES
+    for shape in vars(inspect.getmodule(route.handler)).values()
+    if isinstance(shape, type) and is_dataclass(shape) and shape.__name__.endswith(("Body", "Reference"))
+    for field in fields(shape)
+})  # fmt: skip
+FREE: dict[str, Callable[[Any], Any]] = {  # where keys are the user's own, whatever else has the same name
+    "PATCH /apps/blog/config-vars": lambda names: names,
+    "PATCH /-/apps/blog/settings": lambda names: names,
+    "POST /apps/blog/dynos": lambda names: {"command": f"login {SECRET}", "env": names},
+    "POST /apps/blog/slugs": lambda names: {"process_types": names},
+    "POST /pipelines": lambda names: {"name": "line-1", "generation": names},
+    "PATCH /oauth/authorizations/~": lambda names: {"client": names},
+    "PATCH /account": lambda names: {"name": "Ada", "unknown": names, "password": names},
+    "PATCH /apps/blog/formation": lambda names: {"updates": [{"type": "web", "unknown": names, "size": names}]},
+}
+
+
+@pytest.mark.parametrize("call", FREE)
+@pytest.mark.parametrize("wrong", [{}, {"x": 5}], ids=["right", "of a wrong type"])
+async def test_a_value_is_shown_by_where_it_stands_and_not_by_its_name(api: Api, call: str, wrong: dict[str, int]) -> None:
+    await api.deployed()
+    assert {"name", "user", "type", "release", "password"} <= set(NAMES)
+
+    method, path = call.split()
+    answer = await api.request(method, path, FREE[call](dict.fromkeys(NAMES, SECRET) | wrong))
+
+    assert answer.status != 500
+    assert SECRET not in json.dumps(await api.get("/-/audit")), await trail(api)
+
+
+async def test_a_config_var_and_a_process_type_of_any_name_are_noted(api: Api) -> None:
+    await api.deployed()
+    assert (await api.request("PATCH", "/apps/blog/config-vars", {"request": SECRET, "details": SECRET})).status == 200
+    assert (await trail(api))[0] == 'PATCH /apps/{app}/config-vars blog {"request": "set", "details": "set"} done'
 
 
 async def test_refusals_stand_there_too_and_questions_do_not(api: Api) -> None:
