@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +12,8 @@ from uuid import UUID
 
 DONE = "done"
 _LONGEST = 300  # characters of one text
+_MOST_BYTES = 4096  # of all details of an entry, as JSON
+_REST = "..."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,22 +36,46 @@ class Deed:
 
 
 def parse_details(details: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, bounded: what a client sends must not fill the store."""
-    return {clean(name): _bounded(value) for name, value in list(details.items())[:_LONGEST]}
+    """The same, as JSON knows it and bounded as a whole: nobody fills the store by it. For what does not fit stands "..."."""
+    bounded: dict[str, Any] = _bounded(details, _Room(_MOST_BYTES))
+    return bounded
 
 
-def _bounded(value: Any) -> Any:
+class _Room:
+    """What may still be written."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self._left = size_bytes
+
+    def takes(self, value: Any) -> bool:
+        """Whether this fits yet; then it is counted, with what stands around it."""
+        self._left -= len(json.dumps(value, ensure_ascii=False).encode()) + 4
+        return self._left >= 0
+
+
+def _bounded(value: Any, room: _Room) -> Any:
     match value:
-        case str():
-            return clean(value)
         case Mapping():
-            return parse_details(value)
+            kept = dict[str, Any]()
+            for name in value:
+                if not room.takes(clean(name)):
+                    return kept | {_REST: _REST}
+                kept[clean(name)] = _bounded(value[name], room)
+            return kept
         case list() | tuple() | set() | frozenset():
-            return [_bounded(each) for each in list(value)[:_LONGEST]]
+            listed = list[Any]()
+            for each in value:
+                if not room.takes(""):
+                    return [*listed, _REST]
+                listed.append(_bounded(each, room))
+            return listed
+        case float() if not math.isfinite(value):
+            return _bounded(str(value), room)  # JSON has no word for it
         case None | bool() | int() | float():
-            return value
+            return value if room.takes(value) else _REST
         case _:
-            return clean(str(value))
+            text = clean(str(value))
+            return text if room.takes(text) else _REST
 
 
 def clean(text: str) -> str:

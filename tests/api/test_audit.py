@@ -84,6 +84,23 @@ async def test_a_config_var_and_a_process_type_of_any_name_are_noted(api: Api) -
     assert (await trail(api))[0] == 'PATCH /apps/{app}/config-vars blog {"request": "set", "details": "set"} done'
 
 
+async def test_one_call_leaves_little_whatever_it_sends(api: Api) -> None:
+    await api.deployed()
+    row, nested = [0] * 100, {f"name-{number}": "x" * 100 for number in range(100)}
+    for path, body in {
+        "/account": {"name": "Ada", **{f"unknown-{number}": nested for number in range(5)}},
+        "/apps/blog/config-vars": dict.fromkeys((f"{'NAME' * 20}_{number}" for number in range(500)), "x"),
+        "/apps/blog/formation": {"updates": [{"type": f"web-{number}", "quantity": 1} for number in range(2000)]},
+        "/apps/blog/webhooks/x": {"include": [row] * 200},
+    }.items():
+        await api.request("PATCH", path, body)
+    await api.request("PATCH", "/apps/blog/formation/web", data=b'{"quantity": 1e999}')
+
+    found = await api.get("/-/audit")
+    assert found[0]["details"]["quantity"] == "inf"
+    assert all(len(json.dumps(each["details"])) < 4_200 for each in found)
+
+
 async def test_refusals_stand_there_too_and_questions_do_not(api: Api) -> None:
     await api.create()
     before = len(await trail(api))

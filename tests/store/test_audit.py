@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -69,11 +70,29 @@ async def test_it_only_grows(store: Store, operator: User, statement: str) -> No
     assert [each.outcome for each in await store.audit.newest(10)] == [DONE]
 
 
-async def test_what_a_client_sends_does_not_fill_it(store: Store, operator: User) -> None:
-    huge = {"name" * 1000: "x" * 100_000, "list": ["y" * 1000] * 1000, "deep": {"er": "z" * 1000}}
+@pytest.mark.parametrize(
+    "huge",
+    [
+        {f"name-{number}": "set" for number in range(10_000)},
+        {"deep": {f"{outer}": {f"{inner}": ["x"] * 300 for inner in range(300)} for outer in range(300)}},
+        {"list": [[[]] * 300] * 300},
+        {"list": ["\u00e9\ud800\0" * 1000] * 1000, "number": 10**1000},
+    ],
+    ids=["many", "deep", "empty", "of many bytes"],
+)
+async def test_what_a_client_sends_does_not_fill_it(store: Store, operator: User, huge: dict[str, Any]) -> None:
+    await store.audit.end(await store.audit.begin(operator, action="a", source="::1"), f"refused: {huge}", huge)
 
-    await store.audit.end(await store.audit.begin(operator, action="a", source="::1"), DONE, huge)
+    (row,) = await store.database.read(lambda connection: connection.execute("SELECT * FROM audit_ends").fetchall())
+    assert len(row["details"].encode()) < 4_200
+    assert len(row["outcome"]) == 300
+
+
+async def test_what_does_not_fit_is_told(store: Store, operator: User) -> None:
+    many = {"first": "x" * 1000, "infinite": float("inf")} | {f"name-{number}": "set" for number in range(1000)}
+
+    await store.audit.end(await store.audit.begin(operator, action="a", source="::1"), DONE, many)
 
     (deed,) = await store.audit.newest(1)
-    assert len(str(deed.details)) < 100_000
-    assert len(deed.details["deep"]["er"]) == 300
+    assert (deed.details["first"], deed.details["infinite"], deed.details["name-0"]) == ("x" * 300, "inf", "set")
+    assert list(deed.details)[-1] == "..."
