@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvloop
 
-from pushd.confinement import UIDS_OFF, find_fence
+from pushd.confinement import find_fence, why_no_users
 from pushd.errors import PushdError
 from pushd.kit.aio import in_thread
 from pushd.kit.cgroup import Groups
@@ -20,6 +20,7 @@ from pushd.kit.fingerprint import fingerprint
 from pushd.kit.uids import UNUSED, UidRange, is_known, parse_uid_range
 from pushd.layout import Layout
 from pushd.model.protection import Protection
+from pushd.rights import Rights
 from pushd.sandbox.sandbox import Sandbox, owner_of
 from pushd.settings import SETTINGS, Effective, Settings
 from pushd.ssh.host_key import maybe_host_key
@@ -33,18 +34,18 @@ async def _try_protections(wanted: Settings) -> Sequence[Protection]:
             "off" if wanted.sandbox == "off" else "auto",
             data=wanted.data_dir,
             groups=await in_thread(Groups.find, owner_of(wanted.data_dir), wanted.dyno_cgroup),
-            user=_some_uid(wanted.uid_range),
-            no_user=UIDS_OFF if wanted.uid_range == "off" else "",
+            user=_some_uid(wanted),
+            no_user=why_no_users(wanted) if os.geteuid() == 0 else "",
         )
     _, ports = await find_fence(wanted, Layout(wanted.data_dir), sandbox)
     return (*sandbox.protections, ports)
 
 
-def _some_uid(uid_range: str) -> int | None:
+def _some_uid(wanted: Settings) -> int | None:
     """One that an app may get, if this machine knows it; none of the range is taken."""
-    if os.geteuid() != 0 or uid_range == "off":
+    if os.geteuid() != 0 or why_no_users(wanted):
         return None
-    found = UNUSED if uid_range == "auto" else parse_uid_range(uid_range)
+    found = UNUSED if wanted.uid_range == "auto" else parse_uid_range(wanted.uid_range)
     return found.first if is_known(UidRange(found.first, found.first)) else None
 
 
@@ -53,16 +54,25 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
     values = {setting.name: getattr(effective.settings, setting.name) for setting in SETTINGS}
     protections = uvloop.run(_try_protections(effective.settings))
     git = shutil.which("git", path=environ.get("PATH"))
+    rights = Rights.found()
     authority = _maybe_fingerprint(Layout(effective.settings.data_dir).tls / "ca.pem")
     if as_json:
         settings = {name: {"value": value, "origin": effective.origins[name]} for name, value in values.items()}
         told = [asdict(each) for each in protections]
-        shown = {"settings": settings, "protections": told, "git": git, "ssh": _ssh(effective.settings), "ca_sha256": authority}
+        shown = {
+            "settings": settings,
+            "runs_as": {"uid": rights.uid, "lacks": rights.lacks, "told": rights.told()},
+            "protections": told,
+            "git": git,
+            "ssh": _ssh(effective.settings),
+            "ca_sha256": authority,
+        }
         print(json.dumps(shown, indent=2, default=str))
         return 0
     for name, value in values.items():
         print(f"{name} = {_shown(value)}  ({effective.origins[name]})")
     print()
+    print("runs as:", "\n    ".join(rights.told()))
     for protection in protections:
         print(f"{protection.name}: {'on' if protection.on else 'OFF: ' + protection.why}")
     print(f"git program: {git or 'not found: large packs are indexed more slowly'}")

@@ -14,6 +14,7 @@ from pushd.kit.disk import is_full
 from pushd.kit.uids import UidRange, parse_uid_range
 from pushd.layout import Layout
 from pushd.model.protection import Protection
+from pushd.rights import Rights
 from pushd.sandbox.fence import NO_FENCE, Fence, NoFence
 from pushd.sandbox.sandbox import Sandbox, owner_of
 from pushd.settings import Settings
@@ -73,6 +74,8 @@ async def find_fence(settings: Settings, layout: Layout, sandbox: Sandbox) -> tu
         return NO_FENCE, Protection(PRIVATE_PORTS, False, "it is switched off by the setting private_ports = off")
     if not sandbox.way.own_users:
         return NO_FENCE, Protection(PRIVATE_PORTS, False, "the kernel tells apps apart by their users, and they have none")
+    if why := Rights.found().why_no_fence():
+        return NO_FENCE, Protection(PRIVATE_PORTS, False, why)
     try:
         fence = await Fence.find(owner_of(layout.data).replace("-", "_"))
     except NoFence as error:
@@ -84,13 +87,18 @@ async def _maybe_reserve(stack: AsyncExitStack, settings: Settings, layout: Layo
     """The range for apps, else why there is none. Raises: UidsTaken."""
     if os.geteuid() != 0 or settings.sandbox == "off":
         return None, ""
-    if settings.uid_range == "off":
-        return None, UIDS_OFF
+    if why := why_no_users(settings):
+        return None, why
     last = await in_thread(_maybe_last, layout)
     try:
         return await in_thread(stack.enter_context, reserved(settings.uid_range, layout.data, last=last)), ""
     except NoUids as error:
         return None, str(error)
+
+
+def why_no_users(settings: Settings) -> str:
+    """What keeps root from giving apps users of their own, before anything is tried; "" if nothing does."""
+    return UIDS_OFF if settings.uid_range == "off" else Rights.found().why_no_users()
 
 
 def _maybe_last(layout: Layout) -> UidRange | None:

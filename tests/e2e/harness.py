@@ -72,8 +72,10 @@ class Server:
         flags: tuple[str, ...] = (),
         environ: Mapping[str, str] | None = None,
         recorded: bool = True,
+        under: tuple[str, ...] = (),
     ) -> None:
         self.data = data
+        self.under = under  # what the daemon is started by, such as setpriv
         self.recorded = recorded  # a benchmark measures the program as users have it
         self.home = home
         self.flags = flags
@@ -98,7 +100,7 @@ class Server:
         program = recorder if self.recorded else [str(BIN / "pushd")]
         self.log = open(self.data.parent / f"{self.data.name}.log", "ab")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [*program, "serve", *defaults, *self.flags, *flags],
+            [*self.under, *program, "serve", *defaults, *self.flags, *flags],
             stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL, text=True, env=self.daemon_environ(),
             start_new_session=True,
         )  # fmt: skip

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from pushd.kit.capabilities import NUMBERS
+from pushd.rights import USED
 from tests.e2e.harness import BIN, Server, eventually
 from tests.service.machine import Machine
 from tests.service.visitors import Visitors, answered_anew
@@ -70,6 +72,9 @@ def test_from_install_to_uninstall(machine: Machine, server: Server, tmp_path: P
     log = (machine.srv / "daemon.log").read_text()
     off = [line for line in log.splitlines() if "protection off" in line and "switched off by the setting" not in line]
     assert [line for line in off if "process limit" not in line] == []
+
+    bound = machine.ok("sed", "-n", "s/^CapBnd:\\t//p", f"/proc/{_main(machine)}/status")
+    assert int(bound, 16) == sum(1 << NUMBERS[name] for name in USED)
 
     keeper, router_pid = _pids(machine, "pushd-dynos.service/keeper"), _pids(machine, "pushd-dynos.service/pushd-*-router")
     with (

@@ -13,7 +13,7 @@ from tests.service.units import Unit
 
 SHIPPED = Path(__file__).parents[2] / "systemd"
 UNITS = sorted(path.name for path in SHIPPED.iterdir() if path.is_file())
-MOST_EXPOSED = {"pushd.service": 60, "pushd-dynos.service": 19}  # tenths; systemd itself calls 60 medium, 96 is no care at all
+MOST_EXPOSED = {"pushd.service": 57, "pushd-dynos.service": 19}  # tenths; systemd itself calls 60 medium, 96 is no care at all
 
 
 def analyze(*words: str, units: Path) -> tuple[int, str]:
