@@ -37,7 +37,7 @@ class Sessions:
     def __init__(self, ssh_keys: SshKeys, users: Users) -> None:
         self._ssh_keys = ssh_keys
         self._users = users
-        self._lent: dict[bytes, bytes] = {}  # hash of a token -> the key that its session came with
+        self._lent: dict[bytes, tuple[bytes, str]] = {}  # hash of a token -> the key that its session came with, and from where
 
     async def maybe_user(self, public_data: bytes) -> User | None:
         """Whose public key this is, as far as a key reaches; None for one that nobody has."""
@@ -46,10 +46,14 @@ class Sessions:
         return None if user is None else replace(user, scopes=SCOPES, came_by=f"SSH key {key_fingerprint(public_data)}")
 
     @contextmanager
-    def lend(self, public_data: bytes) -> Iterator[str]:
-        """A token for whoever holds this key, until the block ends."""
+    def lend(self, public_data: bytes, source: str) -> Iterator[str]:
+        """A token for whoever holds this key, until the block ends.
+
+        `source`: the address of the client. What is done by the token is done from there, whoever connects to us with it; that
+        is known from here alone, and nobody can claim another address.
+        """
         token = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
-        self._lent[_hash(token)] = public_data
+        self._lent[_hash(token)] = public_data, source
         try:
             yield token
         finally:
@@ -61,9 +65,11 @@ class Sessions:
 
     async def by_token_hash(self, wanted: bytes) -> User | None:
         """The same for who came with it a while ago: None once the session is over or its key is gone."""
-        key = self._lent.get(wanted)
-        user = None if key is None else await self.maybe_user(key)
-        return None if user is None else replace(user, token_hash=wanted)
+        if (lent := self._lent.get(wanted)) is None:
+            return None
+        key, source = lent
+        user = await self.maybe_user(key)
+        return None if user is None else replace(user, token_hash=wanted, came_from=source)
 
 
 def _hash(token: str) -> bytes:

@@ -42,7 +42,8 @@ def guarded(
         access.check(user, action, app)
         if deed is None:
             return await handler(request)
-        return await audited(request, handler, action=deed, source=source_of(request), user=user, app=app)
+        source = user.came_from or source_of(request)
+        return await audited(request, handler, action=deed, source=source, user=user, app=app)
 
     return enter
 

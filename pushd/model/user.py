@@ -42,6 +42,7 @@ class User:
     scopes: frozenset[Scope] = EVERYTHING  # of the token
     only_app_id: UUID | None = None  # the one app that the token reaches; None: all of the user's
     came_by: str = field(default="", compare=False)  # "token laptop (pushd-Ab**********yz12)", for the audit trail
+    came_from: str = field(default="", compare=False)  # the address behind a command of ours; "": whoever is connected to us
     token_hash: bytes | None = field(default=None, repr=False, compare=False)  # None: they came without a token
 
     @property

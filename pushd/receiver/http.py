@@ -75,7 +75,9 @@ async def receive_pack(request: web.Request) -> web.StreamResponse:
     if wanted is None:
         return _answer(RECEIVE)
     try:
-        ongoing = await receiver.receive(app, user, wanted, reader.rest, source=request.remote or "a local socket")
+        ongoing = await receiver.receive(
+            app, user, wanted, reader.rest, source=user.came_from or request.remote or "a local socket"
+        )
     except (DiskFull, RepositoryDamaged) as error:  # git shows no other answer than the report
         while await reader.rest():
             pass

@@ -15,8 +15,8 @@ class Keys(Protocol):
     async def maybe_user(self, public_data: bytes) -> User | None:
         """Whose public key this is, asked anew each time: it may have been removed meanwhile."""
 
-    def lend(self, public_data: bytes) -> AbstractContextManager[str]:
-        """A token for whoever holds this key, as long as the block lasts."""
+    def lend(self, public_data: bytes, source: str) -> AbstractContextManager[str]:
+        """A token for whoever holds this key and came from that address, as long as the block lasts."""
 
     async def by_token(self, token: str) -> User | None:
         """Whose that is, and known by it: whoever asks about this user later learns that the session is over."""

@@ -197,7 +197,8 @@ class SshServer:
     async def _explained(self, visitor: Visitor, channel: Channel) -> int:
         """Answer, and say why if not. Raises: ConnectionError."""
         try:
-            with self._keys.lend(visitor.connection.proven or b"") as token:
+            connection = visitor.connection
+            with self._keys.lend(connection.proven or b"", connection.source) as token:
                 return await self._answer(channel, token)
         except PushdError as error:
             await channel.tell(f"{complaint(error.text)}\n")

@@ -57,8 +57,17 @@ def access(store: Store, sessions: Sessions) -> Access:
     return Access(store, slowdown=Slowdown(InstantClock()), sessions=sessions)
 
 
+async def test_who_comes_by_a_session_comes_from_where_it_came_from(access: Access, sessions: Sessions) -> None:
+    with sessions.lend(KEY, "192.0.2.7") as token, sessions.lend(KEY, "192.0.2.8") as another:
+        found = [await access.authenticate(each, source="127.0.0.1") for each in (token, another)]
+        assert [user and user.came_from for user in found] == ["192.0.2.7", "192.0.2.8"]
+        again = found[0] and await access.again(found[0])
+        assert again
+        assert again.came_from == "192.0.2.7"
+
+
 async def test_a_token_is_the_users_while_its_session_lasts(access: Access, sessions: Sessions) -> None:
-    with sessions.lend(KEY) as token, sessions.lend(KEY) as another:
+    with sessions.lend(KEY, "192.0.2.7") as token, sessions.lend(KEY, "192.0.2.7") as another:
         found = await access.authenticate(token)
         assert found is not None
         assert found.id == ADA.id
@@ -67,7 +76,7 @@ async def test_a_token_is_the_users_while_its_session_lasts(access: Access, sess
 
 
 async def test_a_key_that_is_removed_takes_its_tokens_along(store: Store, access: Access, sessions: Sessions) -> None:
-    with sessions.lend(KEY) as token:
+    with sessions.lend(KEY, "192.0.2.7") as token:
         store.owners.clear()
         assert await access.authenticate(token) is None
 
@@ -75,7 +84,7 @@ async def test_a_key_that_is_removed_takes_its_tokens_along(store: Store, access
 async def test_who_was_let_in_a_while_ago_is_so_while_session_and_key_are_there(
     store: Store, access: Access, sessions: Sessions
 ) -> None:
-    with sessions.lend(KEY) as token:
+    with sessions.lend(KEY, "192.0.2.7") as token:
         user = await access.authenticate(token)
         assert user is not None
         assert await access.again(user) == user
@@ -83,7 +92,7 @@ async def test_who_was_let_in_a_while_ago_is_so_while_session_and_key_are_there(
         assert await access.by_token_hash(user.token_hash) == user
     assert await access.again(user) is None
     assert await access.by_token_hash(user.token_hash) is None
-    with sessions.lend(KEY) as token:
+    with sessions.lend(KEY, "192.0.2.7") as token:
         user = await access.authenticate(token)
         assert user is not None
         store.owners.clear()
@@ -101,10 +110,10 @@ async def test_a_key_opens_apps_and_not_the_account(access: Access, sessions: Se
 
 @pytest.mark.parametrize("token", ["pushd-ssh-", "pushd-ssh-guessed", "", "pushd-ssh-\udcff"])
 async def test_what_was_not_lent_is_nobodys(access: Access, sessions: Sessions, token: str) -> None:
-    with sessions.lend(KEY):
+    with sessions.lend(KEY, "192.0.2.7"):
         assert await access.authenticate(token) is None
 
 
 def test_nothing_keeps_the_token_itself(sessions: Sessions) -> None:
-    with sessions.lend(KEY) as token:
+    with sessions.lend(KEY, "192.0.2.7") as token:
         assert token not in repr(vars(sessions))

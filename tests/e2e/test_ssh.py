@@ -112,6 +112,26 @@ def test_the_clients_commands(deployed: Project, ssh: Ssh) -> None:
     assert "The scope of your token" not in ssh("access", *at).output
 
 
+def test_the_audit_trail_says_where_the_client_of_ssh_is(deployed: Project, ssh: Ssh) -> None:
+    """Of commands, which ask the API on this machine, as of pushes; nobody else can say where they come from."""
+    elsewhere, at = ("-b", "127.0.0.77"), ("--app", deployed.app)
+    assert ssh("config:set", "A=b", *at, options=elsewhere).exit_code == 0
+    deployed.commit("again")
+    by_ssh = " ".join([*ssh.command, *elsewhere])
+    pushed = deployed.git("push", ssh.url(deployed.app), "master", GIT_SSH_COMMAND=by_ssh)
+    assert pushed.exit_code == 0
+    claimed = {"X-Forwarded-For": "127.0.0.77", "Forwarded": "for=127.0.0.77", "X-Real-IP": "127.0.0.77"}
+    status, _ = deployed.server.call("PATCH", f"/apps/{deployed.app}/config-vars", {"A": "c"}, **claimed)
+    assert status == 200
+
+    command, push, claim = deployed.ok("audit", *at).splitlines()[-3:]
+
+    assert all("(SSH key SHA256:" in line and ", 127.0.0.77): " in line for line in (command, push))
+    assert ("config-vars" in command, "push" in push) == (True, True)
+    assert ", 127.0.0.1): " in claim
+    assert "127.0.0.77" not in claim
+
+
 def ssh_said_up(project: Project) -> object:
     """Whatever is told of a run beside its output."""
 
