@@ -1,4 +1,5 @@
-"""The commands that people may run over SSH: `python -m pushd.cli.over_ssh COMMAND`, which the daemon starts for them.
+"""The commands that people may run over SSH: `python -m pushd.cli.over_ssh 8`, which the daemon starts for them; words come by
+descriptor 8.
 
 They are the client's own, named one by one. Left out are those that read files, start programs or leave something where the
 client runs, for that is the server here, and those of the account: a key opens apps alone.
@@ -16,6 +17,7 @@ from click.core import ParameterSource
 from pushd.cli import commands
 from pushd.cli.main import Commands, run
 from pushd.errors import PushdError
+from pushd.kit.handed import read_words
 from pushd.surroundings import process_environ
 
 SERVED = frozenset(
@@ -114,4 +116,4 @@ def program() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:], environ=process_environ(), folder=Path.cwd(), program=program))
+    sys.exit(run(read_words(int(sys.argv[1])), environ=process_environ(), folder=Path.cwd(), program=program))

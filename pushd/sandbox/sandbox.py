@@ -22,6 +22,7 @@ from pushd.kit.aio import finish, in_thread
 from pushd.kit.bounds import Bounds
 from pushd.kit.cgroup import NO_GROUPS, Bound, Group, Groups
 from pushd.kit.disk import is_full, room_of
+from pushd.kit.handed import in_memory, joined
 from pushd.kit.ownership import give
 from pushd.model.protection import Protection
 from pushd.model.secret import Environ
@@ -152,11 +153,11 @@ class Sandbox:
                 variables["TMPDIR"] = str(view.scratch / "tmp")
             return Confined(prefix, Environ(variables), {}, home)
         arguments = argvs.bubblewrap(self.way, view, self._system, self._hidden)
-        fds = {argvs.ARGUMENTS_FD: _in_memory(_joined(arguments))}
+        fds = {argvs.ARGUMENTS_FD: in_memory(joined(arguments))}
         with contextlib.ExitStack() as failed:
             failed.callback(os.close, fds[argvs.ARGUMENTS_FD])
             if self.way.filter is not None:
-                fds[argvs.FILTER_FD] = _in_memory(self.way.filter)
+                fds[argvs.FILTER_FD] = in_memory(self.way.filter)
                 failed.callback(os.close, fds[argvs.FILTER_FD])
             if self.way.by_root and self.way.overlay and view.scratch is not None:
                 fds[argvs.NAMESPACE_FD] = self._open_layer(view, view.scratch)
@@ -190,7 +191,7 @@ class Sandbox:
         if self.way.bubblewrap is None and view.scratch is not None:
             defaults["TMPDIR"] = str(view.scratch / "tmp")
         text = enters.variables({**defaults, **view.environ}, home)
-        fds = {enters.VARIABLES_FD: _in_memory(text)}
+        fds = {enters.VARIABLES_FD: in_memory(text)}
         with contextlib.ExitStack() as failed:
             failed.callback(os.close, fds[enters.VARIABLES_FD])
             if self.way.user_namespace and first_process is not None:
@@ -326,21 +327,3 @@ def owner_of(data: Path) -> str:
 
 def _entry(group: Group | None) -> tuple[str, ...]:
     return () if group is None else group.enter()
-
-
-def _joined(arguments: Sequence[str]) -> bytes:
-    """NUL after each."""
-    return b"".join(os.fsencode(argument) + b"\0" for argument in arguments)
-
-
-def _in_memory(content: bytes) -> int:
-    """A descriptor of a nameless file that holds it, read from its start."""
-    descriptor = os.memfd_create("pushd-sandbox")
-    try:
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(content)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor

@@ -18,6 +18,7 @@ from uuid import UUID
 import pushd
 from pushd.kit import proc
 from pushd.kit.aio import Nursery, finish, first, in_thread
+from pushd.kit.handed import in_memory, joined
 from pushd.kit.wires import STDERR, Streams, Wires
 from pushd.model.secret import Environ
 from pushd.model.user import User
@@ -32,6 +33,7 @@ _LIMITS = Limits(scratch_bytes=1 << 20, memory_bytes=256 << 20, processes=64, op
 _PACKAGE = Path(pushd.__file__).parent
 _LIBRARIES = tuple(sorted({Path(each) for each in sys.path if each.endswith(("/site-packages", "/dist-packages"))}))
 _UNIX = "unix:"
+_WORDS_FD = 8
 _TAKE_TERMINAL = ("/bin/sh", "-c", 'exec "$@" <>"$0"')  # the first that the leader of a session opens is its own, setsid(2)
 
 
@@ -47,7 +49,11 @@ class Programs:
         at_once: int,
         client: Sequence[str] = (sys.executable, "-P", "-m", "pushd.cli.over_ssh"),
     ) -> None:
-        """`folder` is empty, and stays so: they run there. `api`: where they reach the API. `client`: what words follow."""
+        """`folder` is empty, and stays so: they run there. `api`: where they reach the API.
+
+        `client` is told the number of the descriptor that the words come by, NUL after each: values of config vars are among
+        them, and every user of the machine reads command lines.
+        """
         self._sandbox = sandbox
         self._folder = folder
         self._api = api
@@ -116,15 +122,19 @@ class Programs:
         )
         alone = streams.terminal and not self._sandbox.confines  # else the sandbox sees to it
         takes_terminal = [*_TAKE_TERMINAL, os.ttyname(streams.stdin)] if alone else []
-        with self._sandbox.confine(view) as confined:
-            return proc.spawn(
-                [*takes_terminal, *confined.argv, *self._client, *words],
-                env=confined.env,
-                stdin=streams.stdin,
-                stdout=streams.stdout,
-                stderr=streams.stderr,
-                fds=confined.fds,
-            )
+        handed = in_memory(joined(words))
+        try:
+            with self._sandbox.confine(view) as confined:
+                return proc.spawn(
+                    [*takes_terminal, *confined.argv, *self._client, str(_WORDS_FD)],
+                    env=confined.env,
+                    stdin=streams.stdin,
+                    stdout=streams.stdout,
+                    stderr=streams.stderr,
+                    fds={**confined.fds, _WORDS_FD: handed},
+                )
+        finally:
+            os.close(handed)
 
 
 async def _follow(pid: int, wires: Wires, channel: Channel) -> int:

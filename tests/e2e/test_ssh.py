@@ -9,9 +9,11 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pushd.kit.terminal import resize
@@ -185,23 +187,20 @@ def test_a_tail_shows_what_comes_and_ends_with_its_client(deployed: Project, ssh
         assert read_until(tail.stdout, "up")
         deployed.get("/never-asked-before")
         assert read_until(tail.stdout, "/never-asked-before")
-        assert _programs(deployed.app)
+        assert _programs(deployed.server)
     finally:
         tail.kill()
         tail.communicate()
-    eventually(lambda: not _programs(deployed.app), what="the end of the command")
+    eventually(lambda: not _programs(deployed.server), what="the end of the command")
 
 
-def _programs(app: str) -> list[Path]:
-    """What runs for SSH with this app."""
+def _programs(server: Server) -> list[int]:
+    """What this server runs for SSH."""
+    assert server.process is not None
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"pushd.cli.over_ssh" in words and app.encode() in words:
-            found.append(path)
+    for each in psutil.Process(server.process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            found += [each.pid] if "pushd.cli.over_ssh" in each.cmdline() else []
     return found
 
 

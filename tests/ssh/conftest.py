@@ -29,7 +29,7 @@ from pushd.ssh.server import SshServer
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS = (("ed25519", ""), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521"), ("rsa", "2048"))
-SHELL = ("/bin/sh", "-c", 'eval "$*"', "sh")
+SHELL = ("/bin/sh", "-c", """words=$(tr '\\0' ' ' <&"$0"); eval "exec $0<&-"; eval "$words" """)
 
 
 class People:

@@ -15,6 +15,8 @@ from pushd.kit.aio import in_thread
 from pushd.sandbox.sandbox import Sandbox
 from tests.ssh.conftest import Door, MakeDoor, script, until
 
+READ_WORDS = "import sys; from pushd.kit.handed import read_words; print(read_words(int(sys.argv[1])))"
+SECRET = "hunter2-over-ssh"
 CLIENT = (sys.executable, "-P", "-m", "pushd.cli.over_ssh")
 
 
@@ -116,12 +118,15 @@ async def test_the_files_of_the_machine_are_not_there(make_door: MakeDoor, probe
     assert not list(door.programs._folder.iterdir())
 
 
-async def test_a_token_stands_in_no_command_line(either: Door) -> None:
-    child = await either.start("echo $PUSHD_API_KEY; sleep 12345", options=["-n"])
+async def test_a_token_and_what_was_typed_stand_in_no_command_line(either: Door) -> None:
+    child = await either.start(script(f"echo $PUSHD_API_KEY; PASSWORD={SECRET}; sleep 12345"), options=["-n"])
     assert child.stdout is not None
     token = (await child.stdout.readline()).strip()
+    await until(_sleeping)
 
-    assert token not in await in_thread(lambda: b"".join(_command_lines()))
+    ours = [line for line in await in_thread(_command_lines) if not line.startswith(b"ssh\0")]  # the client's is the person's
+    assert token not in b"".join(ours)
+    assert SECRET.encode() not in b"".join(ours)
     child.terminate()
     await child.communicate()
     await until(lambda: not _sleeping())
@@ -139,6 +144,14 @@ async def test_so_many_run_at_once_and_the_next_is_told(make_door: MakeDoor) -> 
     assert refused.code == 1
     assert "Too many commands run over SSH: 1 of yours, 1 in all." in refused.err
     assert (await door("echo in")).out == "in\n"
+
+
+async def test_the_client_gets_each_word_as_it_was_typed(make_door: MakeDoor, probed: Sandbox) -> None:
+    door = await make_door(sandbox=probed, client=(sys.executable, "-P", "-c", READ_WORDS))
+
+    ran = await door(*map(script, ["config:set", "A=two words", "", "Z=\u00e9\n$(x)'\""]))
+
+    assert (ran.code, ran.err, ran.out) == (0, "", repr(["config:set", "A=two words", "", "Z=\u00e9\n$(x)'\""]) + "\n")
 
 
 @pytest.mark.parametrize("words", [("version",), ("help", "logs")])
