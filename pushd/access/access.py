@@ -58,8 +58,8 @@ class Access:
             user = None
         if user is None and email and takes_password:
             user, stored = await self._users.password_of(email)
-            if not await self._passwords.is_right(secret, stored, source=source):
-                user = None
+            is_right = await self._passwords.is_right(secret, stored, source=source)
+            user = replace(user, password_hash=stored) if user is not None and is_right else None
         if user is None:
             await self._slowdown.failed(source, email)
         return user
@@ -73,9 +73,13 @@ class Access:
         return await self._passwords.hashed(password)
 
     async def again(self, user: User) -> User | None:
-        """The same user as they are now, with the same token; None if either is gone."""
+        """The same user as they are now, by what they came with; None if either is gone."""
         if user.token_hash is not None:
             return await self.by_token_hash(user.token_hash)
+        if user.password_hash is not None:
+            found, stored = await self._users.password_of(user.email)
+            is_same = found is not None and found.id == user.id and stored == user.password_hash
+            return replace(found, password_hash=stored) if found is not None and is_same else None
         return await self._users.maybe_by_id(user.id)
 
     async def by_token_hash(self, wanted: bytes) -> User | None:

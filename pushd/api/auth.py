@@ -11,6 +11,7 @@ from pushd.access.access import Access
 from pushd.access.actions import Action
 from pushd.access.tokens import maybe_name, maybe_token
 from pushd.api.audited import audited
+from pushd.api.body import take_body
 from pushd.api.needs import ACCESS, APP, RATES, REMAINING, STORE, USER
 from pushd.errors import NotFound, Unauthorized
 from pushd.model.app import App
@@ -26,26 +27,39 @@ def guarded(
 
     `deed`: what the audit trail calls it; None for what changes nothing.
     `takes_password`: they may come with their password, where others ask for a token.
+    A body is in, and the same asked again, before the handler runs; `body.py` gives it out.
     Raises: Unauthorized (401), TooManyRequests (429; not if calls are not `counted` here), NotFound for an app that is not
-    there or not theirs (404), Forbidden (403).
+    there or not theirs (404), Forbidden (403); BadRequest, TooLarge for the body.
     """
 
     async def enter(request: web.Request) -> web.StreamResponse:
         access = request.app[ACCESS]
-        user = request[USER] = await _find_user(request, access, takes_password=takes_password)
+        user = await _find_user(request, access, takes_password=takes_password)
         rates = request.app[RATES]
         request[REMAINING] = 0
         request[REMAINING] = rates.take(user.id) if counted else rates.remaining(user.id)
-        app = None
-        if (name := request.match_info.get("app")) is not None:
-            app = request[APP] = await request.app[STORE].apps.find(name)
-        access.check(user, action, app)
+        user, app = await _let_in(request, user, action)
+        if request.can_read_body:  # which may take a while: what was allowed when it began need not be when it is here
+            await take_body(request)
+            user, app = await _let_in(request, await access.again(user), action)
         if deed is None:
             return await handler(request)
         source = user.came_from or source_of(request)
         return await audited(request, handler, action=deed, source=source, user=user, app=app)
 
     return enter
+
+
+async def _let_in(request: web.Request, user: User | None, action: Action) -> tuple[User, App | None]:
+    """Keep the user and the app of the path for the handler. Raises: Unauthorized, NotFound, Forbidden."""
+    name = request.match_info.get("app")
+    app = None if name is None else await request.app[STORE].apps.find(name)
+    request.app[ACCESS].check(user, action, app)
+    assert user is not None  # or that raises
+    request[USER] = user
+    if app is not None:
+        request[APP] = app
+    return user, app
 
 
 async def find_app(request: web.Request, id_or_name: str, action: Action) -> App:

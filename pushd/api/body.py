@@ -1,4 +1,7 @@
-"""Bodies: the one place that answers 400 for what is no JSON, 413 for too much, and 422 for a value of the wrong type."""
+"""Bodies: the one place that answers 400 for what is no JSON, 413 for too much, and 422 for a value of the wrong type.
+
+No other place of the API reads one: what comes slowly outlasts the right to send it, so the door asks again at its end.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,22 @@ import asyncio
 import functools
 import json
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from aiohttp import web
 
 from pushd.api.audited import note
-from pushd.api.needs import SITE
+from pushd.api.needs import BODY, SITE, STILL, UPLOADS
 from pushd.api.shown import shown_of
 from pushd.errors import BadRequest, InvalidParams, TooLarge
+from pushd.story.uploads import too_large
 
 B = TypeVar("B")
 
 _WITHIN_SECONDS = 60.0  # for a whole body
+_CHUNK_BYTES = 1 << 18
 
 _WORDS: Mapping[Any, str] = {str: "a string", int: "an integer", bool: "true or false", types.NoneType: "null"}
 
@@ -62,11 +67,18 @@ def wrong_type(where: str, wanted: str) -> InvalidParams:
     return InvalidParams(f"{where} must be {wanted}.", remedy="Correct the request's body.")
 
 
+async def take_body(request: web.Request) -> None:
+    """For the door: have the whole body in, before the handler asks for it. Raises: TooLarge, BadRequest."""
+    request[BODY] = await read_body(request)
+
+
 async def read_body(request: web.Request) -> bytes:
     """The whole body, never more than the limit in memory, however it was packed.
 
     Raises: TooLarge, and BadRequest when it does not come.
     """
+    if BODY in request:
+        return request[BODY]
     limit_bytes, read = request.app[SITE].body_limit_bytes, bytearray()
     if (request.content_length or 0) <= limit_bytes:
         try:
@@ -80,6 +92,23 @@ async def read_body(request: web.Request) -> bytes:
         except TimeoutError:
             raise BadRequest(f"The body did not come within {_WITHIN_SECONDS:g} seconds.", remedy="Send it again.") from None
     raise TooLarge(f"The body is larger than {limit_bytes} bytes.", remedy="Send less, or raise the setting body_limit_bytes.")
+
+
+def body_of(request: web.Request) -> AsyncIterator[bytes]:
+    """A body that goes to the disk as it comes; it has no end unless whoever was let in may still be here by then.
+
+    Raises: TooLarge at once if the client says that it will be; the iterator: what the door raises.
+    """
+    limit = request.app[UPLOADS].limit_bytes
+    if (request.content_length or 0) > limit:
+        raise too_large(limit)
+    return _stream(request)
+
+
+async def _stream(request: web.Request) -> AsyncIterator[bytes]:
+    async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
+        yield chunk
+    await request[STILL]()
 
 
 def _object(values: Mapping[str, Any], shape: Callable[..., Any], where: str) -> Any:

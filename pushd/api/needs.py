@@ -162,6 +162,13 @@ class Tails(Protocol):
     ) -> AsyncIterator[Sequence[LogLine]]: ...
 
 
+class Still(Protocol):
+    """The door that was passed, to be asked once more."""
+
+    async def __call__(self) -> None:
+        """Raises: NotFound, as the door does, for who may not be here any more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Facts about this server that answers contain."""
@@ -204,5 +211,7 @@ STANDING = web.AppKey("standing", Standing)
 APP = web.RequestKey("app", App)
 USER = web.RequestKey("user", User)
 CLAIMS: web.RequestKey[Mapping[str, Any]] = web.RequestKey("claims", Mapping)  # what a signed URL says
+BODY = web.RequestKey("body", bytes)  # once the door has taken it in
+STILL = web.RequestKey("still", Still)
 DETAILS: web.RequestKey[dict[str, Any]] = web.RequestKey("details", dict)  # of what is done, for the audit trail
 REMAINING = web.RequestKey("remaining", int)  # calls that are left to the user

@@ -9,10 +9,9 @@ from uuid import UUID
 from aiohttp import web
 
 from pushd.api.answers import Json, answer, base_url, fixed, timestamp
-from pushd.api.body import parse_body
+from pushd.api.body import body_of, parse_body
 from pushd.api.needs import APP, CLAIMS, CLOCK, SLUG_UPLOADS, STORE
 from pushd.api.shown import Shown
-from pushd.api.sources import body_of
 from pushd.api.urls import signed
 from pushd.errors import InvalidParams
 from pushd.model.app import STACK

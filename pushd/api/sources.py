@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 from aiohttp import web
 
 from pushd.api.answers import answer, base_url
+from pushd.api.body import body_of
 from pushd.api.needs import CLAIMS, CLOCK, SIGNER, UPLOADS
 from pushd.api.urls import signed
 from pushd.errors import InvalidParams, NotFound, PushdError
-from pushd.story.uploads import VALID, too_large
+from pushd.story.uploads import VALID
 
 PUT, GET = "put source", "get source"
-_CHUNK_BYTES = 1 << 18
 
 
 async def create(request: web.Request) -> web.Response:
@@ -51,11 +50,3 @@ def maybe_upload(request: web.Request, url: str) -> UUID | None:
             return None
         raise InvalidParams("source_blob.url is no get_url of ours, or holds no more.",
                             remedy="Ask for new URLs with POST /sources, and upload the archive again.") from error  # fmt: skip
-
-
-def body_of(request: web.Request) -> AsyncIterator[bytes]:
-    """What the client sends, as it comes. Raises: TooLarge at once if it says that it will be."""
-    limit = request.app[UPLOADS].limit_bytes
-    if (request.content_length or 0) > limit:
-        raise too_large(limit)
-    return aiter(request.content.iter_chunked(_CHUNK_BYTES))

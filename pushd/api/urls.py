@@ -12,7 +12,7 @@ from aiohttp import web
 
 from pushd.access.actions import Action, may
 from pushd.api.auth import Handler
-from pushd.api.needs import ACCESS, APP, CLAIMS, CLOCK, SIGNER, STORE, USER
+from pushd.api.needs import ACCESS, APP, CLAIMS, CLOCK, SIGNER, STILL, STORE, USER
 from pushd.api.signed import no_such_url
 from pushd.errors import NotFound
 from pushd.model.user import User
@@ -45,15 +45,20 @@ def guarded_by_url(handler: Handler, action: Action, purpose: str) -> Handler:
     async def enter(request: web.Request) -> web.StreamResponse:
         claims = request.app[SIGNER].read(purpose, request.match_info["token"], now=request.app[CLOCK].now())
         request[CLAIMS] = claims
-        user, app = await _find_maker(request, claims), None
-        if _APP in claims:
-            try:
-                app = request[APP] = await request.app[STORE].apps.find(UUID(claims[_APP]))
-            except NotFound:
-                raise no_such_url(purpose) from None
-        if user is None or not may(user, action, app):
-            raise no_such_url(purpose)
-        request[USER] = user
+
+        async def ask() -> None:
+            user, app = await _find_maker(request, claims), None
+            if _APP in claims:
+                try:
+                    app = request[APP] = await request.app[STORE].apps.find(UUID(claims[_APP]))
+                except NotFound:
+                    raise no_such_url(purpose) from None
+            if user is None or not may(user, action, app):
+                raise no_such_url(purpose)
+            request[USER] = user
+
+        await ask()
+        request[STILL] = ask  # once more when all is in that they send
         return await handler(request)
 
     return enter

@@ -44,6 +44,8 @@ class User:
     came_by: str = field(default="", compare=False)  # "token laptop (pushd-Ab**********yz12)", for the audit trail
     came_from: str = field(default="", compare=False)  # the address behind a command of ours; "": whoever is connected to us
     token_hash: bytes | None = field(default=None, repr=False, compare=False)  # None: they came without a token
+    key_hash: bytes | None = field(default=None, repr=False, compare=False)  # of the SSH key by which they came, if so
+    password_hash: str | None = field(default=None, repr=False, compare=False)  # what was stored of it, if they came by one
 
     @property
     def is_admin(self) -> bool:
