@@ -24,6 +24,7 @@ from pushd.rights import Rights
 from pushd.sandbox.sandbox import Sandbox, owner_of
 from pushd.settings import SETTINGS, Effective, Settings
 from pushd.ssh.host_key import maybe_host_key
+from pushd.ssh.programs import why_no_user
 
 
 async def _try_protections(wanted: Settings) -> Sequence[Protection]:
@@ -65,6 +66,7 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
             "protections": told,
             "git": git,
             "ssh": _ssh(effective.settings),
+            "ssh_commands": _ssh_commands(effective.settings, protections),
             "ca_sha256": authority,
         }
         print(json.dumps(shown, indent=2, default=str))
@@ -77,6 +79,7 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
         print(f"{protection.name}: {'on' if protection.on else 'OFF: ' + protection.why}")
     print(f"git program: {git or 'not found: large packs are indexed more slowly'}")
     print(f"CA of the API port: {authority or 'made at the first start'} (SHA-256)")
+    print(f"commands over SSH: {_ssh_commands(effective.settings, protections)}")
     print(f"ssh: {_ssh(effective.settings)}")
     return 0
 
@@ -91,6 +94,14 @@ def _ssh(settings: Settings) -> str:
         return f"{settings.ssh_listen}; {error}"
     shown = "host key is made at the first start" if key is None else f"host key {key.get_fingerprint()}"
     return f"{settings.ssh_listen}, {shown}"
+
+
+def _ssh_commands(settings: Settings, protections: Sequence[Protection]) -> str:
+    """Whom they run as."""
+    own = next(each for each in protections if each.name == "own user")
+    if why := own.why if not own.on else why_no_user(settings.api_listen):
+        return f"run as the daemon's user: {why}"
+    return "run as a user of their own"
 
 
 def _maybe_fingerprint(file: Path) -> str | None:

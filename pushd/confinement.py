@@ -35,6 +35,11 @@ class Confinement:
     fence: Fence
     protections: tuple[Protection, ...]
 
+    @property
+    def commands_uid(self) -> int | None:
+        """Whom commands over SSH run as; None where nobody can choose."""
+        return None if self.within is None else self.within.last
+
     def uids(self, numbers: Numbers) -> AppUids:
         """Who runs as whom, by the numbers that the store keeps."""
         return AppUids(numbers, self.within, is_root=os.geteuid() == 0)

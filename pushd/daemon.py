@@ -357,6 +357,7 @@ def _ssh_server(rooms: Rooms, sessions: Sessions, receiver: Receiver, ending: En
         git=partial(serve_git, receiver),
         programs=Programs(
             sandbox=rooms.confinement.sandbox,
+            user=rooms.confinement.commands_uid,
             folder=rooms.layout.ssh_programs,
             api=api,
             at_once=rooms.settings.ssh_commands_at_once,

@@ -1,5 +1,7 @@
 """Which user each app runs as: a range of uids that no other data folder of this machine has, and one of them per app.
 
+The last one is no app's: commands over SSH run as it.
+
 The range is noted in a folder of the machine, not of the data folder: a note that says which folder has it, locked as long as
 its daemon runs. Dynos outlive daemons and files outlive dynos, so a note counts until its data folder is gone. What is stored
 of an app is its number in the range: a folder that comes to another machine, or gets another range, keeps its apps' numbers.
@@ -57,10 +59,11 @@ class AppUids:
             return None
         if self.within is None:
             return 0
-        number = await self.numbers.number_of(app_id, below=len(self.within))
+        for_apps = len(self.within) - 1
+        number = await self.numbers.number_of(app_id, below=for_apps)
         if number is None:
             raise Unavailable(
-                f"All {len(self.within)} uids of {self.within} belong to apps.",
+                f"All {for_apps} uids for apps of {self.within} are taken.",
                 remedy="The operator can give a larger uid_range.",
             )
         return self.within.first + number

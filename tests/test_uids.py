@@ -96,8 +96,8 @@ def test_without_a_place_for_notes_there_are_no_uids(tmp_path: Path) -> None:
 
 
 def test_what_a_range_may_be() -> None:
-    assert parse_uid_range("70000-70000") == UidRange(70000, 70000)
-    for bad in ("", "auto-1", "5", "0-10", "9-1", "1-4294967295", "-5-6", "1-٣", "64000-65000"):
+    assert parse_uid_range("70000-70001") == UidRange(70000, 70001)
+    for bad in ("", "70000-70000", "auto-1", "5", "0-10", "9-1", "1-4294967295", "-5-6", "1-٣", "64000-65000"):
         with pytest.raises(ValueError, match="it must"):
             parse_uid_range(bad)
 
@@ -105,7 +105,7 @@ def test_what_a_range_may_be() -> None:
 async def test_each_app_keeps_its_number_until_it_is_forgotten_and_no_number_is_given_twice(tmp_path: Path) -> None:
     store = await Store.open(tmp_path / "store", KeyFile(tmp_path / "key"), SystemClock())
     try:
-        uids = AppUids(store.uids, UidRange(70000, 70002), is_root=True)
+        uids = AppUids(store.uids, UidRange(70000, 70003), is_root=True)  # the last one is for commands over SSH
         apps = [uuid4() for _ in range(4)]
         assert [await uids.uid_of(app) for app in apps[:3]] == [70000, 70001, 70002]
         assert await uids.uid_of(apps[1]) == 70001
@@ -127,6 +127,6 @@ async def test_in_a_smaller_range_an_app_gets_another_number(tmp_path: Path) -> 
         for app in apps:
             await AppUids(store.uids, UidRange(70000, 70009), is_root=True).uid_of(app)
         await store.uids.forget(apps[0])
-        assert await AppUids(store.uids, UidRange(80000, 80001), is_root=True).uid_of(apps[2]) == 80000
+        assert await AppUids(store.uids, UidRange(80000, 80002), is_root=True).uid_of(apps[2]) == 80000
     finally:
         await store.close()

@@ -40,12 +40,12 @@ UNUSED = UidRange(0x7000_0000, 0x7FFF_FFFF)
 
 
 def parse_uid_range(text: str) -> UidRange:
-    """ "70000-70999" -> that range. Raises: ValueError with the rule."""
+    """ "70000-70999" -> that range, of two at least. Raises: ValueError with the rule."""
     first, dash, last = text.partition("-")
     if not (dash and first.isascii() and first.isdecimal() and last.isascii() and last.isdecimal()):
         raise ValueError("it must be auto, off or two numbers such as 70000-70999")
     found = UidRange(int(first), int(last))
-    if not 1 <= found.first <= found.last <= _LARGEST:
+    if not 1 <= found.first < found.last <= _LARGEST:
         raise ValueError(f"it must begin above 0, go upwards and end at {_LARGEST} at most")
     if found.overlaps(UidRange(ROUTER_UID, ROUTER_UID)):
         raise ValueError(f"it must leave out {ROUTER_UID}, which the router runs as")

@@ -164,22 +164,23 @@ def _own_files(view: View, system: System, hidden: Path | None) -> Iterator[str]
         binds += [("--ro-bind", bind) for bind in needed if not _is_shown(bind.destination, covered, hidden)]
         links.update((place, target) for target, place in found)
     made: set[Path] = set()
+    listed = {bind.destination.parent for _, bind in binds if bind.is_found}
     for option, bind in sorted(binds, key=lambda each: each[1].destination.parts):
-        yield from _parents(bind.destination, covered, hidden, made)
+        yield from _parents(bind.destination, covered, hidden, made, listed)
         yield from (option, str(bind.source), str(bind.destination))
         if bind.destination != _TEMPORARY:  # what is shown below it needs folders that everybody may pass through
             covered.add(bind.destination)
     for place, target in links.items():
         if not _is_shown(place, covered, hidden):
-            yield from _parents(place, covered, hidden, made)
+            yield from _parents(place, covered, hidden, made, listed)
             yield from ("--symlink", target, str(place))
 
 
-def _parents(place: Path, covered: Iterable[Path], hidden: Path | None, made: set[Path]) -> Iterator[str]:
+def _parents(place: Path, covered: Iterable[Path], hidden: Path | None, made: set[Path], listed: set[Path]) -> Iterator[str]:
     for parent in reversed(place.parents):
         if parent not in made and parent != Path("/") and not _is_shown(parent, covered, hidden):
             made.add(parent)
-            yield from ("--perms", "0711", "--dir", str(parent))
+            yield from ("--perms", "0755" if parent in listed else "0711", "--dir", str(parent))
 
 
 def _is_shown(path: Path, covered: Iterable[Path], hidden: Path | None) -> bool:

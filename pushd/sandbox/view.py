@@ -26,6 +26,9 @@ class Bind:
 
     source: Path
     at: Path | None = None
+    is_found: bool = (
+        False  # by listing the folder it lies in, as Python finds a package; others are reached by their path alone
+    )
 
     @property
     def destination(self) -> Path:

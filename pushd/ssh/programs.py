@@ -1,13 +1,15 @@
 """Runs commands of the client's for people who came over SSH: the very same program, confined, with a token of its own.
 
-It reaches the API and nothing of the data folder. `pushd/cli/over_ssh.py` is what runs: it knows which commands make sense
-here. It ends with its session, however that ends.
+It reaches the API and nothing of the data folder; as root it is a user of its own, to whom no file of this machine belongs.
+`pushd/cli/over_ssh.py` is what runs: it knows which commands make sense here. It ends with its session, however that ends.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +21,7 @@ import pushd
 from pushd.kit import proc
 from pushd.kit.aio import Nursery, finish, first, in_thread
 from pushd.kit.handed import in_memory, joined
+from pushd.kit.ownership import lend
 from pushd.kit.wires import STDERR, Streams, Wires
 from pushd.model.secret import Environ
 from pushd.model.user import User
@@ -26,6 +29,8 @@ from pushd.sandbox.sandbox import Sandbox
 from pushd.sandbox.view import Bind, Kind, Limits, View
 from pushd.ssh.channel import Channel
 from pushd.ssh.command import NotServed
+
+log = logging.getLogger(__name__)
 
 PER_USER = 0.5  # of all that may run at once
 _KILL_WITHIN_SECONDS = 10.0
@@ -47,14 +52,17 @@ class Programs:
         folder: Path,
         api: str,
         at_once: int,
+        user: int | None = None,
         client: Sequence[str] = (sys.executable, "-P", "-m", "pushd.cli.over_ssh"),
     ) -> None:
         """`folder` is empty, and stays so: they run there. `api`: where they reach the API.
 
+        `user`: the uid that they run as, where the sandbox can give them one and that one can read the client.
         `client` is told the number of the descriptor that the words come by, NUL after each: values of config vars are among
         them, and every user of the machine reads command lines.
         """
         self._sandbox = sandbox
+        self._user = user if sandbox.way.own_users else None
         self._folder = folder
         self._api = api
         self._at_once = at_once
@@ -62,8 +70,11 @@ class Programs:
         self._running: Counter[UUID] = Counter()
 
     async def prepare(self) -> None:
-        """Make the folder that programs run in."""
+        """Make the folder that programs run in, and look whether their user can run them."""
         await in_thread(_make_empty, self._folder)
+        if self._user is not None and (why := await in_thread(why_no_user, self._api)):
+            log.warning("commands over SSH run as the daemon's user, without capabilities", extra={"why": why})
+            self._user = None
 
     async def run(self, user: User, token: str, words: Sequence[str], channel: Channel) -> int:
         """Run one command on the client's terminal or pipes, with a token for the API; gives its exit status.
@@ -116,10 +127,13 @@ class Programs:
             root=self._folder,
             environ=environ,
             limits=_LIMITS,
-            read_only=(*map(Bind, (_PACKAGE, *filter(Path.is_dir, _LIBRARIES))), *socket),
+            read_only=(Bind(_PACKAGE, is_found=True), *map(Bind, filter(Path.is_dir, _LIBRARIES)), *socket),
             terminal=streams.terminal,
             interpreters=(Path(sys.executable),),
+            user=self._user,
         )
+        for stream in {streams.stdin, streams.stdout, streams.stderr}:
+            lend(stream, self._user)
         alone = streams.terminal and not self._sandbox.confines  # else the sandbox sees to it
         takes_terminal = [*_TAKE_TERMINAL, os.ttyname(streams.stdin)] if alone else []
         handed = in_memory(joined(words))
@@ -177,4 +191,15 @@ async def _listen(wires: Wires, channel: Channel) -> None:
 
 
 def _make_empty(folder: Path) -> None:
-    folder.mkdir(mode=0o500, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o555)
+
+
+def why_no_user(api: str) -> str:
+    """What keeps another user from running the client; "" if nothing does. In the sandbox folders above are open."""
+    if api.startswith(_UNIX):
+        return f"{api} is for the daemon's user and its group alone"
+    entered = (Path(sys.executable).resolve(), _PACKAGE, *filter(Path.is_dir, _LIBRARIES))
+    needed = {_PACKAGE / "__init__.py": stat.S_IROTH, **dict.fromkeys(entered, stat.S_IROTH | stat.S_IXOTH)}
+    closed = [str(path) for path, bits in needed.items() if path.stat().st_mode & bits != bits]
+    return f"other users cannot read {', '.join(closed)}" if closed else ""

@@ -194,6 +194,33 @@ def test_a_tail_shows_what_comes_and_ends_with_its_client(deployed: Project, ssh
     eventually(lambda: not _programs(deployed.server), what="the end of the command")
 
 
+def test_a_command_has_a_user_of_its_own_who_reads_nothing_of_the_daemons(deployed: Project, ssh: Ssh) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root has uids to give")
+    data = deployed.server.data
+    tail = subprocess.Popen(
+        ssh.argv("logs", "-t", "--app", deployed.app), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True, env=ssh.environ, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert read_until(tail.stdout, "up")
+        users = {(path := Path("/proc", str(pid))).stat().st_uid: path for pid in _programs(deployed.server)}
+        (uid,) = users.keys() - {0}  # root's are the links of the chain outside of the sandbox
+        inside = users[uid]
+        assert not (inside / "root" / data.relative_to("/") / "secret.key").exists()
+        assert (inside / "root" / "usr").is_dir()
+    finally:
+        tail.kill()
+        tail.communicate()
+    assert f"uid {uid} " not in deployed.ok("run", "echo uid $(id -u) .")  # nor is it the app's
+    become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"]
+    for name in ("secret.key", "pushd.sqlite3", "admin.token", "ssh_host_key"):
+        assert (data / name).exists()
+        read = run([*become, "/bin/cat", name], cwd=data, env=ssh.environ)  # if it got out of its sandbox
+        assert (read.exit_code, read.stdout) == (1, "")
+        assert "Permission denied" in read.stderr
+
+
 def _programs(server: Server) -> list[int]:
     """What this server runs for SSH."""
     assert server.process is not None

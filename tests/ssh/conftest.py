@@ -26,6 +26,7 @@ from pushd.ssh.channel import Channel
 from pushd.ssh.host_key import open_host_key
 from pushd.ssh.programs import Programs
 from pushd.ssh.server import SshServer
+from tests.fakes import USER
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS = (("ed25519", ""), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521"), ("rsa", "2048"))
@@ -186,6 +187,7 @@ async def make_door(tmp_path: Path, keys: dict[str, Path]) -> AsyncIterator[Make
         sessions = Sessions(people, people)  # type: ignore[arg-type]
         programs = Programs(
             sandbox=sandbox or Sandbox(Way()), folder=run / "ssh", api="http://127.0.0.1:9", at_once=at_once, client=client,
+            user=USER,
         )  # fmt: skip
         server = SshServer(keys=sessions, git=git, programs=programs, on_write=people.on_write)
         listening = bind("127.0.0.1:0")

@@ -13,6 +13,7 @@ import pytest
 
 from pushd.kit.aio import in_thread
 from pushd.sandbox.sandbox import Sandbox
+from tests.fakes import USER
 from tests.ssh.conftest import Door, MakeDoor, script, until
 
 READ_WORDS = "import sys; from pushd.kit.handed import read_words; print(read_words(int(sys.argv[1])))"
@@ -116,6 +117,23 @@ async def test_the_files_of_the_machine_are_not_there(make_door: MakeDoor, probe
     assert "No such process" in ran.err
     assert ran.code != 0
     assert not list(door.programs._folder.iterdir())
+
+
+async def test_as_root_it_is_a_user_of_its_own_and_has_no_rights(make_door: MakeDoor, probed: Sandbox) -> None:
+    if not probed.way.own_users:
+        pytest.skip("no users of their own here")
+    door = await make_door(sandbox=probed)
+    told = "cat /proc/self/status; cat /proc/1/environ; test -w /app || echo not even here; echo kept >/dev/stdout"
+
+    ran = await door(script(told))
+
+    seen = dict(line.split(":\t", 1) for line in ran.out.splitlines() if ":\t" in line)
+    assert seen["Uid"].split() == seen["Gid"].split() == [str(USER)] * 4
+    assert seen["Groups"].strip() == ""
+    assert {seen[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert (seen["NoNewPrivs"], seen["Seccomp"]) == ("1", "2" if probed.way.filter is not None else "0")
+    assert ran.out.endswith("not even here\nkept\n")
+    assert "/proc/1/environ: Permission denied" in ran.err
 
 
 async def test_a_token_and_what_was_typed_stand_in_no_command_line(either: Door) -> None:
