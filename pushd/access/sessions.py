@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from uuid import UUID
 
 from pushd.kit.fingerprint import key_fingerprint
 from pushd.model.user import Scope, User
+from pushd.store.ssh_keys import hash_of_key
+from pushd.store.users import hash_of_token
 
 # A key opens apps, not the account: who has it makes no tokens and no other keys, and so does not outlast it.
 SCOPES = frozenset({Scope.WRITE_PROTECTED})
@@ -43,7 +44,10 @@ class Sessions:
         """Whose public key this is, as far as a key reaches; None for one that nobody has."""
         owner = await self._ssh_keys.maybe_owner(public_data)
         user = None if owner is None else await self._users.maybe_by_id(owner)
-        return None if user is None else replace(user, scopes=SCOPES, came_by=f"SSH key {key_fingerprint(public_data)}")
+        if user is None:
+            return None
+        came_by = f"SSH key {key_fingerprint(public_data)}"
+        return replace(user, scopes=SCOPES, came_by=came_by, key_hash=hash_of_key(public_data))
 
     @contextmanager
     def lend(self, public_data: bytes, source: str) -> Iterator[str]:
@@ -53,15 +57,15 @@ class Sessions:
         is known from here alone, and nobody can claim another address.
         """
         token = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
-        self._lent[_hash(token)] = public_data, source
+        self._lent[hash_of_token(token)] = public_data, source
         try:
             yield token
         finally:
-            del self._lent[_hash(token)]
+            del self._lent[hash_of_token(token)]
 
     async def by_token(self, token: str) -> User | None:
         """Whose session this is; a token is found by its hash, so that the time tells nothing of it."""
-        return await self.by_token_hash(_hash(token)) if token.startswith(_PREFIX) else None
+        return await self.by_token_hash(hash_of_token(token)) if token.startswith(_PREFIX) else None
 
     async def by_token_hash(self, wanted: bytes) -> User | None:
         """The same for who came with it a while ago: None once the session is over or its key is gone."""
@@ -70,7 +74,3 @@ class Sessions:
         key, source = lent
         user = await self.maybe_user(key)
         return None if user is None else replace(user, token_hash=wanted, came_from=source)
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -49,16 +49,18 @@ async def update(request: web.Request) -> web.Response:
 
 
 async def _change_password(request: web.Request, new: str, current: str | None) -> None:
-    """Raises: InvalidParams for one that cannot be; Forbidden when `current` is not the password, after a while."""
+    """Raises: InvalidParams for one that cannot be; Forbidden when `current` is not the password, after a while; Conflict."""
     user, access, store = request[USER], request.app[ACCESS], request.app[STORE]
     parse_password(new)
-    if (await store.users.password_of(user.email))[1] is not None:
+    stored = (await store.users.password_of(user.email))[1]
+    if stored is not None:
         known = await access.authenticate(current, source=source_of(request), email=user.email, takes_password=True)
-        if known is None or known.token_hash is not None:
+        if known is None or known.password_hash is None:
             raise Forbidden(
                 "That is not your password.", remedy="Without it ask an admin of this server for an invitation: users:invite."
             )
-    await store.accounts.set_password(user, await access.hashed(new))
+        stored = known.password_hash
+    await store.accounts.set_password(user, await access.hashed(new), instead_of=stored)
 
 
 async def show_named(request: web.Request) -> web.Response:

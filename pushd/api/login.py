@@ -101,7 +101,7 @@ async def collect(request: web.Request) -> web.StreamResponse:
 
 
 async def _outcome(request: web.Request, login: Login) -> AsyncIterator[bytes]:
-    logins = request.app[LOGINS]
+    logins, access = request.app[LOGINS], request.app[ACCESS]
     while not await logins.wait(login, _HEARTBEAT_SECONDS):
         yield b" "
     user = logins.take(login)
@@ -109,6 +109,9 @@ async def _outcome(request: web.Request, login: Login) -> AsyncIterator[bytes]:
         yield json.dumps({"error": "The login was not confirmed: begin again."}).encode()
         return
     try:
+        user = await access.again(user)  # who confirmed it may have lost what they came with
+        access.check(user, Action.ACCOUNT)
+        assert user is not None  # or that raises
         until = request.app[CLOCK].now() + TOKEN_LIFE
         _, token = await request.app[STORE].users.create_authorization(user, login.description, until)
     except PushdError as error:

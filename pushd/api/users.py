@@ -59,7 +59,8 @@ async def show(request: web.Request) -> web.Response:
 async def create(request: web.Request) -> web.Response:
     """POST /-/users {"email", "admin"?} -> 201: with the invitation that they set their password with, shown this once."""
     wanted = await parse_body(request, CreateBody)
-    made, token = await request.app[STORE].accounts.add(parse_email(wanted.email), is_admin=wanted.admin)
+    email, user = parse_email(wanted.email), request[USER]
+    made, token = await request.app[STORE].accounts.add(email, is_admin=wanted.admin, by=user)
     return answer(user_json(made, invitation=token), status=201)
 
 
@@ -67,14 +68,15 @@ async def update(request: web.Request) -> web.Response:
     """PATCH /-/users/{user} {"admin"?} -> 200."""
     found, wanted = await _find(request), await parse_body(request, UpdateBody)
     if wanted.admin is not None:
-        found = await request.app[STORE].accounts.set_admin(found.user, wanted.admin)
+        found = await request.app[STORE].accounts.set_admin(found.user, wanted.admin, by=request[USER])
     return answer(user_json(found))
 
 
 async def invite(request: web.Request) -> web.Response:
     """POST /-/users/{user}/invitations {"end_tokens"?} -> 201: another invitation; the one before it ends."""
     found, wanted = await _find(request), await parse_body(request, InviteBody)
-    invited, token = await request.app[STORE].accounts.invite(found.user, ends_tokens=wanted.end_tokens)
+    accounts, user = request.app[STORE].accounts, request[USER]
+    invited, token = await accounts.invite(found.user, ends_tokens=wanted.end_tokens, by=user)
     return answer(user_json(invited, invitation=token), status=201)
 
 

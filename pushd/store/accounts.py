@@ -11,7 +11,7 @@ from pushd.kit.clock import Clock
 from pushd.model.user import Account, User
 from pushd.store.database import Database
 from pushd.store.rows import maybe_time, not_found, time_text
-from pushd.store.users import hash_of_token, insert_user, new_token, select_user, user_of
+from pushd.store.users import check_stands, hash_of_token, insert_user, new_token, select_user, user_of
 
 INVITATION_LIFE = timedelta(days=7)
 _SELECT = (
@@ -37,29 +37,34 @@ class Accounts:
         """By e-mail address or id. Raises: NotFound."""
         return await self._database.read(lambda connection: self._find(connection, which))
 
-    async def add(self, email: str, *, is_admin: bool) -> tuple[Account, str]:
-        """A new account, or one that was removed, and the invitation to it. Raises: InvalidParams for one that is there."""
-        now = time_text(self._clock.now())
+    async def add(self, email: str, *, is_admin: bool, by: User) -> tuple[Account, str]:
+        """A new account, or one that was removed, and the invitation to it.
+
+        Raises: InvalidParams for one that is there; Unauthorized, Forbidden if `by` is no admin any more.
+        """
+        now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> tuple[Account, str]:
+            check_stands(connection, by, now)
             if select_user(connection, "email = ?", (email,)) is not None:
                 raise InvalidParams(
                     f"{email} has an account already.", remedy=f"`pushd users:invite {email}` invites them again."
                 )
-            user_id = insert_user(connection, email, now)
+            user_id = insert_user(connection, email, time_text(now))
             connection.execute("UPDATE users SET is_admin = ? WHERE id = ?", (int(is_admin), str(user_id)))
             return self._invite(connection, user_id)
 
         return await self._database.transact(work)
 
-    async def invite(self, user: User, *, ends_tokens: bool = False) -> tuple[Account, str]:
+    async def invite(self, user: User, *, ends_tokens: bool = False, by: User) -> tuple[Account, str]:
         """An invitation in place of the last one, if there was one: with it the user sets a new password, once.
 
         With `ends_tokens` all their ways in end now: password, SSH keys and tokens, that of admin.token excepted.
-        Raises: NotFound.
+        Raises: NotFound; Unauthorized, Forbidden if `by` is no admin any more.
         """
 
         def work(connection: sqlite3.Connection) -> tuple[Account, str]:
+            check_stands(connection, by, self._clock.now())
             self._find(connection, str(user.id))
             if ends_tokens:
                 connection.execute("DELETE FROM authorizations WHERE user_id = ? AND from_file = 0", (str(user.id),))
@@ -84,19 +89,26 @@ class Accounts:
 
         return await self._database.transact(work)
 
-    async def set_password(self, user: User, password_hash: str) -> None:
-        """Raises: NotFound."""
+    async def set_password(self, user: User, password_hash: str, *, instead_of: str | None) -> None:
+        """`instead_of`: what is stored of the one that they proved to know, None if there was none.
+
+        Raises: Conflict if it is another one now, Unauthorized when what they came with is gone.
+        """
 
         def work(connection: sqlite3.Connection) -> None:
-            self._find(connection, str(user.id))
+            check_stands(connection, user, self._clock.now())
+            row = connection.execute("SELECT password_hash FROM users WHERE id = ?", (str(user.id),)).fetchone()
+            if row["password_hash"] != instead_of:
+                raise Conflict("Your password was changed meanwhile.", remedy="Try again with the one that holds now.")
             self._set_password(connection, user, password_hash)
 
         await self._database.transact(work)
 
-    async def set_admin(self, user: User, is_admin: bool) -> Account:
-        """Raises: NotFound; InvalidParams for the operator, who is one anyway."""
+    async def set_admin(self, user: User, is_admin: bool, *, by: User) -> Account:
+        """Raises: NotFound; InvalidParams for the operator, who is one anyway; Unauthorized, Forbidden if `by` is none now."""
 
         def work(connection: sqlite3.Connection) -> Account:
+            check_stands(connection, by, self._clock.now())
             _check_no_operator(self._find(connection, str(user.id)))
             values = (int(is_admin), time_text(self._clock.now()), str(user.id))
             connection.execute("UPDATE users SET is_admin = ?, updated_at = ? WHERE id = ?", values)

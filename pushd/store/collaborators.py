@@ -10,9 +10,10 @@ from pushd.errors import InvalidParams
 from pushd.kit.clock import Clock
 from pushd.model.app import App
 from pushd.model.collaborator import Collaborator
+from pushd.model.user import User
 from pushd.store.database import Database
 from pushd.store.rows import check_app_there, not_found, time_text
-from pushd.store.users import insert_user, select_user
+from pushd.store.users import check_stands, insert_user, select_user
 
 COLLABORATORS_PER_APP = 500
 _SELECT = "SELECT collaborators.*, users.email FROM collaborators JOIN users ON users.id = collaborators.user_id"
@@ -33,14 +34,17 @@ class Collaborators:
         """By e-mail address, by their id as a collaborator or as a user. Raises: NotFound."""
         return await self._database.read(lambda connection: _find(connection, app, which))
 
-    async def add(self, app: App, email: str, *, known_only: bool = False) -> Collaborator:
+    async def add(self, app: App, email: str, *, known_only: bool = False, by: User) -> Collaborator:
         """Share the app with the user of that address; one who is not known yet gets an account, and cannot log in so far.
 
-        Raises: InvalidParams for one who has access already or, if they must be known, is not; NotFound when the app is gone.
+        Raises: InvalidParams for one who has access already or, if they must be known, is not; NotFound when the app is gone;
+        Unauthorized, Forbidden when what `by` came with is.
         """
-        now = time_text(self._clock.now())
+        moment = self._clock.now()
+        now = time_text(moment)
 
         def work(connection: sqlite3.Connection) -> Collaborator:
+            check_stands(connection, by, moment)
             check_app_there(connection, app)
             if known_only and select_user(connection, "email = ?", (email,)) is None:
                 raise InvalidParams(

@@ -13,6 +13,7 @@ from pushd.model.ssh_key import SshKey, key_data
 from pushd.model.user import User
 from pushd.store.database import Database
 from pushd.store.rows import not_found, time_text
+from pushd.store.users import check_stands
 
 KEYS_PER_USER = 100
 _SELECT = "SELECT ssh_keys.*, users.email FROM ssh_keys JOIN users ON users.id = ssh_keys.user_id"
@@ -35,7 +36,7 @@ class SshKeys:
 
     async def maybe_owner(self, public_data: bytes) -> UUID | None:
         """The id of the user who has this very key, as SSH sends it."""
-        key_hash = hashlib.sha256(public_data).digest()
+        key_hash = hash_of_key(public_data)
 
         def read(connection: sqlite3.Connection) -> UUID | None:
             row = connection.execute("SELECT user_id FROM ssh_keys WHERE key_hash = ?", (key_hash,)).fetchone()
@@ -44,11 +45,16 @@ class SshKeys:
         return await self._database.read(read)
 
     async def add(self, user: User, public_key: str) -> SshKey:
-        """`public_key` as `parse_public_key` gives it. Raises: InvalidParams for one that somebody has, or one too many."""
-        key_id, now = str(uuid4()), time_text(self._clock.now())
-        key_hash = hashlib.sha256(key_data(public_key)).digest()
+        """`public_key` as `parse_public_key` gives it.
+
+        Raises: InvalidParams for one that somebody has, or one too many; Unauthorized when what the user came with is gone.
+        """
+        key_id, moment = str(uuid4()), self._clock.now()
+        now = time_text(moment)
+        key_hash = hash_of_key(key_data(public_key))
 
         def work(connection: sqlite3.Connection) -> SshKey:
+            check_stands(connection, user, moment)
             if connection.execute("SELECT 1 FROM ssh_keys WHERE key_hash = ?", (key_hash,)).fetchone():
                 raise InvalidParams(
                     "Fingerprint already exists. Please use a different SSH key.",
@@ -72,6 +78,11 @@ class SshKeys:
             return found
 
         return await self._database.transact(work)
+
+
+def hash_of_key(public_data: bytes) -> bytes:
+    """By what a key is found."""
+    return hashlib.sha256(public_data).digest()
 
 
 def _of(connection: sqlite3.Connection, user: User) -> list[SshKey]:

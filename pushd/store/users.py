@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from pushd.errors import Conflict, NotFound
+from pushd.errors import Conflict, Forbidden, NotFound, Unauthorized
 from pushd.kit.clock import Clock
 from pushd.model.app import App
 from pushd.model.user import EVERYTHING, Authorization, Scope, User
@@ -95,9 +95,7 @@ class Users:
             found = select_user(connection, "id = ?", (str(user.id),))
             if found is None:
                 raise not_found("account")
-            return replace(
-                found, scopes=user.scopes, only_app_id=user.only_app_id, token_hash=user.token_hash, came_by=user.came_by
-            )
+            return replace(user, name=found.name, updated_at=found.updated_at)
 
         return await self._database.transact(work)
 
@@ -158,7 +156,7 @@ class Users:
         """A new authorization, and its token: this is the only time that the token can be seen.
 
         With an `app` it reaches that one alone, and ends with it. Those of the user that ended a month ago are forgotten.
-        Raises: NotFound when the app, or the user, is gone.
+        Raises: NotFound when the app is gone; Unauthorized when the user is, or what they came with.
         """
         token, now = new_token(), self._clock.now()
         made = Authorization(
@@ -180,8 +178,7 @@ class Users:
         forgotten = (str(user.id), time_text(now - _KEPT_AFTER_THEIR_END))
 
         def work(connection: sqlite3.Connection) -> None:
-            if select_user(connection, "id = ?", (str(user.id),)) is None:
-                raise not_found("account")
+            check_stands(connection, user, now)
             if app is not None:
                 check_app_there(connection, app)
             connection.execute("DELETE FROM authorizations WHERE user_id = ? AND expires_at < ?", forgotten)
@@ -202,19 +199,21 @@ class Users:
     async def rotate(self, user: User, authorization_id: str) -> tuple[Authorization, str]:
         """Another token for the same authorization, and no longer the one before.
 
-        Raises: NotFound; Conflict for the one of admin.token, which that file would no longer name.
+        Raises: NotFound; Conflict for the one of admin.token, which that file would no longer name; Unauthorized when what
+        the user came with is gone.
         """
         token = new_token()
         values = (hash_of_token(token), _hint(token))
         return await self._change(user, authorization_id, "token_hash = ?, token_hint = ?", values), token
 
     async def _change(self, user: User, authorization_id: str, what: str, values: tuple[object, ...]) -> Authorization:
-        now, wanted = time_text(self._clock.now()), maybe_text(parse_id(authorization_id))
+        now, wanted = self._clock.now(), maybe_text(parse_id(authorization_id))
 
         def work(connection: sqlite3.Connection) -> Authorization:
+            check_stands(connection, user, now)
             connection.execute(
                 f"UPDATE authorizations SET {what}, updated_at = ? WHERE id = ? AND user_id = ?",
-                (*values, now, wanted, str(user.id)),
+                (*values, time_text(now), wanted, str(user.id)),
             )
             query = f"{_SELECT} WHERE authorizations.id = ? AND authorizations.user_id = ?"
             return _not_of_the_file(connection.execute(query, (wanted, str(user.id))).fetchone())
@@ -252,6 +251,29 @@ def insert_user(connection: sqlite3.Connection, email: str, now: str) -> UUID:
         (str(uuid4()), email, now),
     ).fetchone()
     return UUID(row["id"])
+
+
+def check_stands(connection: sqlite3.Connection, by: User, now: datetime) -> None:
+    """Return if what `by` came with still opens this server, and they are as much of an admin as then.
+
+    For the transactions that make a way in: whoever ends all of somebody's ends this one too, or it is never made.
+    Raises: Unauthorized, Forbidden.
+    """
+    row = connection.execute("SELECT * FROM users WHERE removed_at IS NULL AND id = ?", (str(by.id),)).fetchone()
+    if row is None or not _still_opens(connection, row, by, now):
+        raise Unauthorized("Invalid credentials provided.", remedy="Run `pushd login`: what you came with holds no more.")
+    if by.is_admin and not user_of(row).is_admin:
+        raise Forbidden("You are no admin of this server any more.", remedy="Ask one who is.")
+
+
+def _still_opens(connection: sqlite3.Connection, row: sqlite3.Row, by: User, now: datetime) -> bool:
+    if by.key_hash is not None:
+        query = "SELECT 1 FROM ssh_keys WHERE key_hash = ? AND user_id = ?"
+        return connection.execute(query, (by.key_hash, str(by.id))).fetchone() is not None
+    if by.token_hash is not None:
+        query = "SELECT 1 FROM authorizations WHERE token_hash = ? AND user_id = ? AND (expires_at IS NULL OR expires_at > ?)"
+        return connection.execute(query, (by.token_hash, str(by.id), time_text(now))).fetchone() is not None
+    return by.password_hash is None or by.password_hash == row["password_hash"]
 
 
 def select_user(connection: sqlite3.Connection, where: str, values: Sequence[str]) -> User | None:

@@ -122,7 +122,7 @@ class Belongings:
         self._disk.check()
         known = await self._store.users.maybe_by_id(email_or_id)
         email = parse_email(email_or_id) if known is None else known.email
-        made = await self._store.collaborators.add(app, email, known_only=known_only)
+        made = await self._store.collaborators.add(app, email, known_only=known_only, by=user)
         self._tell(app, f"Add {made.email} as a collaborator", user)
         return made
 

@@ -48,7 +48,7 @@ async def standing(store: Store, clock: FakeClock) -> AsyncIterator[Standing]:
 
 async def share(store: Store, app: App, **options: object) -> User:
     """Somebody with whom the app is shared, as they come with a token."""
-    await store.collaborators.add(app, ADA)
+    await store.collaborators.add(app, ADA, by=await store.users.operator())
     user = await store.users.maybe_by_email(ADA)
     assert user
     _, token = await store.users.create_authorization(user, "theirs", **options)  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ async def people(shared: Api) -> People:
     users, found = shared.store.users, People(shared)
     await shared.create("other")
     other = await shared.store.apps.find("other")
-    stranger, _ = await shared.store.accounts.add("stranger@example.com", is_admin=False)
+    stranger, _ = await shared.store.accounts.add("stranger@example.com", is_admin=False, by=shared.operator)
     found.tokens["stranger"] = (await users.create_authorization(stranger.user, "theirs"))[1]
     found.tokens["other app"] = (await users.create_authorization(shared.operator, "of one app", app=other))[1]
     for scope in Scope:

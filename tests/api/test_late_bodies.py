@@ -93,7 +93,7 @@ def doors(api: Api, monkeypatch: pytest.MonkeyPatch) -> Doors:
 async def ada(api: Api) -> User:
     """An admin, to whom the app of the operator is open for that alone."""
     await api.deployed("shop")
-    account, _ = await api.store.accounts.add(ADA, is_admin=True)
+    account, _ = await api.store.accounts.add(ADA, is_admin=True, by=api.operator)
     return account.user
 
 
@@ -112,7 +112,7 @@ async def rotate(api: Api, user: User) -> None:
 
 
 async def end_tokens(api: Api, user: User) -> None:
-    await api.store.accounts.invite(user, ends_tokens=True)
+    await api.store.accounts.invite(user, ends_tokens=True, by=api.operator)
 
 
 async def remove(api: Api, user: User) -> None:
@@ -138,7 +138,7 @@ async def test_who_is_no_admin_by_then_is_answered_as_a_plain_user(api: Api, doo
     assert len(rows) > 80, len(rows)
     sent = await doors.half_sent(rows, await bearer(api, ada), b'{"admin": true}')
 
-    await api.store.accounts.set_admin(ada, False)
+    await api.store.accounts.set_admin(ada, False, by=api.operator)
 
     for (method, path, _), each in zip(rows, sent, strict=True):
         answer = await each.end()
@@ -164,15 +164,52 @@ async def test_an_app_that_is_shared_no_more_is_not_there_by_then(api: Api, door
 async def test_a_password_that_holds_no_more_by_then_makes_no_token(api: Api, doors: Doors, ada: User) -> None:
     path = "/oauth/authorizations"
     access = api.server._runner.app[ACCESS]
-    await api.store.accounts.set_password(ada, await access.hashed(PASSWORD))
+    stored = await access.hashed(PASSWORD)
+    await api.store.accounts.set_password(ada, stored, instead_of=None)
     basic = "Basic " + base64.b64encode(f"{ADA}:{PASSWORD}".encode()).decode()
     stays, goes = await doors.half_sent([("POST", path, Action.ACCOUNT)] * 2, basic, b"{}")
     assert (await stays.end()).status == 201
 
-    await api.store.accounts.set_password(ada, await access.hashed(PASSWORD + "!"))
+    await api.store.accounts.set_password(ada, await access.hashed(PASSWORD + "!"), instead_of=stored)
 
     assert (await goes.end()).status == 401
     assert len(await api.store.users.authorizations(ada)) == 1
+
+
+async def test_a_password_that_is_hashed_when_all_is_ended_is_not_set(
+    api: Api, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access, hashed = api.server._runner.app[ACCESS], []
+
+    async def meanwhile(password: str) -> str:
+        hashed.append(password)
+        await end_tokens(api, ada)
+        return "$argon2id$..."
+
+    token = (await bearer(api, ada)).removeprefix("Bearer ")
+    monkeypatch.setattr(access, "hashed", meanwhile)
+
+    answer = await api.request("PATCH", "/account", {"new_password": PASSWORD}, token=token)
+
+    assert (answer.status, hashed) == (401, [PASSWORD])
+    assert not (await api.store.accounts.find(ADA)).has_password
+
+
+@pytest.mark.parametrize("lose", [revoke, end_tokens, remove])
+async def test_a_login_that_waits_in_a_browser_ends_with_what_confirmed_it(
+    api: Api, ada: User, lose: Callable[[Api, User], Awaitable[None]]
+) -> None:
+    token = (await bearer(api, ada)).removeprefix("Bearer ")
+    login = (await api.request("POST", "/auth", {}, token=None)).json
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    done = await api.request("POST", login["browser_url"], data=f"token={token}".encode(), token=None, headers=headers)
+    assert done.status == 200
+
+    await lose(api, ada)
+
+    outcome = (await api.request("GET", login["cli_url"], token=login["token"])).json
+    assert list(outcome) == ["error"]
+    assert await api.store.users.authorizations(ada) == []
 
 
 @pytest.mark.parametrize("what", ["slugs", "sources"])

@@ -113,7 +113,7 @@ async def add_belongings(api: Api, app: App) -> None:
     pair = parse_pair(CERTIFICATE.pem, CERTIFICATE.key_pem, roots=[], now=datetime.now(UTC))
     await api.store.sni_endpoints.add(app, "calm-fjord-12345", pair)
     await api.store.domains.add(app, "www.example.com", "calm-fjord-12345")
-    await api.store.collaborators.add(app, "ada@example.com")
+    await api.store.collaborators.add(app, "ada@example.com", by=api.operator)
     await api.store.drains.add(app, "https://logs.example.com/")
 
 
@@ -151,10 +151,10 @@ async def _fill(api: Api, shop: Deployed, path: str) -> str:
         "buildpack": "heroku%2Fpython",
     }
     if path.startswith("/-/users/{user}"):
-        made, _ = await api.store.accounts.add(f"{uuid4().hex}@example.com", is_admin=False)
+        made, _ = await api.store.accounts.add(f"{uuid4().hex}@example.com", is_admin=False, by=api.operator)
         known["user"] = made.user.email
     if path.startswith("/password-resets/{token}"):
-        known["token"] = (await api.store.accounts.add(f"{uuid4().hex}@example.com", is_admin=False))[1]
+        known["token"] = (await api.store.accounts.add(f"{uuid4().hex}@example.com", is_admin=False, by=api.operator))[1]
     if "{authorization}" in path:
         authorization, _ = await api.store.users.create_authorization(api.operator, "for this call")
         known["authorization"] = str(authorization.id)

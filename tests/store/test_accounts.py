@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from pushd.errors import Conflict, InvalidParams, NotFound
+from pushd.errors import Conflict, InvalidParams, NotFound, Unauthorized
 from pushd.model.ssh_key import parse_public_key
 from pushd.model.user import User
 from pushd.store.accounts import INVITATION_LIFE
@@ -22,7 +22,7 @@ HASH = "$argon2id$v=19$..."
 
 async def join(store: Store, email: str, *, is_admin: bool = False) -> User:
     """A user who has set a password."""
-    _, invitation = await store.accounts.add(email, is_admin=is_admin)
+    _, invitation = await store.accounts.add(email, is_admin=is_admin, by=await store.users.operator())
     return await store.accounts.redeem(invitation, HASH)
 
 
@@ -33,7 +33,7 @@ async def test_the_operator_is_an_account_from_the_start(store: Store, operator:
 
 
 async def test_an_invitation_sets_a_password_once(store: Store, operator: User, clock: FakeClock) -> None:
-    account, invitation = await store.accounts.add(ADA, is_admin=False)
+    account, invitation = await store.accounts.add(ADA, is_admin=False, by=operator)
     assert (account.user.email, account.user.role, account.has_password) == (ADA, "user", False)
     assert account.invited_until == clock.now() + INVITATION_LIFE
     await store.accounts.check_invitation(invitation)
@@ -50,9 +50,9 @@ async def test_an_invitation_sets_a_password_once(store: Store, operator: User, 
 
 
 async def test_an_invitation_ends_with_time_and_with_the_next_one(store: Store, operator: User, clock: FakeClock) -> None:
-    account, first = await store.accounts.add(ADA, is_admin=False)
+    account, first = await store.accounts.add(ADA, is_admin=False, by=operator)
     clock.tick(60)
-    _, second = await store.accounts.invite(account.user)
+    _, second = await store.accounts.invite(account.user, by=operator)
     with pytest.raises(NotFound):
         await store.accounts.redeem(first, HASH)
     clock.tick(INVITATION_LIFE.total_seconds() - 1)
@@ -68,7 +68,7 @@ async def test_an_invitation_ends_with_time_and_with_the_next_one(store: Store, 
 
 
 async def test_neither_invitations_nor_tokens_are_stored(store: Store, operator: User) -> None:
-    account, invitation = await store.accounts.add(ADA, is_admin=False)
+    account, invitation = await store.accounts.add(ADA, is_admin=False, by=operator)
     _, token = await store.users.create_authorization(account.user, "laptop")
 
     def everything(connection: object) -> str:
@@ -83,22 +83,22 @@ async def test_one_address_is_one_account(store: Store, operator: User) -> None:
     await join(store, ADA)
     for again in (ADA, "Ada@Example.COM", operator.email):
         with pytest.raises(InvalidParams, match="has an account already"):
-            await store.accounts.add(again, is_admin=True)
+            await store.accounts.add(again, is_admin=True, by=operator)
     assert [each.user.email for each in await store.accounts.all()] == [ADA, operator.email]
 
 
 async def test_an_admin_is_made_and_unmade_but_the_operator(store: Store, operator: User) -> None:
     ada = await join(store, ADA)
-    assert (await store.accounts.set_admin(ada, True)).user.is_admin
+    assert (await store.accounts.set_admin(ada, True, by=operator)).user.is_admin
     _, token = await store.users.create_authorization(ada, "laptop")
     user = await store.users.by_token(token)
     assert user
     assert user.is_admin
-    assert not (await store.accounts.set_admin(ada, False)).user.is_admin
+    assert not (await store.accounts.set_admin(ada, False, by=operator)).user.is_admin
     user = await store.users.by_token(token)
     assert user
     assert not user.is_admin
-    for change in (store.accounts.set_admin(operator, False), store.accounts.remove(operator)):
+    for change in (store.accounts.set_admin(operator, False, by=operator), store.accounts.remove(operator)):
         with pytest.raises(InvalidParams, match="account of the server itself"):
             await change
 
@@ -106,9 +106,9 @@ async def test_an_admin_is_made_and_unmade_but_the_operator(store: Store, operat
 async def test_a_removed_user_has_no_way_in_and_stays_in_the_history(store: Store, operator: User) -> None:
     ada = await join(store, ADA, is_admin=True)
     app = await store.apps.create("blog", operator)
-    await store.collaborators.add(app, ADA)
+    await store.collaborators.add(app, ADA, by=operator)
     await store.ssh_keys.add(ada, parse_public_key(ssh_public_key(KEY_OF_NOBODY), comment="x"))
-    await store.accounts.invite(ada)
+    await store.accounts.invite(ada, by=operator)
     _, token = await store.users.create_authorization(ada, "laptop")
     build = await store.builds.create(app, user=ada, commit="1" * 40, branch="main")
 
@@ -122,10 +122,10 @@ async def test_a_removed_user_has_no_way_in_and_stays_in_the_history(store: Stor
     assert [each.email for each in await store.collaborators.of(app)] == [operator.email]
     assert (await store.apps.find("blog")).collaborator_ids == frozenset()
     assert (await store.builds.find(app, str(build.id))).user_email == ADA
-    for gone in (store.accounts.find(ADA), store.accounts.remove(ada), store.accounts.invite(ada)):
+    for gone in (store.accounts.find(ADA), store.accounts.remove(ada), store.accounts.invite(ada, by=operator)):
         with pytest.raises(NotFound):
             await gone
-    with pytest.raises(NotFound):
+    with pytest.raises(Unauthorized):
         await store.users.create_authorization(ada, "late")
 
 
@@ -134,7 +134,7 @@ async def test_who_was_removed_begins_anew(store: Store, operator: User) -> None
     _, token = await store.users.create_authorization(ada, "laptop")
     await store.accounts.remove(ada)
 
-    again, _ = await store.accounts.add("Ada@example.com", is_admin=False)
+    again, _ = await store.accounts.add("Ada@example.com", is_admin=False, by=operator)
 
     assert (again.user.id, again.user.email, again.user.role) == (ada.id, "Ada@example.com", "user")
     assert not again.has_password
@@ -145,7 +145,7 @@ async def test_apps_of_a_removed_user_need_an_heir(store: Store, operator: User)
     ada, ben = await join(store, ADA), await join(store, BEN)
     app = await store.apps.create("blog", ada)
     await store.pipelines.create("line", ada)
-    await store.collaborators.add(app, BEN)
+    await store.collaborators.add(app, BEN, by=operator)
     with pytest.raises(Conflict, match="owns blog, line"):
         await store.accounts.remove(ada)
     with pytest.raises(Conflict, match="owns blog, line"):
@@ -172,16 +172,16 @@ async def test_an_invitation_may_end_all_that_was_before(store: Store, operator:
     ada = await join(store, ADA)
     _, token = await store.users.create_authorization(ada, "laptop")
     await store.ssh_keys.add(ada, parse_public_key(ssh_public_key(KEY_OF_NOBODY), comment="laptop"))
-    await store.accounts.invite(ada)
+    await store.accounts.invite(ada, by=operator)
     assert len(await store.ssh_keys.of(ada)) == 1
     assert (await store.users.by_token(token), (await store.users.password_of(ADA))[1]) == (ada, HASH)
 
-    _, invitation = await store.accounts.invite(ada, ends_tokens=True)
+    _, invitation = await store.accounts.invite(ada, ends_tokens=True, by=operator)
     assert (await store.users.by_token(token), (await store.users.password_of(ADA))[1]) == (None, None)
     assert await store.ssh_keys.of(ada) == []
     assert await store.accounts.redeem(invitation, HASH) == ada
 
-    await store.accounts.invite(operator, ends_tokens=True)
+    await store.accounts.invite(operator, ends_tokens=True, by=operator)
     assert await store.users.by_token(ADMIN_TOKEN) == operator  # the next start would bring it back anyway
 
 

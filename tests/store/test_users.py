@@ -159,6 +159,6 @@ async def test_a_token_of_one_app_ends_with_it(store: Store, operator: User) -> 
 
 async def test_the_operator_keeps_its_address_if_somebody_has_the_new_one(store: Store, operator: User) -> None:
     app = await store.apps.create("blog", operator)
-    await store.collaborators.add(app, "admin@example.com")
+    await store.collaborators.add(app, "admin@example.com", by=operator)
 
     assert (await store.users.create_operator("admin@example.com", ADMIN_TOKEN)).email == operator.email

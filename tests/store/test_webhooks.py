@@ -97,7 +97,7 @@ async def test_all_else_is_told_too(store: Store, operator: User, app: App) -> N
     await store.formation.set(app, {"web": 2})
     await store.domains.add(app, "www.example.com", None)
     await store.domains.remove(app, "www.example.com")
-    await store.collaborators.add(app, "ada@example.com")
+    await store.collaborators.add(app, "ada@example.com", by=await store.users.operator())
     await store.collaborators.remove(app, "ada@example.com")
     row = DynoRow(
         id=uuid4(), app_id=app.id, name="web.1", type="web", role=DynoRole.FORMATION, command="serve",
@@ -143,7 +143,7 @@ async def test_a_change_that_is_not_stored_is_not_told(store: Store, operator: U
 async def test_an_app_goes_with_all_that_was_told_of_it(store: Store, operator: User, app: App) -> None:
     await listen(store, app)
     await store.domains.add(app, "www.example.com", None)
-    await store.collaborators.add(app, "ada@example.com")
+    await store.collaborators.add(app, "ada@example.com", by=await store.users.operator())
     await make_live(store, app, operator, make_slug(app))
 
     await store.apps.delete(app)
