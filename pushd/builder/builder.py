@@ -127,7 +127,8 @@ class Builder:
                     await source.checkout(workshop.tree)
                 declared = await in_thread(prepare, workshop.tree)
                 compiled = await self._compile(workshop, buildpacks, source.commit, config, settings, transcript)
-                await in_thread(workshop.take_back)
+                if copied := await in_thread(workshop.take_back):
+                    log.warning("files that a build had open were copied", extra={"app": app.name, "count": copied})
                 process_types = await in_thread(find_process_types, workshop.tree, declared, compiled)
                 content = await in_thread(_measured, workshop, settings["slug-limit-mb"] * _MEGABYTE)
                 slug = Slug(

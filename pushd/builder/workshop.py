@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 from pushd.builder.cache import unfinished_environments
+from pushd.builder.closing import close_tree
 from pushd.builder.folders import READ_LIMIT_BYTES, read_inside, remove_tree
 from pushd.kit.crash import crash_point
 from pushd.kit.ownership import give, make_owned, make_shared
@@ -96,10 +97,15 @@ class Workshop:
             give(self.tree, self.user)
             give(self.side, self.user)
 
-    def take_back(self) -> None:
-        """After the build the tree is ours again: a slug is nobody's to write, and only looks like its user's to dynos."""
-        if self.user:
-            give(self.tree, 0)
+    def take_back(self) -> int:
+        """After the build the tree is ours again: a slug is nobody's to write, and only looks like its user's to dynos.
+
+        Gives how many files somebody still had open for writing. Raises: BuildFailed when they go on changing it.
+        """
+        if not self.user:
+            return 0
+        give(self.tree, 0)
+        return close_tree(self.tree)
 
     def answer(self, name: str) -> str:
         """The text that a build left under this name; "" if none."""

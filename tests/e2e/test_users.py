@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
+import subprocess
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from tests.e2e.harness import BIN, Load, Server, eventually, run, running
+from tests.e2e.harness import BIN, PATIENCE_SECONDS, Load, Server, eventually, run, running
+from tests.ordinary import become
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has uids to give")
 
@@ -51,3 +56,61 @@ def test_a_range_of_another_data_folder_is_refused(tmp_path: Path) -> None:
         assert second.exit_code == 1
         assert f"the data folder {first.data} has 3000000000-3000000999" in second.output
         assert "Give another range" in second.output
+
+
+KEEP_OPEN = """#!/usr/bin/env python3
+import os, socket
+os.mkdir("wide")
+os.chmod("wide", 0o777)
+os.mkfifo("pipe")
+for name in ("wide/file", "open"):
+    with open(name, "w") as file:
+        file.write("built")
+    os.chmod(name, 0o666)
+held = [os.open(".", os.O_RDONLY), os.open("wide", os.O_RDONLY), os.open("open", os.O_RDWR), os.open("wide/file", os.O_RDONLY)]
+with socket.socket(socket.AF_UNIX) as accomplice:
+    accomplice.connect("\\x00MARK")
+    socket.send_fds(accomplice, [b"x"], held)
+"""
+WRITE = """if 1:
+    import json, os, sys
+    top, wide, open_for_writing, open_for_reading = map(int, sys.argv[1:])
+    WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    def tried(way):
+        try:
+            os.write(way(), b"hostile")
+            return "wrote"
+        except OSError as error:
+            return error.strerror
+    print(json.dumps([
+        tried(lambda: os.open("new", WRITE, dir_fd=top)), tried(lambda: os.open("new", WRITE, dir_fd=wide)),
+        tried(lambda: os.open("open", WRITE, dir_fd=top)), tried(lambda: os.open("file", WRITE, dir_fd=wide)),
+        tried(lambda: os.open(f"/proc/self/fd/{open_for_reading}", os.O_WRONLY)), tried(lambda: open_for_writing),
+    ]))"""
+
+
+def test_what_a_build_still_has_open_is_no_way_into_its_slug(own_server: Server, tmp_path: Path) -> None:
+    """It hands it to a process outside, such as a dyno of its app. Other apps with the same files have the same slug."""
+    hostile = own_server.project(tmp_path / "hostile", "hostile")
+    with socket.socket(socket.AF_UNIX) as accomplice:
+        accomplice.settimeout(PATIENCE_SECONDS)
+        accomplice.bind(f"\0{(mark := uuid4().hex)}")
+        accomplice.listen()
+        hostile.write("bin/post_compile", KEEP_OPEN.replace("MARK", mark))
+        (hostile.folder / "bin" / "post_compile").chmod(0o755)
+        hostile.commit("a hook")
+        hostile.deploy()
+        with accomplice.accept()[0] as build:
+            held = socket.recv_fds(build, 1, 4)[1]
+    (slug,) = (own_server.data / "slugs").glob("[!.]*")
+    (uid,) = (path.stat().st_uid for path in (own_server.data / "storage").iterdir())
+    before = {path: path.read_bytes() for path in slug.rglob("*") if path.is_file()}
+    command = [*become(uid), "/usr/bin/python3", "-c", WRITE, *map(str, held)]
+    got = json.loads(subprocess.run(command, pass_fds=held, capture_output=True, text=True, cwd="/").stdout)
+    for descriptor in held:
+        os.close(descriptor)
+
+    assert got == ["Permission denied"] * 5 + ["wrote"]  # into a file that is no part of the slug any more
+    assert {path: path.read_bytes() for path in slug.rglob("*") if path.is_file()} == before
+    assert hostile.get("/read/app/open").body == "built"
+    assert "files that a build had open were copied" in own_server.daemon_log()
