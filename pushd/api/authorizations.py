@@ -11,6 +11,7 @@ from aiohttp import web
 
 from pushd.access.actions import Action
 from pushd.api.answers import Json, answer, derived_id, page, timestamp
+from pushd.api.audited import note
 from pushd.api.auth import find_app
 from pushd.api.body import parse_body
 from pushd.api.needs import CLOCK, STORE, USER
@@ -76,6 +77,7 @@ async def create(request: web.Request) -> web.Response:
         scopes=scopes,
         app=app,
     )
+    note(request, {"authorization": made.token_hint})
     return answer(authorization_json(made, request[USER], now=now, token=token), status=201)
 
 
@@ -87,6 +89,7 @@ async def update(request: web.Request) -> web.Response:
     if (description := _description(wanted.description)) is None:
         return await show(request)
     user, which = request[USER], request.match_info["authorization"]
+    await _note(request)
     changed = await request.app[STORE].users.describe_authorization(user, which, description)
     return answer(authorization_json(changed, user, now=request.app[CLOCK].now()))
 
@@ -94,13 +97,14 @@ async def update(request: web.Request) -> web.Response:
 async def regenerate(request: web.Request) -> web.Response:
     """POST /oauth/authorizations/{authorization}/actions/regenerate-tokens -> 200: another token; the old one has ended."""
     user, which = request[USER], request.match_info["authorization"]
+    await _note(request)
     changed, token = await request.app[STORE].users.rotate(user, which)
     return answer(authorization_json(changed, user, now=request.app[CLOCK].now(), token=token))
 
 
 async def revoke(request: web.Request) -> web.Response:
     """DELETE /oauth/authorizations/{authorization} -> 200: its token is no longer valid."""
-    found = await request.app[STORE].users.revoke((await _find(request)).id)
+    found = await request.app[STORE].users.revoke((await _note(request)).id)
     return answer(authorization_json(found, request[USER], now=request.app[CLOCK].now()))
 
 
@@ -139,6 +143,13 @@ def authorization_json(row: Authorization, user: User, *, now: datetime, token: 
 
 async def _find(request: web.Request) -> Authorization:
     return await request.app[STORE].users.find_authorization(request[USER], request.match_info["authorization"])
+
+
+async def _note(request: web.Request) -> Authorization:
+    """The same, for a change: the audit trail says which, by what everybody sees of the token."""
+    found = await _find(request)
+    note(request, {"authorization": found.token_hint})
+    return found
 
 
 def _expiry(given: int | str | None, now: datetime) -> datetime | None:

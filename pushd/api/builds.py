@@ -8,6 +8,7 @@ from aiohttp import web
 
 from pushd.api.answers import Json, answer, page, timestamp
 from pushd.api.apps import git_url
+from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.buildpacks import buildpack_json
 from pushd.api.needs import APP, DEPLOYS, SITE, SOURCE_BUILDS, STORE, USER
@@ -69,6 +70,7 @@ async def create(request: web.Request) -> web.Response:
         request[USER],
         buildpacks=parse_buildpacks(names, request.app[SITE].buildpacks),
     )
+    note(request, {"build": str(build.id)})
     return answer(build_json(request, build), status=201)
 
 

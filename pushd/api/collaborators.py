@@ -8,6 +8,7 @@ from aiohttp import web
 
 from pushd.access.actions import Action, may
 from pushd.api.answers import Json, answer, app_reference, page, timestamp
+from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, APP, BELONGINGS, STORE, USER
 from pushd.api.ranges import Field
@@ -54,6 +55,7 @@ async def remove(request: web.Request) -> web.Response:
     """DELETE /apps/{app}/collaborators/{collaborator} -> 200: as they were. Everybody may remove themselves."""
     app, user = request[APP], request[USER]
     found = await request.app[STORE].collaborators.find(app, _which(request))
+    note(request, {"collaborator": found.email})
     if found.user_id != user.id:
         request.app[ACCESS].check(user, Action.ACCESS_CHANGE, app)
     removed = await request.app[BELONGINGS].remove_collaborator(app, str(found.id), user)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from pushd.api.answers import Json, answer, app_reference, derived_id, page, timestamp
+from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, BELONGINGS, SITE, STORE, USER
 from pushd.api.ranges import Field
@@ -56,13 +57,16 @@ async def update(request: web.Request) -> web.Response:
     """PATCH /apps/{app}/domains/{domain} {"sni_endpoint": name, id or null} -> 200."""
     app, wanted = request[APP], await parse_body(request, UpdateBody)
     changed = await request.app[BELONGINGS].bind_domain(app, _which(request), wanted.sni_endpoint, request[USER])
+    note(request, {"domain": changed.hostname})
     return answer(_domain_json(request, app, changed), warning=await _mismatch(request, app, changed))
 
 
 async def remove(request: web.Request) -> web.Response:
     """DELETE /apps/{app}/domains/{domain} -> 200: the domain as it was."""
     app = request[APP]
-    return answer(_domain_json(request, app, await request.app[BELONGINGS].remove_domain(app, _which(request), request[USER])))
+    removed = await request.app[BELONGINGS].remove_domain(app, _which(request), request[USER])
+    note(request, {"domain": removed.hostname})
+    return answer(_domain_json(request, app, removed))
 
 
 def _which(request: web.Request) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from pushd.api.answers import Json, answer, app_reference, page, timestamp
+from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, DYNOS, RUNS, USER
 from pushd.api.ranges import Field
@@ -57,6 +58,7 @@ async def create(request: web.Request) -> web.Response:
         return await _attach(request, wanted, inside=None)
     app, environ = request[APP], _parse_environ(wanted.env)
     dyno = await request.app[RUNS].detached(app, _parse_command(wanted.command), environ, request[USER])
+    note(request, {"dyno": dyno.name})
     return answer(dyno_json(app, dyno), status=201)
 
 
@@ -74,6 +76,7 @@ async def _attach(request: web.Request, wanted: CreateBody, *, inside: Dyno | No
         dyno, secret = await runs.attached(app, command, environ, request[USER], size)
     else:
         dyno, secret = await runs.inside(app, inside.name, command, environ, request[USER], size)
+    note(request, {"dyno": dyno.name})
     return answer(dyno_json(app, dyno, attach_url=attach_url(request, secret, is_marked=is_marked)), status=201)
 
 
@@ -127,6 +130,7 @@ def _find(request: web.Request) -> Dyno:
     wanted = request.match_info["dyno"]
     for dyno in request.app[DYNOS].of(request[APP]):
         if wanted in (dyno.name, str(dyno.id)):
+            note(request, {"dyno": dyno.name})
             return dyno
     raise NotFound("Couldn't find that dyno.", resource="dyno", remedy="`pushd ps` lists those that run.")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from pushd.api.answers import Json, answer, derived_id, page, timestamp
+from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, APPS, STORE, USER
 from pushd.api.ranges import Field
@@ -38,6 +39,8 @@ async def show(request: web.Request) -> web.Response:
 async def update(request: web.Request) -> web.Response:
     """PATCH /apps/{app}/features/{feature} {"enabled"} -> 200: dynos follow when they start the next time."""
     feature, wanted = _find(request), await parse_body(request, UpdateBody)
+    before = (await request.app[STORE].settings.of(request[APP]))[feature.name]
+    note(request, {"feature": feature.name, "enabled": {"before": before, "after": wanted.enabled}})
     changes = {feature.name: "on" if wanted.enabled else "off"}
     await request.app[APPS].set_settings(request[APP], changes, request[USER])
     return await show(request)

@@ -105,7 +105,8 @@ async def _scale(
         _, change = await request.app[DYNOS].scale(app, scales, request[USER])
     after = _declared(await request.app[STORE].formation.of(app), commands)
     changed = [row for row in after if row.quantity != before.get(row.type, row.quantity)]
-    note(request, {row.type: {"before": before[row.type], "after": row.quantity} for row in changed})
+    if changed:
+        note(request, {"quantity": {row.type: {"before": before[row.type], "after": row.quantity} for row in changed}})
     shown = [formation_json(app, row, commands) for row in after if only in (None, row.type)]
     return answer(shown[0] if only else shown, change=change)
 

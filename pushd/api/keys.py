@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from pushd.api.answers import Json, answer, page, timestamp
+from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import STORE, USER
 from pushd.api.ranges import Field, created_at
@@ -38,12 +39,15 @@ async def create(request: web.Request) -> web.Response:
     """POST /account/keys {"public_key": "ssh-ed25519 AAAA... me@laptop"} -> 201."""
     user, wanted = request[USER], await parse_body(request, CreateBody)
     made = await request.app[STORE].ssh_keys.add(user, parse_public_key(wanted.public_key, comment=user.email))
+    note(request, {"key": made.fingerprint})
     return answer(_key_json(made), status=201)
 
 
 async def remove(request: web.Request) -> web.Response:
     """DELETE /account/keys/{key} -> 200: the key as it was."""
-    return answer(_key_json(await request.app[STORE].ssh_keys.remove(request[USER], request.match_info["key"])))
+    removed = await request.app[STORE].ssh_keys.remove(request[USER], request.match_info["key"])
+    note(request, {"key": removed.fingerprint})
+    return answer(_key_json(removed))
 
 
 def _key_json(key: SshKey) -> Json:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from pushd.api.answers import Json, answer, app_reference, page, timestamp
+from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, BELONGINGS, STORE, USER
 from pushd.api.ranges import Field, created_at
@@ -41,13 +42,16 @@ async def create(request: web.Request) -> web.Response:
     """POST /apps/{app}/log-drains {"url"} -> 201."""
     app, wanted = request[APP], await parse_body(request, CreateBody)
     made = await request.app[BELONGINGS].add_drain(app, wanted.url, request[USER])
+    note(request, {"drain": str(made.id)})
     return answer(_drain_json(app, made), status=201, warning=NOT_DELIVERED)
 
 
 async def remove(request: web.Request) -> web.Response:
     """DELETE /apps/{app}/log-drains/{drain} -> 200: the drain as it was."""
     app = request[APP]
-    return answer(_drain_json(app, await request.app[BELONGINGS].remove_drain(app, request.match_info["drain"], request[USER])))
+    removed = await request.app[BELONGINGS].remove_drain(app, request.match_info["drain"], request[USER])
+    note(request, {"drain": str(removed.id)})
+    return answer(_drain_json(app, removed))
 
 
 def _drain_json(app: App, drain: Drain) -> Json:

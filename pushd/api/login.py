@@ -17,6 +17,7 @@ from pushd.access.actions import Action, may
 from pushd.access.logins import Login
 from pushd.access.tokens import maybe_token
 from pushd.api.answers import answer
+from pushd.api.audited import entry, note
 from pushd.api.auth import source_of
 from pushd.api.body import parse_body, read_body
 from pushd.api.login_page import HEADERS, page_of_done, page_of_form, page_of_over
@@ -26,6 +27,7 @@ from pushd.model.user import DESCRIPTION_LIMIT
 
 TOKEN_LIFE = timedelta(days=30)  # as `heroku login -i` asks for
 _HEARTBEAT_SECONDS = 20.0  # the CLI gives up after 60 s of silence
+_CONFIRMED, _COLLECTED = "POST /auth/browser/{token}", "GET /auth/cli/{token}"  # in the audit trail
 _FORM = "application/x-www-form-urlencoded"
 _FORM_BYTES = 4096  # of what is even looked at; a token has at most a quarter of it
 
@@ -86,7 +88,9 @@ async def confirm(request: web.Request) -> web.Response:
         if user is None:
             told = "That is not the password of this address." if email else "That is no token of this server."
         return _page(page_of_form(login, told), status=403)
-    logins.confirm(login, user)
+    async with entry(request, action=_CONFIRMED, source=source_of(request), user=user):
+        note(request, {"login": login.description})
+        logins.confirm(login, user)
     return _page(page_of_done(login, user))
 
 
@@ -113,7 +117,9 @@ async def _outcome(request: web.Request, login: Login) -> AsyncIterator[bytes]:
         access.check(user, Action.ACCOUNT)
         assert user is not None  # or that raises
         until = request.app[CLOCK].now() + TOKEN_LIFE
-        _, token = await request.app[STORE].users.create_authorization(user, login.description, until)
+        async with entry(request, action=_COLLECTED, source=source_of(request), user=user):
+            made, token = await request.app[STORE].users.create_authorization(user, login.description, until)
+            note(request, {"login": login.description, "authorization": made.token_hint})
     except PushdError as error:
         yield json.dumps({"error": error.text}).encode()
         return

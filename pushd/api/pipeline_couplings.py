@@ -8,6 +8,7 @@ from aiohttp import web
 
 from pushd.access.actions import Action, may
 from pushd.api.answers import Json, answer, page, timestamp
+from pushd.api.audited import also_under, note
 from pushd.api.auth import check_owner_app, find_app
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, STORE, USER
@@ -62,12 +63,14 @@ async def create(request: web.Request) -> web.Response:
     stage = parse_stage(wanted.stage)
     app = await find_app(request, wanted.app, Action.APP_CHANGE)
     pipeline = await find_own_pipeline(request, wanted.pipeline)
+    note(request, {"app": app.name, "pipeline": pipeline.name})
+    await also_under(request, app)
     return answer(coupling_json(await store.pipelines.couple(app, pipeline, stage)), status=201)
 
 
 async def update(request: web.Request) -> web.Response:
     """PATCH /pipeline-couplings/{coupling} {"stage"?} -> 200: move the app to another stage."""
-    coupling = await _find(request, Action.APP_CHANGE)
+    coupling = await _find_to_change(request)
     wanted = await parse_body(request, UpdateBody)
     if wanted.stage is not None:
         coupling = await request.app[STORE].pipelines.set_stage(coupling, parse_stage(wanted.stage))
@@ -76,7 +79,7 @@ async def update(request: web.Request) -> web.Response:
 
 async def destroy(request: web.Request) -> web.Response:
     """DELETE /pipeline-couplings/{coupling} -> 200: the app leaves its pipeline."""
-    coupling = await _find(request, Action.APP_CHANGE)
+    coupling = await _find_to_change(request)
     await request.app[STORE].pipelines.uncouple(coupling)
     return answer(coupling_json(coupling))
 
@@ -96,6 +99,15 @@ async def _find(request: web.Request, action: Action) -> Coupling:
     """The {coupling} of the path, whose app the user may act on; one of an app that they may not see is not there."""
     coupling = await request.app[STORE].pipelines.find_coupling(request.match_info["coupling"])
     await check_owner_app(request, action, coupling.app_id, hidden=coupling_not_found())
+    return coupling
+
+
+async def _find_to_change(request: web.Request) -> Coupling:
+    """The same, with what it couples noted in the audit trail, under the app too."""
+    coupling = await _find(request, Action.APP_CHANGE)
+    app = await request.app[STORE].apps.find(coupling.app_id)
+    note(request, {"app": app.name, "pipeline": coupling.pipeline_name})
+    await also_under(request, app)
     return coupling
 
 

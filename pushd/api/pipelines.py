@@ -9,6 +9,7 @@ from aiohttp import web
 
 from pushd.access.actions import Action, may
 from pushd.api.answers import Json, answer, fixed, page, timestamp
+from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, STORE, USER
 from pushd.api.ranges import Field
@@ -60,7 +61,9 @@ async def update(request: web.Request) -> web.Response:
     """PATCH /pipelines/{pipeline} {"name"?} -> 200."""
     pipeline = await find_own_pipeline(request, request.match_info["pipeline"])
     wanted = await parse_body(request, UpdateBody)
+    note(request, {"pipeline": pipeline.name})
     if wanted.name is not None:
+        note(request, {"name": {"before": pipeline.name, "after": wanted.name}})
         pipeline = await request.app[STORE].pipelines.rename(pipeline, parse_pipeline_name(wanted.name))
     return answer(pipeline_json(pipeline))
 
@@ -68,6 +71,7 @@ async def update(request: web.Request) -> web.Response:
 async def destroy(request: web.Request) -> web.Response:
     """DELETE /pipelines/{pipeline} -> 200: the pipeline as it was; its apps stay."""
     pipeline = await find_own_pipeline(request, request.match_info["pipeline"])
+    note(request, {"pipeline": pipeline.name})
     await request.app[STORE].pipelines.delete(pipeline)
     return answer(pipeline_json(pipeline))
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from pushd.access.actions import Action
 from pushd.api.answers import Json, answer, page, timestamp
+from pushd.api.audited import also_under, note
 from pushd.api.auth import check_owner_app, find_app
 from pushd.api.body import parse_body
 from pushd.api.needs import PROMOTIONS, USER
@@ -53,6 +54,9 @@ async def create(request: web.Request) -> web.Response:
     source = await find_app(request, wanted.source.app.id, Action.RELEASES)
     targets = [await find_app(request, each.app.id, Action.RELEASE) for each in wanted.targets]
     release = None if wanted.source.release is None else wanted.source.release.id
+    note(request, {"pipeline": pipeline.name, "source": source.name, "targets": [app.name for app in targets]})
+    for app in dict.fromkeys((source, *targets)):
+        await also_under(request, app)
     promotion = await request.app[PROMOTIONS].promote(pipeline, source, release, targets, request[USER])
     return answer(promotion_json(promotion), status=201)
 

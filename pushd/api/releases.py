@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from pushd.api.answers import Json, answer, app_reference, page, timestamp
+from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, DEPLOYS, STORE, USER
 from pushd.api.output_streams import output_url
@@ -56,6 +57,7 @@ async def create(request: web.Request) -> web.Response:
         release, change = await deploys.rollback(app, str(wanted.release), user)
     else:
         raise InvalidParams("release is missing.", remedy="Name the release to roll back to, or a slug.")
+    note(request, {"made": f"v{release.number}"})
     return answer(await _shown(request, release), status=201, change=change)
 
 

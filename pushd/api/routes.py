@@ -43,8 +43,9 @@ from pushd.api import (
     users,
     webhooks,
 )
-from pushd.api.audited import is_deed
-from pushd.api.auth import Handler, guarded
+from pushd.api.audited import audited, is_deed
+from pushd.api.auth import Handler, guarded, source_of
+from pushd.api.needs import APP, USER
 from pushd.api.urls import guarded_by_url
 
 
@@ -243,12 +244,21 @@ def add_routes(application: web.Application) -> None:
     """Put the table into the application, each handler behind its guard; what a GET answers with JSON, HEAD asks for too."""
     for route in ROUTES:
         handler = route.handler
+        deed = f"{route.method} {route.path}" if is_deed(route.method, route.path) else None
         if route.action is not None and route.purpose:
-            handler = guarded_by_url(route.handler, route.action, route.purpose)
+            handler = guarded_by_url(_audited(handler, deed) if deed else handler, route.action, route.purpose)
         elif route.action is not None:
             counted = route.path not in _UNCOUNTED
-            deed = f"{route.method} {route.path}" if is_deed(route.method, route.path) else None
             handler = guarded(route.handler, route.action, counted=counted, takes_password=route.takes_password, deed=deed)
         application.router.add_route(route.method, route.path, handler)
         if route.method == "GET" and not route.path.endswith(("{token}", "{secret}")):
             application.router.add_route("HEAD", route.path, handler)
+
+
+def _audited(handler: Handler, deed: str) -> Handler:
+    """`handler`, for which a URL has said who asks."""
+
+    async def enter(request: web.Request) -> web.StreamResponse:
+        return await audited(request, handler, action=deed, source=source_of(request), user=request[USER], app=request.get(APP))
+
+    return enter

@@ -9,6 +9,7 @@ from uuid import UUID
 from aiohttp import web
 
 from pushd.api.answers import Json, answer, base_url, fixed, timestamp
+from pushd.api.audited import note
 from pushd.api.body import body_of, parse_body
 from pushd.api.needs import APP, CLAIMS, CLOCK, SLUG_UPLOADS, STORE
 from pushd.api.shown import Shown
@@ -51,11 +52,13 @@ async def create(request: web.Request) -> web.Response:
         buildpack_description=parse_description(wanted.buildpack_provided_description),
         archive_checksum=parse_checksum(wanted.checksum, "checksum"),
     )
+    note(request, {"slug": str(slug.id)})
     return answer(slug_json(request, slug), status=201)
 
 
 async def receive(request: web.Request) -> web.Response:
     """PUT /slugs/{token} -> 200 without a body: the .tgz, with all in ./app, is unpacked and checked by then."""
+    note(request, {"slug": request[CLAIMS]["slug"]})
     await request.app[SLUG_UPLOADS].receive(request[APP], await _find(request), body_of(request))
     return web.Response()
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from pushd.api.answers import Json, answer, app_reference, derived_id, page, timestamp
 from pushd.api.apps import app_json
+from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, BELONGINGS, STORE, USER
 from pushd.api.ranges import Field
@@ -44,6 +45,7 @@ async def create(request: web.Request) -> web.Response:
     """POST /apps/{app}/sni-endpoints {"certificate_chain", "private_key"} -> 201, both as PEM."""
     app, pair = request[APP], await parse_body(request, PairBody)
     made = await request.app[BELONGINGS].add_certificate(app, pair.certificate_chain, pair.private_key, request[USER])
+    note(request, {"sni_endpoint": made.name})
     return answer(endpoint_json(app, made), status=201, warning=NOT_SERVED)
 
 
@@ -53,13 +55,16 @@ async def update(request: web.Request) -> web.Response:
     changed = await request.app[BELONGINGS].update_certificate(
         app, _which(request), pair.certificate_chain, pair.private_key, request[USER]
     )
+    note(request, {"sni_endpoint": changed.name})
     return answer(endpoint_json(app, changed), warning=NOT_SERVED)
 
 
 async def remove(request: web.Request) -> web.Response:
     """DELETE /apps/{app}/sni-endpoints/{sni_endpoint} -> 200: the certificate as it was; its domains stay."""
     app = request[APP]
-    return answer(endpoint_json(app, await request.app[BELONGINGS].remove_certificate(app, _which(request), request[USER])))
+    removed = await request.app[BELONGINGS].remove_certificate(app, _which(request), request[USER])
+    note(request, {"sni_endpoint": removed.name})
+    return answer(endpoint_json(app, removed))
 
 
 async def refuse_acm(request: web.Request) -> web.Response:

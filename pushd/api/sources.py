@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from pushd.api.answers import answer, base_url
+from pushd.api.audited import note
 from pushd.api.body import body_of
 from pushd.api.needs import CLAIMS, CLOCK, SIGNER, UPLOADS
 from pushd.api.urls import signed
@@ -19,6 +20,7 @@ PUT, GET = "put source", "get source"
 async def create(request: web.Request) -> web.Response:
     """POST /sources -> 201 {"source_blob": {"put_url", "get_url"}}; nothing is stored until something is sent."""
     claims, until = {"upload": str(uuid4())}, request.app[CLOCK].now() + VALID
+    note(request, {"upload": claims["upload"]})
     urls = {
         name: f"{base_url(request)}/sources/{signed(request, purpose, claims, until=until)}"
         for name, purpose in (("get_url", GET), ("put_url", PUT))
@@ -28,6 +30,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def receive(request: web.Request) -> web.Response:
     """PUT /sources/{token} -> 200 without a body: what was sent is kept for an hour, whatever its Content-Type."""
+    note(request, {"upload": request[CLAIMS]["upload"]})
     await request.app[UPLOADS].receive(UUID(request[CLAIMS]["upload"]), body_of(request))
     return web.Response()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from aiohttp import web
 
 from pushd.access.passwords import parse_password
 from pushd.api.answers import Json, answer, maybe_timestamp, page, timestamp
+from pushd.api.audited import also_under, entry, note
 from pushd.api.auth import source_of
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, CLOCK, STORE, USER
@@ -22,6 +23,9 @@ FIELDS = {
     "email": Field[Account](lambda row: row.user.email.lower()),
     "id": Field[Account](lambda row: str(row.user.id)),
 }
+
+
+FINALIZE = "POST /password-resets/{token}/actions/finalize"  # in the audit trail
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,9 @@ async def create(request: web.Request) -> web.Response:
 async def update(request: web.Request) -> web.Response:
     """PATCH /-/users/{user} {"admin"?} -> 200."""
     found, wanted = await _find(request), await parse_body(request, UpdateBody)
+    note(request, {"user": found.user.email})
     if wanted.admin is not None:
+        note(request, {"admin": {"before": found.user.is_admin, "after": wanted.admin}})
         found = await request.app[STORE].accounts.set_admin(found.user, wanted.admin, by=request[USER])
     return answer(user_json(found))
 
@@ -75,6 +81,7 @@ async def update(request: web.Request) -> web.Response:
 async def invite(request: web.Request) -> web.Response:
     """POST /-/users/{user}/invitations {"end_tokens"?} -> 201: another invitation; the one before it ends."""
     found, wanted = await _find(request), await parse_body(request, InviteBody)
+    note(request, {"user": found.user.email})
     accounts, user = request.app[STORE].accounts, request[USER]
     invited, token = await accounts.invite(found.user, ends_tokens=wanted.end_tokens, by=user)
     return answer(user_json(invited, invitation=token), status=201)
@@ -83,7 +90,13 @@ async def invite(request: web.Request) -> web.Response:
 async def remove(request: web.Request) -> web.Response:
     """DELETE /-/users/{user}?apps_to=EMAIL -> 200: as they were. Whom `apps_to` names gets the apps and pipelines."""
     accounts, found = request.app[STORE].accounts, await _find(request)
+    note(request, {"user": found.user.email})
     heir = (await accounts.find(request.query["apps_to"])).user if "apps_to" in request.query else None
+    if heir is not None:
+        note(request, {"apps_to": heir.email})
+    for app in await request.app[STORE].apps.all():
+        if found.user.id == app.owner_id or found.user.id in app.collaborator_ids:
+            await also_under(request, app)
     return answer(user_json(await accounts.remove(found.user, heir)))
 
 
@@ -95,10 +108,12 @@ async def finalize(request: web.Request) -> web.Response:
     wanted, token = await parse_body(request, FinalizeBody), request.match_info["token"]
     access, accounts, now = request.app[ACCESS], request.app[STORE].accounts, request.app[CLOCK].now()
     try:
-        await accounts.check_invitation(token)
+        invited = await accounts.find_invited(token)
         if wanted.password != wanted.password_confirmation:
             raise InvalidParams("The two passwords differ.", remedy="Write the same one twice.")
-        user = await accounts.redeem(token, await access.hashed(parse_password(wanted.password)))
+        hashed = await access.hashed(parse_password(wanted.password))
+        async with entry(request, action=FINALIZE, source=source_of(request), user=replace(invited, came_by="invitation")):
+            user = await accounts.redeem(token, hashed)
     except NotFound:
         await access.refuse(source_of(request))
         raise

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from pushd.access.actions import Action
 from pushd.api.answers import Json, answer, app_reference, maybe_timestamp, page, timestamp
+from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, APP, STORE, USER
 from pushd.api.ranges import Field, created_at
@@ -77,6 +78,7 @@ async def create(request: web.Request) -> web.Response:
         check_authorization(wanted.authorization) if wanted.authorization else None,
     )
     webhook = await request.app[STORE].webhooks.create(app, url=url, include=include, level=level, secrets=secrets)
+    note(request, {"webhook": str(webhook.id)})
     response = answer(_json(app, webhook), status=201)
     if secrets.secret.isascii():
         response.headers["Heroku-Webhook-Secret"] = secrets.secret

@@ -35,7 +35,7 @@ from pushd.receiver.needs import Users
 from pushd.receiver.objects import open_store
 from pushd.receiver.policy import PushOptions, Verdict
 from pushd.receiver.push import find_rewrites
-from pushd.receiver.receiver import Receiver, open_transcript
+from pushd.receiver.receiver import Receiver, open_transcript, told_in_audit
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +159,11 @@ class HookServer:
         try:
             action, user = f"git push by the {push.kind} hook", await self._users.operator()
             entry = await self._receiver.audit.begin(user, action=action, source=str(push.repository), app=app)
-            code = await self._judge_and_deploy(push, app, settings, options, transcript)
+            try:
+                code = await self._judge_and_deploy(push, app, settings, options, transcript)
+            except Exception as error:
+                await self._receiver.note(entry, push.commands, told_in_audit(error))
+                raise
             await self._receiver.note(entry, push.commands, "see the output of the push" if code else "")
             return code
         except PushdError as error:

@@ -21,6 +21,7 @@ from pushd.model.app import App
 from pushd.model.deed import DONE
 from pushd.model.user import User
 from pushd.receiver.commands import ZERO, Command, PushRequest
+from pushd.receiver.deploying import OUR_BUG
 from pushd.receiver.git import find_git
 from pushd.receiver.needs import Access, Apps, Audit, Deploys, SettingsOfApps
 from pushd.receiver.pack import IncomingPack
@@ -135,6 +136,14 @@ class Receiver:
         """
         with explaining_full_disk():
             entry = await self.audit.begin(user, action=PUSH, source=source, app=app)
+        try:
+            return await self._take_in(app, user, request, read, entry)
+        except Exception as error:  # not what ends us: then the entry has no end
+            await self.note(entry, request.commands, told_in_audit(error))
+            raise
+
+    async def _take_in(self, app: App, user: User, request: PushRequest, read: Read, entry: int) -> Ongoing:
+        with explaining_full_disk():
             push, transcript = await self._open(app, user, request)
         crash_point("push.opened")
         try:
@@ -238,6 +247,13 @@ def _ending(request: PushRequest, report: Report) -> bytes:
     has_bands, wants_report = "side-band-64k" in request.capabilities, "report-status" in request.capabilities
     data = report.encoded() if wants_report else b""
     return (band(DATA, data) + FLUSH) if has_bands else data
+
+
+def told_in_audit(error: Exception) -> str:
+    """Why a push went no further."""
+    if isinstance(error, PushdError):
+        return error.message
+    return "the client went away" if isinstance(error, ConnectionError | EOFError) else OUR_BUG
 
 
 def open_transcript(layout: Layout, app: App) -> Transcript:

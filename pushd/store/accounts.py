@@ -74,9 +74,9 @@ class Accounts:
 
         return await self._database.transact(work)
 
-    async def check_invitation(self, token: str) -> None:
-        """Return if one can be used. Raises: NotFound."""
-        await self._database.read(lambda connection: self._invited(connection, token))
+    async def find_invited(self, token: str) -> User:
+        """Whose invitation it is. Raises: NotFound for one that cannot be used."""
+        return await self._database.read(lambda connection: self._invited(connection, token))
 
     async def redeem(self, token: str, password_hash: str) -> User:
         """Whose invitation it was: the password is theirs now. Raises: NotFound for one that was used, replaced or is old."""

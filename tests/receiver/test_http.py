@@ -221,6 +221,26 @@ async def test_who_loses_the_right_while_the_pack_comes_in_moves_nothing(server:
     assert await server.refs() == {}
     assert server.deploys.done == []
     await server.assert_clean()
+    assert [": refused: " in entry for entry in server.audit.entries] == [True]
+
+
+async def test_a_client_that_goes_away_with_its_pack_leaves_an_end_in_the_audit_trail(server: Server) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(
+        f"POST /myapp.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: {basic()}\r\nConnection: close\r\n"
+        "Content-Type: application/x-git-receive-pack-request\r\n"
+        f"Content-Length: {len(BODY)}\r\n\r\n".encode()
+        + BODY[:-10]
+    )
+    await writer.drain()
+    await until(lambda: bool(server.leftovers()))
+
+    writer.close()
+    await writer.wait_closed()
+    await until(lambda: ": refused: " in server.audit.entries[0])
+
+    assert server.audit.entries[0].endswith(" refs/heads/master")
+    await server.assert_clean()
 
 
 async def test_keep_alive_is_an_empty_packet(make_server: MakeServer) -> None:

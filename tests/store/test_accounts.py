@@ -36,14 +36,14 @@ async def test_an_invitation_sets_a_password_once(store: Store, operator: User, 
     account, invitation = await store.accounts.add(ADA, is_admin=False, by=operator)
     assert (account.user.email, account.user.role, account.has_password) == (ADA, "user", False)
     assert account.invited_until == clock.now() + INVITATION_LIFE
-    await store.accounts.check_invitation(invitation)
+    await store.accounts.find_invited(invitation)
 
     assert await store.accounts.redeem(invitation, HASH) == account.user
 
     found = await store.accounts.find(ADA.upper())
     assert (found.has_password, found.invited_until) == (True, None)
     assert await store.users.password_of("Ada@Example.com") == (found.user, HASH)
-    for use in (store.accounts.redeem(invitation, "another"), store.accounts.check_invitation(invitation)):
+    for use in (store.accounts.redeem(invitation, "another"), store.accounts.find_invited(invitation)):
         with pytest.raises(NotFound, match="not valid"):
             await use
     assert (await store.users.password_of(ADA))[1] == HASH
@@ -56,7 +56,7 @@ async def test_an_invitation_ends_with_time_and_with_the_next_one(store: Store, 
     with pytest.raises(NotFound):
         await store.accounts.redeem(first, HASH)
     clock.tick(INVITATION_LIFE.total_seconds() - 1)
-    await store.accounts.check_invitation(second)
+    await store.accounts.find_invited(second)
     clock.tick(1)
 
     with pytest.raises(NotFound):
