@@ -23,6 +23,7 @@ from pushd.access.access import Access
 from pushd.access.rates import Rates
 from pushd.access.sessions import Sessions
 from pushd.access.slowdown import Slowdown
+from pushd.access.standing import Standing
 from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
 from pushd.assembly import Rooms, Story, build_story, certificate_of
@@ -214,12 +215,14 @@ async def _build_doors(rooms: Rooms, story: Story, ending: Ending, sockets: Sock
     settings, layout = rooms.settings, rooms.layout
     sessions = Sessions(rooms.store.ssh_keys, rooms.store.users)
     access = Access(rooms.store.users, slowdown=Slowdown(rooms.clock), sessions=sessions)
+    standing = Standing(access, rooms.store.apps, rooms.clock, rooms.store.database.on_write)
     receiver = Receiver(
         layout=layout,
         repositories=rooms.repositories,
         apps=rooms.store.apps,
         app_settings=rooms.store.settings,
         access=access,
+        standing=standing,
         deploys=story.deploys,
         settings=settings,
         nursery=rooms.nursery,
@@ -228,6 +231,7 @@ async def _build_doors(rooms: Rooms, story: Story, ending: Ending, sockets: Sock
     application = await make_application(
         store=rooms.store,
         access=access,
+        standing=standing,
         rates=Rates(settings.api_requests_per_hour, rooms.clock),
         deploys=story.deploys,
         dynos=story.dynos,

@@ -87,6 +87,7 @@ async def make_application(
     *,
     store: Store,
     access: Access,
+    standing: Standing,
     rates: Rates,
     deploys: Deploys,
     dynos: Dynos,
@@ -125,7 +126,7 @@ async def make_application(
     application[SITE] = site
     application[SIGNER] = await open_signer(store.meta)
     application[STREAMS] = Streams()
-    application[STANDING] = Standing(access, store.apps, clock, store.database.on_write)
+    application[STANDING] = standing
     add_routes(application)
     add_absent(application)
     application.on_response_prepare.append(_add_headers)

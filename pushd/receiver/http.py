@@ -17,10 +17,10 @@ from pushd.model.user import User
 from pushd.problems import answer_to_git
 from pushd.receiver.commands import LINES_LIMIT_BYTES, read_push
 from pushd.receiver.damage import RepositoryDamaged
-from pushd.receiver.pktline import FLUSH, PktReader, pkt
+from pushd.receiver.pktline import FLUSH, PktReader, Read, pkt
 from pushd.receiver.receiver import Receiver, refusal
 from pushd.receiver.room import explaining_full_disk
-from pushd.receiver.services import RECEIVE, SERVICES, SILENCE_SECONDS, UPLOAD, find_app
+from pushd.receiver.services import RECEIVE, SERVICES, SILENCE_SECONDS, UPLOAD, fetching, find_app
 from pushd.receiver.upload import advertise_upload, upload
 
 log = logging.getLogger(__name__)
@@ -95,14 +95,26 @@ async def receive_pack(request: web.Request) -> web.StreamResponse:
 async def upload_pack(request: web.Request) -> web.StreamResponse:
     """POST /{app}.git/git-upload-pack -> 200: what a clone or fetch asks for."""
     receiver = request.app[RECEIVER]
-    app, _ = await _enter(request, UPLOAD)
+    app, user = await _enter(request, UPLOAD)
     repository = await receiver.repositories.open(app.id)
     response = _answer(UPLOAD)
-    async with aclosing(upload(receiver.git, repository, _Body(request, UPLOAD).read)) as pieces:
-        async for piece in pieces:
-            if not response.prepared:
-                await response.prepare(request)
-            await response.write(piece)
+
+    async def fetch(read: Read) -> None:
+        async with aclosing(upload(receiver.git, repository, read)) as pieces:
+            async for piece in pieces:
+                if not response.prepared:
+                    await response.prepare(request)
+                await response.write(piece)
+
+    try:
+        await fetching(receiver, user, app, _Body(request, UPLOAD).read, fetch)
+    except PushdError as error:
+        if not response.prepared:
+            raise
+        log.info("fetch cut off", extra={"app": app.name, "because": error.message})
+        if request.transport is not None:
+            request.transport.abort()  # an orderly end would look like that of a whole pack
+        return response
     if not response.prepared:
         await response.prepare(request)
     await response.write_eof()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -54,6 +56,13 @@ class Users(Protocol):
     """Where the operator is found."""
 
     async def operator(self) -> User: ...
+
+
+class Standing(Protocol):
+    """Who may stay."""
+
+    def watch(self, user: User, action: Action, app_id: UUID) -> AbstractContextManager[asyncio.Event]:
+        """An event that comes when they may no longer do that."""
 
 
 class Access(Protocol):

@@ -23,7 +23,7 @@ from pushd.model.user import User
 from pushd.receiver.commands import ZERO, Command, PushRequest
 from pushd.receiver.deploying import OUR_BUG
 from pushd.receiver.git import find_git
-from pushd.receiver.needs import Access, Apps, Audit, Deploys, SettingsOfApps
+from pushd.receiver.needs import Access, Apps, Audit, Deploys, SettingsOfApps, Standing
 from pushd.receiver.pack import IncomingPack
 from pushd.receiver.pktline import FLUSH, Read, pkt
 from pushd.receiver.progress import (
@@ -93,6 +93,7 @@ class Receiver:
         apps: Apps,
         app_settings: SettingsOfApps,
         access: Access,
+        standing: Standing,
         deploys: Deploys,
         settings: Settings,
         nursery: Nursery,
@@ -100,6 +101,7 @@ class Receiver:
     ) -> None:
         self.apps = apps
         self.access = access
+        self.standing = standing
         self.repositories = repositories
         self.git = find_git(settings)
         self.keepalive_seconds = settings.build_keepalive_seconds
@@ -148,7 +150,7 @@ class Receiver:
         crash_point("push.opened")
         try:
             await push.take(read)
-            await self._check_still(user, app)
+            await self.check_still(user, Action.PUSH, app)
         except BaseException:
             await finish(push.discard(), within=_CLEANUP_SECONDS)
             transcript.path.unlink(missing_ok=True)
@@ -166,9 +168,9 @@ class Receiver:
                 task.cancel()
             await asyncio.wait(pushes)
 
-    async def _check_still(self, user: User, app: App) -> None:
-        """A pack may take long; what was allowed when it began need not be when it is here."""
-        self.access.check(await self.access.again(user), Action.PUSH, await self.apps.find(app.id))
+    async def check_still(self, user: User, action: Action, app: App) -> None:
+        """What was allowed when a client began need not be when it has sent all. Raises: Unauthorized, NotFound, Forbidden."""
+        self.access.check(await self.access.again(user), action, await self.apps.find(app.id))
 
     async def _open(self, app: App, user: User, request: PushRequest) -> tuple[Push, Transcript]:
         repository = await self.repositories.open(app.id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from functools import partial
 from typing import Protocol
 
 from pushd.errors import BadRequest, DiskFull, PushdError
@@ -19,7 +20,7 @@ from pushd.receiver.pktline import PktReader, Read, pkt
 from pushd.receiver.receiver import Receiver, refusal
 from pushd.receiver.repositories import Repository
 from pushd.receiver.room import explaining_full_disk
-from pushd.receiver.services import RECEIVE, SILENCE_SECONDS, find_app
+from pushd.receiver.services import RECEIVE, SILENCE_SECONDS, fetching, find_app
 from pushd.receiver.upload import converse
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,8 @@ async def serve(receiver: Receiver, user: User, service: str, name: str, stream:
                 await _receive(receiver, app, user, repository, stream)
             else:
                 client = _Patient(stream)
-                await converse(receiver.git, repository, client.read, client.write)
+                talk = partial(converse, receiver.git, repository, write=client.write)
+                await fetching(receiver, user, app, client.read, talk)
     except PushdError as error:
         await stream.tell(f"{complaint(error.text)}\n")
         return REFUSED

@@ -17,6 +17,7 @@ from aiohttp import web
 from pushd.access.access import Access
 from pushd.access.rates import Rates
 from pushd.access.slowdown import Slowdown
+from pushd.access.standing import Standing
 from pushd.api.certificate import Certificate
 from pushd.api.needs import Site
 from pushd.api.server import ApiServer, make_application
@@ -236,9 +237,11 @@ class _Running:
         self.nursery = Nursery("api tests")
         self.punishing = InstantClock()
         runs = FakeRuns(deploys)
+        access = Access(self.store.users, slowdown=Slowdown(self.punishing))
         application = await make_application(
             store=self.store,
-            access=Access(self.store.users, slowdown=Slowdown(self.punishing)),
+            access=access,
+            standing=Standing(access, self.store.apps, clock, self.store.database.on_write),
             rates=Rates(self.requests_per_hour, clock),
             deploys=deploys,
             dynos=deploys,

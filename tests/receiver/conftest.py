@@ -15,8 +15,10 @@ from aiohttp import web
 
 from pushd.access.access import Access
 from pushd.access.slowdown import Slowdown
+from pushd.access.standing import Standing
 from pushd.errors import NotFound
 from pushd.kit.aio import Nursery, in_thread
+from pushd.kit.clock import SystemClock
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.model.app import App
@@ -218,18 +220,32 @@ class Server:
         self.nursery = Nursery("tests")
         self.repositories = Repositories(self.layout)
         self.audit = FakeAudit()
+        access = Access(self.users, slowdown=Slowdown(InstantClock()))
+        self._on_write: list[Callable[[], None]] = []
+        self.standing = Standing(access, self.apps, SystemClock(), self._tell)
         self.receiver = Receiver(
             layout=self.layout,
             repositories=self.repositories,
             apps=self.apps,
             app_settings=self.apps,
-            access=Access(self.users, slowdown=Slowdown(InstantClock())),
+            access=access,
+            standing=self.standing,
             deploys=self.deploys,  # type: ignore[arg-type]
             settings=settings,
             nursery=self.nursery,
             audit=self.audit,
         )
         self.port = 0
+
+    def _tell(self, told: Callable[[], None]) -> Callable[[], None]:
+        self._on_write.append(told)
+        return lambda: self._on_write.remove(told)
+
+    def end_user(self) -> None:
+        """Take the operator's account away, as a transaction of the store does."""
+        self.users.gone = True
+        for told in self._on_write:
+            told()
 
     @property
     def url(self) -> str:
@@ -276,11 +292,13 @@ async def make_server(tmp_path: Path) -> AsyncIterator[MakeServer]:
         runners.append((runner, server))
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         server.port = runner.addresses[0][1]
+        server.standing.start()
         return server
 
     yield make
     for runner, server in runners:
         await server.nursery.close()
+        await server.standing.close()
         await runner.cleanup()
 
 

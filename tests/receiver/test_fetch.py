@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
 import pytest
 
-from tests.receiver.conftest import TOKEN, Git, MakeServer, Server
-from tests.receiver.wire import post
+from pushd.receiver.pktline import FLUSH, pkt
+from tests.receiver.conftest import TOKEN, Git, MakeServer, Server, until
+from tests.receiver.wire import basic, post
+
+SIZE_BYTES = 24 << 20  # more than all buffers on the way
 
 
 @pytest.fixture(params=["auto", "never"])
@@ -103,3 +111,68 @@ async def test_a_strange_request_is_no_crash(either: Server, git: Git, body: byt
     answer = await post(either, body, service="git-upload-pack", token=TOKEN)
     assert answer.status == 200
     assert "Traceback" not in answer.text
+
+
+@asynccontextmanager
+async def knocking(
+    server: Server, body: bytes, *, missing: int
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Begin a fetch on a connection of its own; so many bytes of its request are still to come."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 12)
+    writer.write(
+        f"POST /myapp.git/git-upload-pack HTTP/1.1\r\nHost: x\r\nAuthorization: {basic()}\r\nConnection: close\r\n"
+        f"Content-Type: application/x-git-upload-pack-request\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body[: len(body) - missing]
+    )
+    await writer.drain()
+    try:
+        await until(lambda: bool(server.standing._watches))
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def asking_for(commit: str) -> bytes:
+    """The request of a clone."""
+    return pkt(f"want {commit} side-band-64k thin-pack ofs-delta\n".encode()) + FLUSH + pkt(b"done\n")
+
+
+async def test_who_loses_the_right_while_the_request_comes_in_gets_nothing(either: Server, git: Git) -> None:
+    body = asking_for(await git.commit({"a": "1"}))
+    await git.ok("push", either.url, "master")
+    async with knocking(either, body, missing=1) as (reader, writer):
+        either.users.gone = True  # and nobody has looked again so far
+        writer.write(body[-1:])
+
+        answered = await reader.read()
+
+    assert answered.startswith(b"HTTP/1.1 401")
+    assert b"PACK" not in answered
+
+
+async def test_who_loses_the_right_before_the_request_is_in_is_told_at_once(server: Server, git: Git) -> None:
+    body = asking_for(await git.commit({"a": "1"}))
+    await git.ok("push", server.url, "master")
+    async with knocking(server, body, missing=1) as (reader, writer):
+        server.end_user()
+
+        assert (await reader.readline()).startswith(b"HTTP/1.1 401")
+        writer.write(body[-1:])
+        await reader.read()
+
+
+async def test_a_pack_that_is_under_way_ends_with_the_right_to_it(either: Server, git: Git) -> None:
+    """Nobody reads here, so that most of it is still to be sent; what ends it is the server."""
+    body = asking_for(await git.commit({"noise": os.urandom(SIZE_BYTES)}))
+    await git.ok("push", either.url, "master")
+    async with knocking(either, body, missing=0) as (reader, _):
+        assert (await reader.readuntil(b"PACK")).startswith(b"HTTP/1.1 200")
+
+        either.end_user()
+        await until(lambda: not either.standing._watches)
+
+        rest = await reader.read()
+    assert len(rest) < SIZE_BYTES
+    assert not rest.endswith(b"0\r\n\r\n")  # else git would take it for all

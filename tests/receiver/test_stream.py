@@ -18,7 +18,7 @@ from pushd.kit.listen import short_path
 from pushd.kit.transcript import Transcript
 from pushd.receiver import stream
 from pushd.receiver.commands import ZERO
-from pushd.receiver.pktline import FLUSH
+from pushd.receiver.pktline import FLUSH, pkt
 from pushd.receiver.stream import one_pack, serve
 from tests.receiver.conftest import OPERATOR, Git, MakeServer, Server, until
 from tests.receiver.test_push import fail_build, finish_push, read_until
@@ -284,6 +284,28 @@ async def test_a_client_that_says_nothing_for_too_long(line: Line, skip: Callabl
 
     assert line.statuses == [1]
     assert "Nothing came for 600 seconds." in line.told[0]
+
+
+@pytest.mark.parametrize("has_asked", [False, True])
+async def test_a_fetch_ends_with_the_right_to_it(either_line: Line, git: Git, has_asked: bool) -> None:
+    server = either_line.server
+    commit = await git.commit({"a": "1"})
+    await git.ok("push", server.url, "master")
+    with short_path(either_line.address) as name:
+        reader, writer = await asyncio.open_unix_connection(name)
+    writer.write(b"git-upload-pack 'myapp.git'\n")
+    await reader.readuntil(FLUSH)
+
+    if has_asked:
+        server.users.gone = True  # and nobody has looked again so far
+        writer.write(pkt(f"want {commit}\n".encode()) + FLUSH + pkt(b"done\n"))
+    else:
+        server.end_user()
+
+    assert b"PACK" not in await reader.read()
+    writer.close()
+    assert either_line.statuses == [1]
+    assert "Invalid credentials" in either_line.told[0]
 
 
 @pytest.mark.parametrize("cut", [1, 7, 19, 20, 21, 1000])
