@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from pushd.builder.folders import remove_tree
 from pushd.builder.slug import sync_tree
 from pushd.kit.atomic import sync_folder
 from pushd.kit.crash import crash_point
 from pushd.kit.ownership import give
+from pushd.kit.remove import remove_tree
 from pushd.layout import Layout
 from pushd.model.slug import Slug
 

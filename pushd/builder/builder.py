@@ -16,7 +16,6 @@ from pushd.builder import cache
 from pushd.builder.adopt import adopt_files
 from pushd.builder.buildpack import Compiled, Confines, run_buildpacks
 from pushd.builder.detect import Fetches, find_buildpacks, installed_buildpacks, tell_buildpacks
-from pushd.builder.folders import remove_tree
 from pushd.builder.needs import Room, Slugs, Uids
 from pushd.builder.process_types import find_process_types, prepare
 from pushd.builder.redact import BuildOutput
@@ -31,6 +30,7 @@ from pushd.kit.crash import crash_point
 from pushd.kit.disk import is_full
 from pushd.kit.ownership import seal
 from pushd.kit.proc import machine_memory_bytes
+from pushd.kit.remove import remove_tree
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.model.app import App
@@ -255,7 +255,7 @@ class Builder:
             lock = self._lock(app_id)
             if not lock.locked():
                 async with lock:
-                    await self._clear(Workshop(self._layout, app_id))
+                    await self._clear_if_possible(Workshop(self._layout, app_id))
         wastebasket = self._layout.slugs / cache.REMOVED
         async with self._shelf:
             for path in cache.spare_slugs(self._layout.slugs, await self._slugs.checksums_in_use()):
@@ -312,6 +312,13 @@ class Builder:
                 f"{what} did not end within {limit:g} seconds and was stopped",
                 remedy="The operator can raise source_timeout_seconds.",
             ) from error
+
+    async def _clear_if_possible(self, workshop: Workshop) -> None:
+        """What one app left and cannot be removed is no matter of the others: its own next build tells it."""
+        try:
+            await self._clear(workshop)
+        except OSError as error:
+            log.warning("what a build left stays", extra={"app": workshop.app_id, "cause": str(error)})
 
     async def _clear(self, workshop: Workshop) -> None:
         """Remove what belongs to one build only, an environment that it did not finish too."""

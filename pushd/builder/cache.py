@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from pushd.builder.folders import remove_tree
 from pushd.kit.atomic import sync_file, sync_folder
 from pushd.kit.crash import crash_point
 from pushd.kit.meter import Meter
+from pushd.kit.remove import remove_tree
 
 REMOVED = ".removed"  # on the shelf: what is being removed
 COMPLETE = ".complete"  # written last: an environment without it was never finished

@@ -16,7 +16,6 @@ from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
 from uuid import UUID
 
-from pushd.builder.folders import remove_tree
 from pushd.errors import BuildFailed
 from pushd.kit import proc
 from pushd.kit.aio import in_stoppable_thread, in_thread
@@ -24,6 +23,7 @@ from pushd.kit.archive import BadArchive, lift_single_folder, unpack
 from pushd.kit.download import download
 from pushd.kit.fetch import CannotFetch
 from pushd.kit.reach import OutOfReach, Reach
+from pushd.kit.remove import remove_tree
 from pushd.layout import Layout
 from pushd.model.buildpack import shown
 

@@ -1,26 +1,26 @@
-"""Folders that builds leave or that somebody else wrote into: removed for good, read without being led astray."""
+"""Folders that builds leave or that somebody else wrote into: read without being led astray, and how deep they may be."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+from pushd.errors import BuildFailed
 
 READ_LIMIT_BYTES = 1 << 20
+DEPTH_LIMIT = 200  # as of what is pushed
 
 
-def remove_tree(folder: Path) -> None:
-    """Remove a folder with all that is in it, whatever modes a program left there; nothing happens if it is not there.
-
-    A link or a file in its place is removed too, and what a link leads to stays.
-    """
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()
-        return
-    shutil.rmtree(folder, onerror=_permit_and_retry)
+def refuse_deep(tree: Path) -> None:
+    """Nothing that walks through it comes to an end of its stack, descriptors or paths. Raises: BuildFailed."""
+    top = os.fspath(tree)
+    for folder, _, _, _ in os.fwalk(tree, follow_symlinks=False):  # outer ones first: it goes no deeper than we ask
+        if folder.count(os.sep, len(top)) > DEPTH_LIMIT:
+            raise BuildFailed(
+                f"the build left folders that are nested more than {DEPTH_LIMIT} deep",
+                remedy="Look for what makes a folder in a folder without end.",
+            )
 
 
 def read_inside(root: Path, name: str) -> bytes | None:
@@ -38,17 +38,3 @@ def read_inside(root: Path, name: str) -> bytes | None:
             return file.read(READ_LIMIT_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def _permit_and_retry(function: Callable[..., Any], path: str, error: Any) -> None:
-    if isinstance(error[1], FileNotFoundError):
-        return
-    if not isinstance(error[1], PermissionError):
-        raise error[1]
-    parent = os.path.dirname(path)
-    os.chmod(parent, 0o700)
-    if os.path.isdir(path) and not os.path.islink(path):
-        os.chmod(path, 0o700)
-        shutil.rmtree(path)
-    else:
-        function(path)

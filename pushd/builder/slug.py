@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pushd.builder.cache import REMOVED, set_aside
-from pushd.builder.folders import read_inside, remove_tree
+from pushd.builder.folders import read_inside
 from pushd.kit.atomic import sync_folder
 from pushd.kit.crash import crash_point
+from pushd.kit.remove import remove_tree
 
 SLUGIGNORE = ".slugignore"
 _FEW_FILES = 64

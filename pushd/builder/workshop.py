@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,13 @@ from uuid import UUID
 
 from pushd.builder.cache import unfinished_environments
 from pushd.builder.closing import close_tree
-from pushd.builder.folders import READ_LIMIT_BYTES, read_inside, remove_tree
+from pushd.builder.folders import READ_LIMIT_BYTES, read_inside, refuse_deep
 from pushd.kit.crash import crash_point
 from pushd.kit.ownership import give, make_owned, make_shared
+from pushd.kit.remove import remove_tree
 from pushd.layout import Layout
+
+log = logging.getLogger(__name__)
 
 _SALT = ".salt"  # in the environments' folder: new after each build that asked for no cache
 
@@ -100,8 +104,9 @@ class Workshop:
     def take_back(self) -> int:
         """After the build the tree is ours again: a slug is nobody's to write, and only looks like its user's to dynos.
 
-        Gives how many files somebody still had open for writing. Raises: BuildFailed when they go on changing it.
+        Gives how many files somebody still had open for writing. Raises: BuildFailed if it is too deep or they go on with it.
         """
+        refuse_deep(self.tree)
         if not self.user:
             return 0
         give(self.tree, 0)
@@ -147,7 +152,10 @@ def empty_workshops(layout: Layout) -> None:
     """
     for app_id in workshops(layout):
         for path in Workshop(layout, app_id).top.iterdir():
-            remove_tree(path)
+            try:
+                remove_tree(path)
+            except OSError as error:  # a program of that app that still runs may go on writing there: no matter of the others
+                log.warning("what a build left stays", extra={"app": app_id, "cause": str(error)})
 
 
 def _builds(layout: Layout) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -20,12 +21,16 @@ def give(folder: Path, uid: int) -> None:
 
 
 def give_content(folder: Path, uid: int) -> None:
-    """The same for what is in it, but not for the folder itself."""
-    with contextlib.suppress(FileNotFoundError):
+    """The same for what is in it, but not for the folder itself. Raises: OSError, also for one that is nested too deep."""
+    try:
         for _, folders, files, fd in os.fwalk(folder, topdown=False, follow_symlinks=False):
             for name in (*folders, *files):
                 with contextlib.suppress(FileNotFoundError):  # removed meanwhile
                     os.chown(name, uid, uid, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        pass
+    except RecursionError:
+        raise OSError(errno.ELOOP, "folders are nested too deep", str(folder)) from None
 
 
 def make_owned(folder: Path, uid: int | None, *, mode: int = 0o700) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from uuid import UUID
 
 from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.crash import crash_point
+from pushd.kit.remove import remove_tree
 from pushd.layout import Layout
 from pushd.model.app import App, invent_app_name, parse_app_name
 from pushd.model.app_settings import check_setting
@@ -139,7 +140,8 @@ class Apps:
         crash_point("destroy.half-removed")
         await self._builder.destroy(app_id)
         for folder in self._layout.folders_of(app_id):
-            await in_thread(shutil.rmtree, folder, True)
+            with suppress(OSError):  # what is left is tried again
+                await in_thread(remove_tree, folder)
         if not any([await in_thread(folder.exists) for folder in self._layout.folders_of(app_id)]):
             crash_point("destroy.removed")
             await self._store.uids.forget(app_id)  # from now on another app may have it

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pushd.builder.folders import read_inside, remove_tree
+from pushd.builder.folders import read_inside
 from pushd.builder.slug import apply_slugignore, measure_content, shelve
+from pushd.kit.remove import remove_tree
 
 
 def make_tree(folder: Path, names: Collection[str]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tarfile
 from pathlib import Path
 
@@ -182,3 +183,39 @@ def made_tree(project: Project, folder: Path, content: bytes) -> str:
     """A tree that git itself would not write."""
     (folder / "tree").write_bytes(content)
     return project.git("hash-object", "-t", "tree", "-w", "--literally", str(folder / "tree")).stdout.strip()
+
+
+NEST = """#!/usr/bin/env python3
+import os
+for _ in range(1_500):
+    os.mkdir("folder")
+    os.chdir("folder")
+"""
+
+
+def test_folders_without_end_are_a_matter_of_their_app_alone(own_server: Server, tmp_path: Path) -> None:
+    """Left by a build or in the storage: the push is told, others push, the daemon starts again, all of it can be removed."""
+    server = own_server
+    neighbour, hostile = (server.project(tmp_path / name, name) for name in ("neighbour", "hostile"))
+    neighbour.deploy()
+    hostile.write("bin/post_compile", NEST)
+    (hostile.folder / "bin" / "post_compile").chmod(0o755)
+    hostile.commit("nest")
+    for _ in range(2):  # once they may be there already
+        push = hostile.push()
+        assert push.exit_code == 1
+        assert_told(push.output, (" nested ", "Look for what makes a folder in a folder", "This push is not live"), server)
+        assert "Traceback" not in push.output
+    hostile.write("nest.py", NEST)
+    (hostile.folder / "bin" / "post_compile").unlink()
+    hostile.commit("in the storage")
+    hostile.deploy()
+    hostile.ok("run", "cd /storage && python3 /app/nest.py")
+    server.stop(signal.SIGTERM)
+    server.start()
+    neighbour.commit("again")
+    neighbour.deploy()
+    hostile.ok("apps:destroy", "--confirm", "hostile")
+    folders = [server.data / name for name in ("storage", "environments", "cache")]
+    eventually(lambda: [len(list(folder.iterdir())) for folder in folders] == [1, 1, 1], what="the end of its folders")
+    assert "level=error" not in server.daemon_log()

@@ -37,6 +37,9 @@ def main():
     except say.Refused as refusal:
         say.attention(str(refusal))
         return 1
+    except RecursionError:  # as those who walk through folders have it
+        say.attention("Folders of the app are nested too deep.\nLook for what makes a folder in a folder without end.")
+        return 1
     return 0
 
 

@@ -10,16 +10,14 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
-import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from pushd.kit import procfs
 from pushd.kit.proc import readable
 from pushd.kit.procfs import Identity
+from pushd.kit.remove import remove_tree
 from pushd.sandbox.argv import STATUS
 
 STDIN_FD, STDOUT_FD, STDERR_FD = 5, 6, 7  # what the program gets as its standard streams
@@ -176,22 +174,7 @@ class DynoFolder:
 
     def remove(self) -> None:
         """Delete it with all that the program wrote; fine if it is gone, or no folder. Raises: OSError."""
-        if self.path.is_symlink() or not self.path.is_dir():
-            self.path.unlink(missing_ok=True)
-            return
-
-        def make_writable_and_retry(function: Callable[..., Any], path: str, _: Any) -> None:
-            if not os.path.lexists(path):
-                return
-            for each in (os.path.dirname(path), path):
-                if not os.path.islink(each):
-                    os.chmod(each, stat.S_IRWXU)
-            if function in (os.unlink, os.rmdir):
-                function(path)
-            else:  # a folder that could not be listed: all of it once more
-                shutil.rmtree(path)
-
-        shutil.rmtree(self.path, onerror=make_writable_and_retry)
+        remove_tree(self.path)
 
     def is_damaged(self) -> bool:
         """Whether bubblewrap's status is no longer its own: then nobody can tell which processes are the dyno's."""
