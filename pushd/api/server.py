@@ -53,7 +53,7 @@ from pushd.api.needs import (
 )
 from pushd.api.rendezvous import Rendezvous, TlsDoor
 from pushd.api.routes import add_routes
-from pushd.api.signed import open_signer
+from pushd.api.signed import KEY, Signer
 from pushd.api.streams import Streams
 from pushd.errors import PushdError
 from pushd.kit.aio import Nursery, in_thread
@@ -124,7 +124,7 @@ async def make_application(
     application[TAILS] = tails
     application[CLOCK] = clock
     application[SITE] = site
-    application[SIGNER] = await open_signer(store.meta)
+    application[SIGNER] = Signer(store.derive_key(KEY))
     application[STREAMS] = Streams()
     application[STANDING] = standing
     add_routes(application)

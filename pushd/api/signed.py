@@ -1,6 +1,7 @@
 """URLs that are the secret: log sessions and output streams are read without a token.
 
-Nothing is stored for them: what they allow is written into them and signed, so they outlive a restart of the daemon.
+Nothing is stored for them: what they allow is written into them and signed, so they outlive a restart of the daemon. Nor is the
+key: it comes of the one that the store is encrypted with, so who has the store alone makes no URLs, and another key ends them.
 """
 
 from __future__ import annotations
@@ -9,24 +10,15 @@ import base64
 import hashlib
 import hmac
 import json
-import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from pushd.errors import NotFound
 
-_META_KEY = "url_signing_key"
+KEY = "signed URLs"  # what its key is derived for
 _SIGNATURE_BYTES = 16
 _TOKEN_LIMIT = 2000
-
-
-class Meta(Protocol):
-    """The store's table of single values."""
-
-    async def get(self, key: str) -> str | None: ...
-
-    async def set(self, key: str, value: str) -> None: ...
 
 
 class Signer:
@@ -59,15 +51,6 @@ def no_such_url(purpose: str) -> NotFound:
     """The one answer to every URL that opens nothing (any more)."""
     resource = purpose.rpartition(" ")[2]  # "put slug" is about a slug
     return NotFound("This URL is not valid, or not any more.", resource=resource, remedy="Ask the API for a new one.")
-
-
-async def open_signer(meta: Meta) -> Signer:
-    """The signer of this data folder; its key is made at first start."""
-    key = await meta.get(_META_KEY)
-    if key is None:
-        key = secrets.token_hex(32)
-        await meta.set(_META_KEY, key)
-    return Signer(bytes.fromhex(key))
 
 
 def _encode(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from pathlib import Path
 
 from pushd.kit.aio import in_thread
@@ -24,7 +25,7 @@ from pushd.store.drains import Drains
 from pushd.store.dynos import Dynos
 from pushd.store.formation import Formation
 from pushd.store.keys import KeyFile
-from pushd.store.meta import Meta
+from pushd.store.meta import Meta, remove_meta
 from pushd.store.pipelines import Pipelines
 from pushd.store.promotions import Promotions
 from pushd.store.releases import Releases
@@ -47,6 +48,9 @@ class Store:
 
     def __init__(self, database: Database, cipher: Cipher, clock: Clock) -> None:
         self.database = database
+        self.derive_key = (
+            cipher.derive
+        )  # for what must be there after a restart, and is worth a secret; nothing of it is stored
         self.users = Users(database, clock)
         self.accounts = Accounts(database, clock)
         self.apps = Apps(database, cipher, clock)
@@ -94,7 +98,12 @@ class Store:
 
 async def _open_cipher(database: Database, key: KeyFile) -> Cipher:
     """The cipher that this store is written with from now on."""
-    cipher, is_new = await database.transact(lambda connection: key.open(connection, SEALED))
+
+    def work(connection: sqlite3.Connection) -> tuple[Cipher, bool]:
+        remove_meta(connection, "url_signing_key")  # older versions left it here, in the open
+        return key.open(connection, SEALED)
+
+    cipher, is_new = await database.transact(work)
     if is_new or await in_thread(lambda: key.leaves_another):  # the last start may have been killed right here
         await database.empty_log()
         await in_thread(forget_all, database.path)  # they hold what the old key opens

@@ -15,7 +15,7 @@ import pytest_asyncio
 from pushd.access.actions import BESIDE_ITS_APP, GRANTS, RULES, Action, Who
 from pushd.api.absent import ABSENT
 from pushd.api.routes import ROUTES, Route
-from pushd.api.signed import Signer, open_signer
+from pushd.api.signed import KEY, Signer
 from pushd.api.urls import whose
 from pushd.model.user import Scope, User
 from tests.api.conftest import Answer, Api, share
@@ -166,7 +166,7 @@ async def urls(api: Api) -> Urls:
     made = await api.deployed("blog")
     claims = {"app": str(made.app.id), "id": str(made.build.id), "slug": str(made.slug.id), "upload": str(made.build.id),
               "lines": 1, "follow": False, "process": "", "source": ""}  # fmt: skip
-    return Urls(api, await open_signer(api.store.meta), claims)
+    return Urls(api, Signer(api.store.derive_key(KEY)), claims)
 
 
 @pytest.mark.parametrize("route", SIGNED, ids=_IDS)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
 
 from pushd.api.log_sessions import events
-from pushd.api.signed import Signer
+from pushd.api.signed import KEY, Signer
+from pushd.api.urls import whose
 from pushd.errors import NotFound
 from pushd.model.logline import LogLine
-from tests.api.conftest import Api, share
+from pushd.model.user import User
+from tests.api.conftest import TOKEN, Api, share
 from tests.api.fakes import EPOCH
 
 
@@ -174,11 +177,38 @@ def test_an_event_holds_any_message() -> None:
     assert text.endswith("\n\n")
 
 
-async def test_the_signing_key_outlives_the_daemon(api: Api) -> None:
-    first = await api.store.meta.get("url_signing_key")
+async def test_who_has_the_store_alone_makes_no_urls(api: Api) -> None:
+    """All but the key is there: the app's id, and the hash of a token."""
+    right = await session_url(api)
+    claims = {"lines": 100, "follow": False, "process": "", "source": "", "app": str((await api.store.apps.find("blog")).id)}
+    claims |= whose(await operator_of(api))
 
-    assert first is not None
-    assert len(bytes.fromhex(first)) == 32
+    def values(connection: object) -> list[bytes]:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]  # type: ignore[attr-defined]
+        found = [value for table in tables for row in connection.execute(f"SELECT * FROM {table}") for value in row]  # type: ignore[attr-defined]
+        texts = [value for value in found if isinstance(value, str)]
+        return [
+            *(value for value in found if isinstance(value, bytes)),
+            *(text.encode() for text in texts),
+            *(bytes.fromhex(text) for text in texts if re.fullmatch("([0-9a-f]{2})+", text)),
+        ]
+
+    kept = await api.store.database.read(values)
+    assert len(kept) > 20
+    until = datetime.now(UTC) + timedelta(hours=1)
+    for key in (b"", *kept):
+        forged = Signer(key).sign("log_session", claims, until=until)
+        answer = await api.request("GET", f"/logs/{forged}", token=None)
+        assert answer.status == 404
+    assert (await api.request("GET", right, token=None)).status == 200
+    made = Signer(api.store.derive_key(KEY)).sign("log_session", claims, until=until)
+    assert (await api.request("GET", f"/logs/{made}", token=None)).status == 200  # but for the key all was right
+
+
+async def operator_of(api: Api) -> User:
+    user = await api.store.users.by_token(TOKEN)
+    assert user
+    return user
 
 
 async def test_the_tail_of_who_loses_the_app_ends_properly(api: Api) -> None:

@@ -103,6 +103,32 @@ async def test_a_new_key_opens_everything_and_the_old_one_nothing(kept: Kept) ->
     await kept.hold_all()
 
 
+async def test_what_is_derived_stays_with_the_key_and_goes_with_it(kept: Kept) -> None:
+    async def derived(purpose: str = "signed URLs") -> bytes:
+        store = await kept.open()
+        await store.close()
+        return store.derive_key(purpose)
+
+    first = await derived()
+    assert await derived() == first
+    assert await derived("another thing") != first
+    for content in files_of(kept.folder).values():
+        assert first not in content
+        assert first.hex().encode() not in content
+    make_next_key(kept.key.path)
+    assert await derived() != first
+
+
+async def test_the_key_that_older_versions_signed_urls_with_is_gone(kept: Kept) -> None:
+    store = await kept.open()
+    await store.meta.set("url_signing_key", "ab" * 32)
+    await store.close()
+
+    store = await kept.open()
+    assert await store.meta.get("url_signing_key") is None
+    await store.close()
+
+
 async def test_releases_still_do_not_change_afterwards(kept: Kept) -> None:
     make_next_key(kept.key.path)
     await kept.hold_all()
