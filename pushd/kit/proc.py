@@ -13,7 +13,6 @@ import logging
 import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from uuid import uuid4
 
 import psutil
 
-from pushd.kit import procfs
+from pushd.kit import link, procfs
 from pushd.kit.aio import finish, guarded, in_thread
 from pushd.kit.bounds import Bounds, TookTooMuch, watch
 from pushd.kit.cgroup import Group
@@ -33,16 +32,6 @@ log = logging.getLogger(__name__)
 
 MARK = "PUSHD_RUN_ID"  # `run` adds it to the environment, to find again what the program started
 OWNER = "PUSHD_RUN_OF"  # and this one if asked to, for a later daemon to find what nobody could end
-# 36 is PR_SET_CHILD_SUBREAPER, which stays over an exec and goes to no child. What Python itself did to signals and environment
-# (PEP 538) must not stay.
-_ADOPT = """import _signal, ctypes, os, sys
-ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
-for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
-    _signal.signal(number, _signal.SIG_DFL)
-with open("/proc/self/environ", "rb") as file:
-    given = dict(each.partition(b"=")[::2] for each in file.read().split(b"\\0")[:-1])
-os.execvpe(sys.argv[1], sys.argv[1:], given)
-"""
 _CHUNK_BYTES = 1 << 16
 _KILL_WITHIN_SECONDS = 10.0
 _DEFAULT_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -223,7 +212,7 @@ def adopting(argv: Sequence[str]) -> list[str]:
 
     For where no pid namespace does that. Takes some 20 to 50 ms; the program itself is what then runs. Source: prctl(2).
     """
-    return [sys.executable, "-I", "-S", "-c", _ADOPT, *argv]
+    return [*link.adopting(), *argv]
 
 
 def orphans_of(owner: str) -> Tree:

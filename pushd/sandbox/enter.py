@@ -11,7 +11,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from pushd.sandbox.argv import Way, become, user_of
+from pushd.kit.link import filtering
+from pushd.sandbox.argv import FILTER_FD, Way, become, user_of
 from pushd.sandbox.view import View
 
 VARIABLES_FD, OWNER_FD, OWN_FD = 9, 4, 3  # what the program's variables come by; two user namespaces
@@ -37,7 +38,9 @@ def chain(way: Way, view: View, first_process: int | None, *, nested: bool) -> l
         namespaces = ["--mount", "--ipc", "--uts", "--pid"]
         if way.user_namespace:
             namespaces += [f"--user=/proc/self/fd/{OWNER_FD}", "--preserve-credentials"]
-        enter = ["/usr/bin/env", "nsenter", f"--target={first_process}", *namespaces, "--"]
+        # The filter comes first, while our own Python is in sight: it lets setns(2) alone pass.
+        enter = filtering(FILTER_FD) if way.filter is not None else []
+        enter += ["/usr/bin/env", "nsenter", f"--target={first_process}", *namespaces, "--"]
         if nested:
             enter += ["/usr/bin/nsenter", f"--user=/proc/self/fd/{OWN_FD}", "--preserve-credentials", "--"]
         if (user := user_of(way, view)) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import logging
 import os
@@ -194,6 +195,9 @@ class Sandbox:
         fds = {enters.VARIABLES_FD: in_memory(text)}
         with contextlib.ExitStack() as failed:
             failed.callback(os.close, fds[enters.VARIABLES_FD])
+            if self.way.filter is not None:
+                fds[argvs.FILTER_FD] = in_memory(_entering_filter())
+                failed.callback(os.close, fds[argvs.FILTER_FD])
             if self.way.user_namespace and first_process is not None:
                 found = procfs.open_user_namespaces(first_process)
                 fds[enters.OWNER_FD] = found.owner
@@ -318,6 +322,14 @@ def _ways(program: Path, filter: bytes | None, *, own_users: bool) -> list[Way]:
 def bound_of(limits: Limits) -> Bound:
     """What a control group holds one program to, with all that it starts."""
     return Bound(tasks=limits.processes, share=_LOW_SHARE if limits.low_priority else 1)
+
+
+def _entering_filter() -> bytes:
+    """Raises: OSError."""
+    try:
+        return make_filter(entering=True)
+    except NoFilter as error:
+        raise OSError(errno.ENOMEM, str(error)) from error
 
 
 def owner_of(data: Path) -> str:

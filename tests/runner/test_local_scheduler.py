@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -31,6 +33,7 @@ from pushd.runner.schedulers.local import DYNO_PROCESSES, LocalScheduler
 from pushd.sandbox.fence import Fence
 from pushd.sandbox.sandbox import Sandbox
 from tests.fakes import USER, FixedUids
+from tests.sandbox.calls import CALLS
 
 SERVER = """python3 -c '
 import os, signal, socket
@@ -91,7 +94,7 @@ class Dynos:
 
     def __init__(self, layout: Layout, sandbox: Sandbox) -> None:
         self.layout = layout
-        self.confines = sandbox.confines
+        self.confines, self.is_filtered = sandbox.confines, sandbox.way.filter is not None
         self.scheduler = LocalScheduler(layout, sandbox, FixedUids(sandbox))
         self.handles: list[LocalHandle] = []
         self.slug = layout.slug("abc")
@@ -728,6 +731,29 @@ async def test_inside_a_running_dyno(dynos: Dynos, attach: Attach, size: Termina
     if dynos.confines:
         assert lines[4].split() == ["CapEff:", "0" * 16]
     assert [pid for pid in procfs.marked(MARK, str(outer.dyno_id)) if _is(pid, b"outer-program")]
+
+
+@pytest.mark.parametrize("sandbox", ["best", "copy"], indirect=True)
+async def test_inside_a_dyno_system_calls_are_refused_as_in_it(dynos: Dynos, attach: Attach) -> None:
+    """All but setns(2), by which it came in: that one the kernel refuses to who has no capability."""
+    if not dynos.is_filtered or not shutil.which("python3", path="/usr/bin"):
+        pytest.skip("no libseccomp here, or no Python to try it with")
+    outer = await dynos.start("echo on; exec sleep 600")
+    with Reader(outer) as reader:
+        await reader.line()
+    attached = await attach(
+        f"grep -c 'Seccomp:.2' /proc/self/status; env | grep -c LC_; exec /usr/bin/python3 -c {shlex.quote(CALLS)}",
+        inside=outer.dyno_id,
+    )
+
+    assert await attached.end() == 0
+
+    filtered, variables, answer = attached.output[1].decode().splitlines()
+    found = json.loads(answer)
+    assert (filtered, variables) == ("1", "0")  # and nothing of the Python that did it is left
+    assert (found.pop("clone3"), found.pop("thread"), found.pop("child")) == ("ENOSYS", "runs", "runs")
+    assert found.pop("setns") in ("EINVAL", "EBADF")
+    assert set(found.values()) == {"EPERM"}, found
 
 
 async def test_inside_a_dyno_nothing_outlives_it(dynos: Dynos, attach: Attach) -> None:

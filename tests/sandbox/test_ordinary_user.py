@@ -23,6 +23,7 @@ SOME = " or ".join((
     "test_no_capability_is_left_and_none_can_be_had",
     "test_term_reaches_the_program_and_kill_is_not_needed",
     "test_kill_takes_the_stubborn_and_the_escaped",
+    "test_inside_a_dyno_system_calls_are_refused_as_in_it",
     "test_all_that_it_gets_is_the_api_and_a_token_that_ends_with_it and confined",
 ))  # fmt: skip
 
