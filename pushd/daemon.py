@@ -146,7 +146,7 @@ async def _build_rooms(stack: AsyncExitStack, settings: Settings, layout: Layout
     confinement.tell()
     logplex = await stack.enter_async_context(Logplex(layout, clock))
     nursery = await stack.enter_async_context(Nursery("daemon"))
-    visitors = Visitors(store, layout, domain=settings.domain, pages=Pages(clock))
+    visitors = Visitors(store, layout, domain=settings.domain, pages=Pages(clock, settings.fetch_private))
     router = Router(
         layout=layout,
         routes=visitors,
@@ -305,7 +305,8 @@ async def _start(
     if sockets.ssh is not None and sockets.host_key is not None:
         await doors.ssh.start(sockets.ssh.socket, sockets.host_key)
         stack.callback(doors.ssh.close_door)
-    await stack.enter_async_context(Courier(rooms.store.webhook_events, rooms.store.database.on_write, rooms.clock))
+    courier = Courier(rooms.store.webhook_events, rooms.store.database.on_write, rooms.clock, settings.send_private)
+    await stack.enter_async_context(courier)
     stack.push_async_callback(doors.hooks.close)
     await doors.hooks.start()
     ssh = sockets.ssh

@@ -166,7 +166,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("source_limit_bytes", "2000000000", _bytes,
             "Largest archive that a build or a slug is made of, packed or unpacked.", "bytes"),
     Setting("fetch_private", "", parse_reach,
-            "Hosts and networks that are fetched from although they are private: sources, buildpacks.", "names, with commas"),
+            "Hosts and networks that are fetched from although they are private: sources, buildpacks, pages.",
+            "names, with commas"),
+    Setting("send_private", "", parse_reach,
+            "Hosts and networks that webhooks are sent to although they are private, or this machine.", "names, with commas"),
     Setting("builds_at_once", "auto", _builds_at_once,
             "Builds that run at the same time, of all apps; further ones wait. auto: one per processor, 4 at most.",
             "count or auto"),
@@ -240,6 +243,7 @@ class Settings:
     apps_per_user: int
     source_limit_bytes: int
     fetch_private: Reach
+    send_private: Reach
     builds_at_once: int
     source_timeout_seconds: float
     build_timeout_seconds: float

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from pushd.kit.aio import in_thread
 from pushd.kit.fetch import CannotFetch
+from pushd.kit.outward import MOVED, check_literal, outward
 from pushd.kit.reach import OutOfReach, Reach
 
 _REDIRECTS = 5
 _CHUNK_BYTES = 1 << 20
-_MOVED = (301, 302, 303, 307, 308)
 
 
 async def download(
@@ -30,11 +27,11 @@ async def download(
     URL but its host; OSError of the disk; what `on_chunk` raised. The file may hold a part then.
     """
     try:
-        async with asyncio.timeout(within), _session(reach) as session:
+        async with asyncio.timeout(within), aiohttp.ClientSession(connector=outward(reach), auto_decompress=False) as session:
             for _ in range(_REDIRECTS + 1):
-                _check_literal(url, reach)
+                _check(url, reach)
                 async with session.get(url, allow_redirects=False, headers={"Accept-Encoding": "identity"}) as answer:
-                    if answer.status in _MOVED and "Location" in answer.headers:
+                    if answer.status in MOVED and "Location" in answer.headers:
                         url = urljoin(url, answer.headers["Location"])
                         continue
                     return await _keep(answer, into, limit_bytes, on_chunk)
@@ -62,42 +59,9 @@ async def _keep(answer: aiohttp.ClientResponse, into: Path, limit_bytes: int, on
             await in_thread(file.write, chunk)
 
 
-def _check_literal(url: str, reach: Reach) -> None:
-    """A host that is an address is not looked up, so it is judged here. Raises: OutOfReach, CannotFetch."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise CannotFetch("it leads to something other than http:// or https://")
+def _check(url: str, reach: Reach) -> None:
+    """Raises: OutOfReach, CannotFetch."""
     try:
-        ipaddress.ip_address(parts.hostname.partition("%")[0])
-    except ValueError:
-        return
-    if not reach.allows(parts.hostname, parts.hostname):
-        raise OutOfReach(f"{parts.hostname} is no public address")
-
-
-def _session(reach: Reach) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(resolver=_Resolver(reach), use_dns_cache=False)
-    return aiohttp.ClientSession(connector=connector, auto_decompress=False)
-
-
-class _Resolver(AbstractResolver):
-    """Gives what may be reached, so that what was judged is what is connected to."""
-
-    def __init__(self, reach: Reach) -> None:
-        self._reach = reach
-
-    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_INET) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in await self._reach.addresses(host, port)
-        ]
-
-    async def close(self) -> None:
-        """Nothing is kept."""
+        check_literal(url, reach)
+    except ValueError as error:
+        raise CannotFetch(str(error)) from None

@@ -19,6 +19,8 @@ import aiohttp
 from pushd.errors import PushdError
 from pushd.kit.aio import Nursery, first
 from pushd.kit.clock import Clock
+from pushd.kit.outward import check_literal, outward
+from pushd.kit.reach import OutOfReach, Reach
 from pushd.model.webhook import Attempt, Delivery, DeliveryStatus
 from pushd.store.webhook_events import Due
 from pushd.webhooks.message import body_of, headers_of
@@ -45,10 +47,16 @@ class Events(Protocol):
 
 
 class Courier:
-    """An async context manager: delivers from its start to its end. `on_write` tells of every change to the store."""
+    """An async context manager: delivers from its start to its end, within `reach`.
 
-    def __init__(self, events: Events, on_write: Callable[[Callable[[], None]], Callable[[], None]], clock: Clock) -> None:
+    `on_write` tells of every change to the store.
+    """
+
+    def __init__(
+        self, events: Events, on_write: Callable[[Callable[[], None]], Callable[[], None]], clock: Clock, reach: Reach
+    ) -> None:
         self._events = events
+        self._reach = reach
         self._on_write = on_write
         self._clock = clock
         self._nursery = Nursery("webhooks")
@@ -59,7 +67,7 @@ class Courier:
     async def __aenter__(self) -> Courier:
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=_WITHIN_SECONDS),
-            connector=aiohttp.TCPConnector(limit=0, force_close=True),
+            connector=outward(self._reach, limit=0, keep=False),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         self._unsubscribe = self._on_write(self._news.set)
@@ -105,9 +113,10 @@ class Courier:
         attempt_id, code, error = uuid4(), None, None
         body = body_of(due, attempt_id, self._clock.now())
         try:
+            check_literal(due.url, self._reach)
             async with self._session.post(due.url, data=body, headers=headers_of(due, body), allow_redirects=False) as answer:
                 code = answer.status
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as failure:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, OutOfReach) as failure:
             error = type(failure).__name__  # its text may hold the URL
         return Attempt(id=attempt_id, code=code, error=error, at=self._clock.now())
 

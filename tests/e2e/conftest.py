@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Project, Server, running
+from tests.e2e.harness import NEIGHBOURS, Project, Server, running
 
 _numbers = itertools.count(1)
 
@@ -24,14 +24,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running daemon."""
     folder = tmp_path_factory.mktemp("server")
-    with running(Server(folder / "data", folder / "home")) as started:
+    with running(Server(folder / "data", folder / "home", flags=NEIGHBOURS)) as started:
         yield started
 
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
     """A daemon of this test alone."""
-    with running(Server(tmp_path / "data", tmp_path / "home")) as started:
+    with running(Server(tmp_path / "data", tmp_path / "home", flags=NEIGHBOURS)) as started:
         yield started
 
 

@@ -26,6 +26,7 @@ BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
 FIXTURE_APPS = ROOT / "tests" / "fixtures" / "apps"
 RECORDED_DAEMON = ROOT / "tests" / "recorded_daemon.py"
+NEIGHBOURS = ("--send-private", "127.0.0.1", "--fetch-private", "localhost")  # what tests listen on; other names stay refused
 PATIENCE_SECONDS = 60.0  # how long a test waits for what must come; never how long something may take
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import Project, Server, eventually, running
+from tests.e2e.harness import NEIGHBOURS, Project, Server, eventually, running
 
 SECRET = "5ecret"
 
@@ -99,7 +99,7 @@ def test_a_push_is_told_step_by_step_and_a_failure_is_tried_again(project: Proje
 
 def test_a_daemon_that_is_killed_forgets_no_delivery(tmp_path: Path, receiver: Receiver) -> None:
     receiver.codes = [503]
-    with running(Server(tmp_path / "data", tmp_path / "home")) as server:
+    with running(Server(tmp_path / "data", tmp_path / "home", flags=NEIGHBOURS)) as server:
         project = server.project(tmp_path / "shop", "shop")
         listen(server, "shop", receiver.url)
         project.deploy()

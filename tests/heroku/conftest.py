@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import FIXTURE_APPS, Page, Server, eventually, running
+from tests.e2e.harness import FIXTURE_APPS, NEIGHBOURS, Page, Server, eventually, running
 from tests.heroku.harness import Heroku, fresh_name, sink, variables_of
 
 
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running daemon; all its answers must fit the published schema."""
     folder = tmp_path_factory.mktemp("server")
-    with running(Server(folder / "data", folder / "home")) as started:
+    with running(Server(folder / "data", folder / "home", flags=NEIGHBOURS)) as started:
         yield started
 
 

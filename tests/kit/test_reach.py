@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from pushd.kit.reach import OutOfReach, Reach, parse_reach
@@ -46,3 +52,29 @@ async def test_a_name_for_a_private_address_is_out_of_reach() -> None:
     with pytest.raises(OutOfReach, match="localhost is no public address"):
         await Reach().addresses("localhost", 80)
     assert "127.0.0.1" in await parse_reach("localhost").addresses("localhost", 80)
+
+
+ASK = """import asyncio, json
+from pushd.kit.outward import check_literal
+from pushd.kit.reach import OutOfReach, Reach, is_own, parse_reach
+def told(url, reach):
+    try:
+        return check_literal(url, reach) or "reached"
+    except OutOfReach as error:
+        return str(error)
+print(json.dumps([is_own("8.8.8.8"), is_own("8.8.4.4"), is_own("127.0.0.1"),
+    *(told(f"http://8.8.8.8:{port}/", Reach()) for port in (80, 443, 5000)), told("https://8.8.8.8/", Reach()),
+    told("http://8.8.8.8:5000/", parse_reach("8.8.8.8")), asyncio.run(Reach().addresses("8.8.8.8", 80))]))
+"""
+
+
+def test_of_this_machines_public_addresses_the_ports_that_serve_everybody_are_reached() -> None:
+    root = Path(__file__).parents[2]
+    script = f'ip link set lo up && ip address add 8.8.8.8/32 dev lo && exec {sys.executable} -c "$0"'
+    done = subprocess.run(
+        ["unshare", "-Urn", "--", "/bin/sh", "-c", script, ASK], capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    no, yes = "8.8.8.8 is no public address", "reached"
+    assert json.loads(done.stdout) == [True, False, True, yes, yes, no, yes, yes, ["8.8.8.8"]]

@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 
 from pushd.kit.clock import Clock
+from pushd.kit.reach import parse_reach
 from pushd.model.app import App
 from pushd.model.user import User
 from pushd.model.webhook import Level, Secrets, Webhook
@@ -77,8 +78,9 @@ class Scene:
     def __init__(self, store: Store, user: User, app: App, clock: Clock) -> None:
         self.store, self.user, self.app, self.clock = store, user, app, clock
 
-    def courier(self) -> Courier:
-        return Courier(self.store.webhook_events, self.store.database.on_write, self.clock)
+    def courier(self, send_private: str = "127.0.0.1") -> Courier:
+        reach = parse_reach(send_private)
+        return Courier(self.store.webhook_events, self.store.database.on_write, self.clock, reach)
 
     async def listen(self, url: str, *include: str, level: Level = Level.SYNC, authorization: str | None = None) -> Webhook:
         secrets = Secrets(SECRET, authorization)

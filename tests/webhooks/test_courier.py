@@ -35,6 +35,30 @@ async def test_an_event_arrives_signed_and_as_heroku_sends_it(scene: Scene, rece
     assert (delivery.last_attempt.code, delivery.num_attempts, delivery.next_attempt_at) == (204, 1, None)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]"])
+async def test_nothing_is_sent_to_this_machine_or_its_network_unless_the_operator_lists_it(
+    scene: Scene, receiver: Receiver, host: str
+) -> None:
+    await scene.listen(receiver.url.replace("127.0.0.1", host), level=Level.NOTIFY)
+    async with scene.courier(send_private="10.0.0.0/8"):
+        await scene.toggle()
+        await scene.until("failed")
+
+    (delivery,) = await scene.store.webhook_events.deliveries(scene.app)
+    assert delivery.last_attempt
+    assert (delivery.last_attempt.code, delivery.last_attempt.error) == (None, "OutOfReach")
+    assert receiver.got == []
+
+
+async def test_a_name_that_the_operator_lists_is_sent_to(scene: Scene, receiver: Receiver) -> None:
+    await scene.listen(receiver.url.replace("127.0.0.1", "localhost"), level=Level.NOTIFY)
+    async with scene.courier(send_private="localhost"):
+        await scene.toggle()
+        await scene.until("succeeded")
+
+    assert len(receiver.got) == 1
+
+
 async def test_what_fails_is_tried_again_later_and_later(scene: Scene, receiver: Receiver, clock: FakeClock) -> None:
     receiver.codes = [500, 302, 200]
     await scene.listen(receiver.url)
