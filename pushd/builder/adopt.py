@@ -18,6 +18,7 @@ from uuid import UUID
 
 from pushd.builder.slug import sync_tree
 from pushd.kit.atomic import sync_folder
+from pushd.kit.copying import copy_content
 from pushd.kit.crash import crash_point
 from pushd.kit.ownership import give
 from pushd.kit.remove import remove_tree
@@ -25,7 +26,6 @@ from pushd.layout import Layout
 from pushd.model.slug import Slug
 
 _INCOMING = "incoming"  # in the environments' folder; no slug names it, so whatever is left of it goes with the next pruning
-_COPIED_AT_ONCE = 1 << 30
 _PERMISSIONS = 0o777  # what we write is ours: setuid would lend our rights
 
 
@@ -120,10 +120,7 @@ def _copy_file(name: str, folder: int, place: Path, move: Move | None) -> None:
         status = os.fstat(source)
         target = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            done = 0
-            while sent := os.sendfile(target, source, done, _COPIED_AT_ONCE):
-                done += sent
-            if move is not None and done:
+            if copy_content(source, target) and move is not None:
                 _replace(target, move)
             os.fchmod(target, status.st_mode & _PERMISSIONS)
             os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))  # bytecode names its source's time

@@ -16,10 +16,11 @@ from pushd.builder import cache
 from pushd.builder.adopt import adopt_files
 from pushd.builder.buildpack import Compiled, Confines, run_buildpacks
 from pushd.builder.detect import Fetches, find_buildpacks, installed_buildpacks, tell_buildpacks
+from pushd.builder.folders import measure_lengths
 from pushd.builder.needs import Room, Slugs, Uids
 from pushd.builder.process_types import find_process_types, prepare
 from pushd.builder.redact import BuildOutput
-from pushd.builder.slug import Content, measure_content, shelve
+from pushd.builder.slug import measure_content, shelve
 from pushd.builder.tools import Tools
 from pushd.builder.uploaded import is_fresh, take_in
 from pushd.builder.workshop import Workshop, workshops
@@ -127,10 +128,11 @@ class Builder:
                     await source.checkout(workshop.tree)
                 declared = await in_thread(prepare, workshop.tree)
                 compiled = await self._compile(workshop, buildpacks, source.commit, config, settings, transcript)
-                if copied := await in_thread(workshop.take_back):
+                limit_bytes = settings["slug-limit-mb"] * _MEGABYTE
+                if copied := await in_thread(_take_back, workshop, limit_bytes):
                     log.warning("files that a build had open were copied", extra={"app": app.name, "count": copied})
                 process_types = await in_thread(find_process_types, workshop.tree, declared, compiled)
-                content = await in_thread(_measured, workshop, settings["slug-limit-mb"] * _MEGABYTE)
+                content = await in_thread(measure_content, workshop.tree)
                 slug = Slug(
                     id=uuid4(),
                     app_id=app.id,
@@ -353,14 +355,18 @@ def _open(workshop: Workshop, no_cache: bool) -> None:
         workshop.forget_cache()
 
 
-def _measured(workshop: Workshop, limit_bytes: int) -> Content:
-    content = measure_content(workshop.tree)
-    if content.size_bytes > limit_bytes:
+def _take_back(workshop: Workshop, limit_bytes: int) -> int:
+    """The tree is ours again; gives how many files were copied. Raises: BuildFailed for one that is too large or too deep.
+
+    That is looked for first, and costs little: a file of a terabyte may be all holes, and would be read for hours.
+    """
+    size_bytes = measure_lengths(workshop.tree)
+    if size_bytes > limit_bytes:
         raise BuildFailed(
-            f"the slug takes {_size(content.size_bytes)}, more than the {_size(limit_bytes)} that slug-limit-mb allows",
+            f"the slug takes {_size(size_bytes)}, more than the {_size(limit_bytes)} that slug-limit-mb allows",
             remedy="Leave out what the app does not need at run time with a .slugignore file, or raise that setting.",
         )
-    return content
+    return workshop.take_back()
 
 
 def _tell_result(slug: Slug, declared: Mapping[str, str], transcript: Transcript) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from pushd.errors import BuildFailed
+from pushd.kit.copying import copy_content
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH | stat.S_ISUID | stat.S_ISGID
 _ROUNDS = 10
@@ -94,17 +95,12 @@ def _is_open_for_writing(file: int) -> bool:
 
 def _replace_by_copy(name: str, file: int, folder: int) -> None:
     """Put another file of the same content and mode there; what it was goes on where it is open."""
-    status = os.fstat(file)
+    mode = stat.S_IMODE(os.fstat(file).st_mode)
     aside = f".{uuid4().hex}"
     copy = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     try:
-        left = status.st_size  # not what comes to it meanwhile
-        while left > 0 and (data := os.read(file, min(left, 1 << 20))):
-            left -= len(data)
-            view = memoryview(data)
-            while view:
-                view = view[os.write(copy, view) :]
-        os.fchmod(copy, stat.S_IMODE(status.st_mode))
+        copy_content(file, copy)
+        os.fchmod(copy, mode)
     finally:
         os.close(copy)
     os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)

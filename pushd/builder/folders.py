@@ -12,15 +12,23 @@ READ_LIMIT_BYTES = 1 << 20
 DEPTH_LIMIT = 200  # as of what is pushed
 
 
-def refuse_deep(tree: Path) -> None:
-    """Nothing that walks through it comes to an end of its stack, descriptors or paths. Raises: BuildFailed."""
+def measure_lengths(tree: Path) -> int:
+    """The lengths of all files together, in bytes: what whoever reads or copies them has to do with.
+
+    Raises: BuildFailed when it is so deep that who walks through it comes to an end of their stack, descriptors or paths.
+    """
     top = os.fspath(tree)
-    for folder, _, _, _ in os.fwalk(tree, follow_symlinks=False):  # outer ones first: it goes no deeper than we ask
+    size_bytes = 0
+    for folder, _, names, descriptor in os.fwalk(tree, follow_symlinks=False):  # outer ones first: no deeper than we ask
         if folder.count(os.sep, len(top)) > DEPTH_LIMIT:
             raise BuildFailed(
                 f"the build left folders that are nested more than {DEPTH_LIMIT} deep",
                 remedy="Look for what makes a folder in a folder without end.",
             )
+        for name in names:
+            status = os.lstat(name, dir_fd=descriptor)
+            size_bytes += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return size_bytes
 
 
 def read_inside(root: Path, name: str) -> bytes | None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pushd.builder.cache import unfinished_environments
 from pushd.builder.closing import close_tree
-from pushd.builder.folders import READ_LIMIT_BYTES, read_inside, refuse_deep
+from pushd.builder.folders import READ_LIMIT_BYTES, read_inside
 from pushd.kit.crash import crash_point
 from pushd.kit.ownership import give, make_owned, make_shared
 from pushd.kit.remove import remove_tree
@@ -104,9 +104,8 @@ class Workshop:
     def take_back(self) -> int:
         """After the build the tree is ours again: a slug is nobody's to write, and only looks like its user's to dynos.
 
-        Gives how many files somebody still had open for writing. Raises: BuildFailed if it is too deep or they go on with it.
+        Gives how many files somebody still had open for writing. Raises: BuildFailed when they go on changing it.
         """
-        refuse_deep(self.tree)
         if not self.user:
             return 0
         give(self.tree, 0)

@@ -584,6 +584,23 @@ async def test_a_slug_over_its_limit_is_refused(workplace: Workplace) -> None:
     assert "the slug takes 1.1 MB, more than the 1.0 MB that slug-limit-mb allows" in error.message
 
 
+@pytest.mark.parametrize(
+    ("hook", "told"),
+    [
+        ("truncate -s 1T holes", "the slug takes 1.0 TB, more than the 1.0 GB that slug-limit-mb allows"),
+        ("for _ in $(seq 300); do mkdir d && cd d; done", "folders that are nested more than 200 deep"),
+    ],
+    ids=["holes", "depth"],
+)
+async def test_a_tree_that_nobody_could_read_is_refused_unread(workplace: Workplace, hook: str, told: str) -> None:
+    files = REQUIREMENTS | {"bin/post_compile": f"#!/bin/sh\n{hook}\n"}
+    error = await workplace.refused(Files(files=files, executable=["bin/post_compile"]))
+
+    assert told in error.message
+    assert error.remedy
+    workplace.check_clean()
+
+
 async def test_a_procfile_link_to_the_daemons_files_is_no_procfile(workplace: Workplace) -> None:
     (workplace.layout.data / "secret.key").write_text("web: top secret")
 

@@ -80,6 +80,17 @@ def test_who_has_a_file_open_writes_into_one_of_their_own(tree: Path, way: str) 
     assert close_tree(tree) == 0
 
 
+def test_a_file_of_great_length_is_copied_with_its_holes(tree: Path) -> None:
+    with (tree / "file").open("r+b") as file:
+        file.truncate(1 << 40)
+        assert close_tree(tree) == 1
+        file.write(b"bad")
+    status = (tree / "file").stat()
+    assert (status.st_size, status.st_blocks < 100) == (1 << 40, True)
+    with (tree / "file").open("rb") as file:
+        assert file.read(4) == b"file"
+
+
 def test_each_name_of_a_file_that_is_open_gets_its_own(tree: Path) -> None:
     os.link(tree / "file", tree / "folder" / "second")
     with (tree / "file").open("r+b") as file:
