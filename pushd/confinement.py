@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from pushd.kit.aio import in_thread
 from pushd.kit.atomic import write_atomically
@@ -18,7 +19,7 @@ from pushd.rights import Rights
 from pushd.sandbox.fence import NO_FENCE, Fence, NoFence
 from pushd.sandbox.sandbox import Sandbox, owner_of
 from pushd.settings import Settings
-from pushd.uids import AppUids, NoUids, Numbers, reserved
+from pushd.uids import AppUids, NoUids, Numbers, abandoned, reserved
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,8 @@ async def make_confinement(stack: AsyncExitStack, settings: Settings, layout: La
     elif await in_thread(_maybe_last, layout) != within:
         await in_thread(_remember, layout, within)
     fence, ports = await find_fence(settings, layout, sandbox)
+    if fence is not NO_FENCE:
+        await clear_abandoned(fence)
     return Confinement(sandbox, within, fence, (*sandbox.protections, ports))
 
 
@@ -82,10 +85,23 @@ async def find_fence(settings: Settings, layout: Layout, sandbox: Sandbox) -> tu
     if why := Rights.found().why_no_fence():
         return NO_FENCE, Protection(PRIVATE_PORTS, False, why)
     try:
-        fence = await Fence.find(owner_of(layout.data).replace("-", "_"))
+        fence = await Fence.find(_table_of(layout.data))
     except NoFence as error:
         return NO_FENCE, Protection(PRIVATE_PORTS, False, str(error))
     return fence, Protection(PRIVATE_PORTS, True, "nobody but the app itself and the router reaches a dyno's PORT")
+
+
+async def clear_abandoned(fence: Fence) -> None:
+    """Take away the tables of data folders that were removed while their daemon was killed: nobody else will."""
+    with ExitStack() as stack:
+        for note, data in await in_thread(stack.enter_context, abandoned()):
+            if await fence.remove_of(_table_of(data)):
+                log.info("forgot a data folder that is gone", extra={"data": data})
+                note.unlink(missing_ok=True)
+
+
+def _table_of(data: Path) -> str:
+    return owner_of(data).replace("-", "_")
 
 
 async def _maybe_reserve(stack: AsyncExitStack, settings: Settings, layout: Layout) -> tuple[UidRange | None, str]:

@@ -95,6 +95,21 @@ def reserved(wanted: str, data: Path, *, last: UidRange | None, notes: Path = NO
         os.close(note)
 
 
+@contextmanager
+def abandoned(*, notes: Path = NOTES) -> Iterator[list[tuple[Path, Path]]]:
+    """Notes that count no more, with the data folders that they name: these are gone, and no daemon of theirs runs.
+
+    Until the block ends nobody takes a range. Who has taken away what such a folder left on the machine removes its note, last:
+    killed before that, the next one does it again. Blocks.
+    """
+    lock = os.open(notes / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield [(path, data) for path in sorted(notes.glob("[!.]*")) if (data := _maybe_gone(path)) is not None]
+    finally:
+        os.close(lock)
+
+
 def _chosen(wanted: str, taken: list[tuple[UidRange, Path]], before: list[UidRange]) -> UidRange:
     if wanted == "auto":
         for each in [*before, *UNUSED.blocks(BLOCK)]:
@@ -116,23 +131,28 @@ def _chosen(wanted: str, taken: list[tuple[UidRange, Path]], before: list[UidRan
 
 
 def _maybe_held(note: Path) -> tuple[UidRange, Path] | None:
-    """What a note says, while its daemon runs or its data folder is there; one that says nothing any more is removed."""
-    try:
-        file = os.open(note, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
+    """What a note says, while its daemon runs or its data folder is there."""
+    data, is_held = _read(note)
+    found = _maybe_noted(note) if is_held else None
+    return None if found is None else (found, data)
+
+
+def _maybe_gone(note: Path) -> Path | None:
+    """The data folder that a note names, if it is not held any more."""
+    data, is_held = _read(note)
+    return None if is_held else data
+
+
+def _read(note: Path) -> tuple[Path, bool]:
+    """The data folder that it names, and whether that one has its range still."""
+    file = os.open(note, os.O_RDWR | os.O_CLOEXEC)
     try:
         _, _, data = os.pread(file, 10_000, 0).decode("utf-8", "surrogateescape").rstrip("\n").partition(" ")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_held = data != "" and (Path(data) / "format").exists()
         except BlockingIOError:
-            is_held = True
-        if is_held and (found := _maybe_noted(note)) is not None:
-            return found, Path(data)
-        if not is_held:
-            note.unlink()
-        return None
+            return Path(data), True
+        return Path(data), data != "" and (Path(data) / "format").exists()
     finally:
         os.close(file)
 

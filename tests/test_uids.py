@@ -16,7 +16,7 @@ from pushd.kit.clock import SystemClock
 from pushd.kit.uids import UNUSED, UidRange, parse_uid_range
 from pushd.store.keys import KeyFile
 from pushd.store.store import Store
-from pushd.uids import BLOCK, AppUids, NoUids, UidsTaken, reserved
+from pushd.uids import BLOCK, AppUids, NoUids, UidsTaken, abandoned, reserved
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has uids to give")
 FIRST, SECOND = list(UNUSED.blocks(BLOCK))[:2]
@@ -77,8 +77,12 @@ def test_what_a_running_daemon_holds_is_refused_even_if_its_folder_is_gone(tmp_p
     finally:
         holder.send_signal(signal.SIGKILL)
         holder.communicate()
-    with reserved("70999-72000", two, last=None, notes=notes):
-        assert [path.name for path in notes.glob("[!.]*") if b"70000" in path.read_bytes()] == []  # nobody's any more
+    with reserved("70999-72000", two, last=None, notes=notes):  # nobody's any more
+        with abandoned(notes=notes) as found:
+            assert [(note.read_text().split()[0], data) for note, data in found] == [("70000-70999", one)]
+            found[0][0].unlink()
+        with abandoned(notes=notes) as found:
+            assert found == []
 
 
 @as_root

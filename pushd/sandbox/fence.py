@@ -68,7 +68,15 @@ class Fence:
 
     async def remove(self) -> None:
         """Take the whole table away: no dyno is left."""
-        await self._do(f"add table inet {self._name}\ndelete table inet {self._name}\n")
+        await self._do(_no_table(self._name))
+
+    async def remove_of(self, name: str) -> bool:
+        """The same for the table of another data folder, if there is one; whether it is gone."""
+        if self._program is None:
+            return False
+        if failure := await self._run(_no_table(name)):
+            log.warning("cannot remove the table of a data folder that is gone", extra={"table": name, "cause": failure})
+        return not failure
 
     def _elements(self, verb: str, uid: int, port: int) -> str:
         table = f"{verb} element inet {self._name}"
@@ -99,6 +107,10 @@ class Fence:
 
 
 NO_FENCE = Fence(None, "")
+
+
+def _no_table(name: str) -> str:
+    return f"add table inet {name}\ndelete table inet {name}\n"
 
 
 def _text(name: str, doors: Collection[Door]) -> str:

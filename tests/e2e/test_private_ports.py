@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.harness import ROOT
 
 CODE = """if 1:
-    import re, signal, subprocess, sys
+    import os, re, shutil, signal, subprocess, sys
     from pathlib import Path
     from tests.e2e.harness import Server, eventually, running
 
@@ -48,6 +48,19 @@ CODE = """if 1:
         assert eventually(lambda: not from_machine(0, port), what="the old dyno's end")
         eventually(lambda: ours.get().status == 200, what="the new dyno")
         assert len(tables()) == 1
+    assert tables() == []
+
+    gone, other = (Server(folder / name, folder / "home", environ=server.environ, recorded=False) for name in ("gone", "other"))
+    gone.start()
+    gone.stop(signal.SIGKILL)
+    (left,) = tables()
+    with running(other):
+        assert len(tables()) == 2  # the folder is there: its dynos may be, too
+    shutil.rmtree(gone.data)
+    for pid in gone.processes():  # its router
+        os.kill(pid, signal.SIGKILL)
+    with running(other):
+        assert len(tables()) == 1 and left not in tables()
     assert tables() == []
     print("all held")"""
 

@@ -63,6 +63,8 @@ CODE = """if 1:
         await (await Fence.find("pushd_test")).reset([(ADA, 5001)])  # of the next daemon
         told["adopted"] = who("127.0.0.1", 5001)
         told["tables"] = tables()
+        told["of others"] = [await (await Fence.find("pushd_other")).remove_of(name) for name in ("pushd_no", "pushd_test")]
+        told["taken"] = tables()
         await fence.remove()
         await fence.remove()
         told["left"] = tables()
@@ -87,6 +89,8 @@ def test_a_port_is_reached_by_its_app_and_the_router_alone() -> None:
         "closed": everybody,
         "adopted": [root, router, ada],
         "tables": ["table", "inet", "pushd_test"],
+        "of others": [True, True],
+        "taken": [],
         "left": [],
     }
     assert done.stderr == ""  # no complaint of nft's
