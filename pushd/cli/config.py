@@ -55,7 +55,7 @@ def get(here: Here, keys: tuple[str, ...], shell: bool, as_json: bool) -> None:
     if shell:
         return _print_shell({key: found.get(key, "") for key in keys})
     for key in keys:
-        render.out(found.get(key, ""))
+        render.out(render.as_it_is(found.get(key, "")))
 
 
 @click.command("config:set")
@@ -131,7 +131,7 @@ def _print_shell(values: Mapping[str, str]) -> None:
     import shlex
 
     for key, value in sorted(values.items()):
-        render.out(f"{key}={shlex.quote(value)}")
+        render.out(render.as_it_is(f"{key}={shlex.quote(value)}"))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -99,11 +99,18 @@ def heading(text: str) -> None:
 
 
 def pairs(rows: Mapping[str, object], *, raw: bool = False) -> None:
-    """Names and values, aligned; with `raw` values are printed as they are, with whatever is in them."""
+    """Names and values, aligned; `raw` values are printed as `as_it_is` has them."""
     width = max((len(name) for name in rows), default=0) + 1
     for name, value in rows.items():
-        shown = str(value) if raw else printable(str(value))
+        shown = as_it_is(str(value)) if raw else printable(str(value))
         out(f"{paint(f'{name}:', sys.stdout, fg='cyan')}{' ' * (width - len(name))}{shown}")
+
+
+def as_it_is(value: str) -> str:
+    """What somebody else may have written, with whatever is in it; on a terminal without what would steer that."""
+    from pushd.kit.steering import text_without_steering
+
+    return text_without_steering(value) if sys.stdout.isatty() else value
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, fold: bool = True) -> None:

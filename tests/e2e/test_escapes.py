@@ -225,14 +225,22 @@ def test_a_setuid_program_in_a_slug_has_lost_its_bit_or_gives_nobody_more(scene:
 
 
 def test_nobodys_terminal_is_steered(scene: Scene) -> None:
-    """Not that of who pushes, nor that of who reads the log, in which such characters are replaced anyway."""
-    logs = f"{BIN}/pushd logs --app hostile --ps web"
-    seen = run(["script", "-qec", logs, "/dev/null"], cwd=scene.hostile.folder, env=scene.server.client_environ()).output
-    for text, words in ((scene.pushed, "hostile output"), (seen, "hostile log")):
-        assert words in text
-        assert "\x1b]" not in text
-        assert "\x1b[2J" not in text
+    """Not that of who pushes, reads the log, or looks at the config vars of an app that others share."""
+    scene.server.call("PATCH", "/apps/hostile/config-vars", {"STEERS": "\x1b]0;title\x07\x1b[2Jhostile value"})
+    commands = {"logs --ps web": "hostile log", "config": "hostile value", "config:get STEERS": "hostile value"}
+    commands["config -s"] = "hostile value"
+    seen = {command: (on_a_terminal(scene, command), words) for command, words in commands.items()}
+    for command, (text, words) in {**seen, "push": (scene.pushed, "hostile output")}.items():
+        assert words in text, command
+        assert not re.search("\x1b\\]|\x1b\\[2J|\x07", text), command
     assert "�[2Jhostile log" in scene.hostile.ok("logs", "--ps", "web")
+    assert scene.hostile.ok("config:get", "STEERS") == "\x1b]0;title\x07\x1b[2Jhostile value\n"
+
+
+def on_a_terminal(scene: Scene, command: str) -> str:
+    """What `pushd COMMAND` prints there."""
+    words = ["script", "-qec", f"{BIN}/pushd {command} --app hostile", "/dev/null"]
+    return run(words, cwd=scene.hostile.folder, env=scene.server.client_environ()).output
 
 
 @contextlib.contextmanager
