@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 
 from pushd.rights import USED
 from tests.e2e.harness import BIN, ROOT, Server, run, running
-from tests.sandbox.test_ordinary_user import AS_NOBODY, NOBODY, python_for_nobody
+from tests.ordinary import NOBODY, become, ordinary_user
 from tests.service.units import Unit
 
 UNIT = ROOT / "systemd" / "pushd.service"
@@ -107,23 +106,16 @@ def test_without_one_all_the_others_count(tmp_path: Path, name: str) -> None:
 
 @as_root
 def test_an_ordinary_user_is_told_what_root_would_do_besides() -> None:
-    with tempfile.TemporaryDirectory(prefix="pushd-nobody-") as folder:
-        os.chown(folder, NOBODY, NOBODY)
-        packages = [path for path in sys.path if path.endswith("site-packages")]
-        environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join([str(ROOT), *packages]), "TMPDIR": folder}
-        command = [
-            *AS_NOBODY,
-            python_for_nobody(environ),
-            "-B",
-            "-m",
-            "pushd",
-            "serve",
-            "--check",
-            "--json",
-            "--data-dir",
-            folder,
-        ]
-        done = run(command, cwd=Path(folder), env=environ)
+    with ordinary_user() as somebody:
+        home = somebody.folder / "home"
+        check = [str(somebody.python.parent / "pushd"), "serve", "--check", "--json", "--data-dir", str(home / "data")]
+        environ = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(home),
+            "TMPDIR": str(somebody.folder / "tmp"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        done = run([*become(NOBODY), *check], cwd=home, env=environ)
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
 

@@ -68,6 +68,7 @@ def test_from_install_to_uninstall(machine: Machine, server: Server, tmp_path: P
     project.deploy()
     page = project.get().body  # tells when its dyno has started
     assert project.ok("run", "echo $DYNO").startswith("run.")
+    assert "inside web.1" in project.ok("run:inside", "web.1", "--", "sh", "-c", "echo inside $DYNO; exit 0")
     assert "not a tty" not in _on_a_terminal(server, PUSHD, "run", "--app", "steady", "tty")
     log = (machine.srv / "daemon.log").read_text()
     off = [line for line in log.splitlines() if "protection off" in line and "switched off by the setting" not in line]
