@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from urllib.parse import quote, quote_plus, unquote
+from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import unquote
 
+from pushd.builder.masks import BASE64, LINE_CHARACTERS, MOST_PER_BYTE, Mask, Masks, disguises
 from pushd.kit.crash import crash_point
 from pushd.kit.steering import without_steering
 
 MIN_SECRET_CHARACTERS = 8  # shorter values are words such as `true`, and would tear holes into ordinary text
 _MIN_PASSWORD_CHARACTERS = 4
-_URL_SAFE = str.maketrans("+/", "-_")  # RFC 4648 section 5
 _LINE_LIMIT_BYTES = 1 << 16
+_LEAST_KEPT_BYTES = 1 << 12  # of a line that is handed on in pieces: credentials of a URL may be that long
 _CREDENTIALS = re.compile(r"(?<=://)([^\s/@:]*):([^\s/@]+)(?=@)")
+_CREDENTIALS_IN_OUTPUT = re.compile(_CREDENTIALS.pattern.encode())
 
 
 class BuildOutput:
     """Stands between a build and its readers; hands on whole lines, because a secret may come in two pieces.
 
-    What would steer the terminal of whoever pushes is gone, colours stay.
+    A line that may be one of wrapped base64 comes with the next one. Of one that is too long, the end is kept back as far as a
+    secret may reach. What would steer the terminal of whoever pushes is gone, colours stay.
 
-    Hidden: values of config vars, also as base64 or in a URL, and credentials in URLs, such as those of package indexes in
-    `environ`.
+    Hidden: values of config vars, also as base64, in a URL, in JSON, quoted for the shell (masks.py), and credentials in URLs,
+    such as those of package indexes in `environ`.
     """
 
     def __init__(self, write: Callable[[bytes], None], *, config: Mapping[str, str], environ: Mapping[str, str]) -> None:
@@ -32,30 +33,50 @@ class BuildOutput:
         self._inside_error = False
         self._write = write
         self._pending = b""
+        self._looked_at = 0  # that many bytes of it are whole lines, which may be of wrapped base64
         names = _secret_texts(config, environ)
-        self._names = {text.encode(): f"[{name}]".encode() for text, name in names.items()}
-        self._pattern = re.compile(b"|".join(re.escape(text) for text in sorted(self._names, key=len, reverse=True)) or b"(?!)")
+        self._masks = Masks({text.encode(): f"[{name}]".encode() for text, name in names.items()})
+        self._kept_bytes = max(_LEAST_KEPT_BYTES, MOST_PER_BYTE * self._masks.longest)
 
     def write(self, data: bytes) -> None:
         """Take output as it comes."""
-        head, newline, tail = (self._pending + data).rpartition(b"\n")
-        self._pending = tail
-        if newline:
-            self._hand_on(self.clean(without_steering(head + newline)))
+        self._pending += data
+        if ready := self._ready():
+            head, self._pending = self._pending[:ready], self._pending[ready:]
+            self._looked_at -= ready
+            self._hand_on(self.clean(without_steering(head)))
             crash_point("workshop.compiling")
-        if len(self._pending) > _LINE_LIMIT_BYTES:
-            self.flush()
+        if len(self._pending) > _LINE_LIMIT_BYTES + self._kept_bytes:
+            self._hand_on_a_piece()
 
     def flush(self) -> None:
         """Hand on what has no line end yet."""
         if self._pending:
             self._hand_on(self.clean(without_steering(self._pending)))
-            self._pending = b""
+            self._pending, self._looked_at = b"", 0
 
     def clean(self, data: bytes) -> bytes:
         """The same without secrets: each becomes the name of its variable in brackets, a log-in in a URL `****`."""
-        data = self._pattern.sub(lambda found: self._names[found[0]], data)
-        return _CREDENTIALS.sub("****", data.decode("utf-8", "replace")).encode() if b"://" in data else data
+        return _masked(data, self._masks.find(data))
+
+    def _ready(self) -> int:
+        """How much can be handed on: up to the last line that nothing can go on after."""
+        ready = 0
+        while (end := self._pending.find(b"\n", self._looked_at)) >= 0:
+            line = self._pending[self._looked_at : end].rstrip()[-LINE_CHARACTERS:]
+            self._looked_at = end + 1
+            if len(line) < LINE_CHARACTERS or line.strip(BASE64) or not self._masks.longest:
+                ready = self._looked_at
+        return ready
+
+    def _hand_on_a_piece(self) -> None:
+        """A secret that begins in the piece has its end in what is kept."""
+        data = without_steering(self._pending)
+        cut = max(0, len(data) - self._kept_bytes)
+        masks = self._masks.find(data)
+        cut = next((mask.end for mask in masks if mask.start < cut < mask.end), cut)
+        self._pending, self._looked_at = data[cut:], 0
+        self._hand_on(_masked(data[:cut], [mask for mask in masks if mask.end <= cut]))
 
     def clean_text(self, text: str) -> str:
         """`clean` for text."""
@@ -71,27 +92,13 @@ class BuildOutput:
         self._write(data)
 
 
-def _forms(text: str) -> Iterator[str]:
-    """The same text as programs like to print it: as it is, in a URL, in JSON, in base64.
-
-    Base64 of something longer, such as the `user:password` of a header, holds the text in one of three shapes, by where
-    it begins; what neighbours share in is left away. Forms that are no longer than a word could be anything and are left out.
-    """
-    yield text
-    data = text.encode()
-    found = [
-        quote(text, safe=""),
-        quote(text),
-        quote_plus(text),
-        json.dumps(text)[1:-1],
-        json.dumps(text, ensure_ascii=False)[1:-1],
-    ]
-    for before in range(3):
-        padded = b"\0" * before + data
-        whole = base64.b64encode(padded).rstrip(b"=").decode()
-        first, last = -(-before * 8 // 6), len(padded) * 8 // 6
-        found += [whole[first:last], whole[first:last].translate(_URL_SAFE)]
-    yield from (form for form in dict.fromkeys(found) if form != text and len(form) >= MIN_SECRET_CHARACTERS)
+def _masked(data: bytes, masks: Iterable[Mask]) -> bytes:
+    pieces, at = [], 0
+    for mask in masks:
+        pieces += [data[at : mask.start], mask.shown]
+        at = mask.end
+    data = b"".join([*pieces, data[at:]])
+    return _CREDENTIALS_IN_OUTPUT.sub(b"****", data) if b"://" in data else data
 
 
 def _secret_texts(config: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
@@ -105,7 +112,7 @@ def _secret_texts(config: Mapping[str, str], environ: Mapping[str, str]) -> dict
     for name, value in environ.items():
         found.update((password, name) for password in _passwords(value))
     for text, name in list(found.items()):
-        for form in _forms(text):
+        for form in disguises(text):
             found.setdefault(form, name)
     return found
 

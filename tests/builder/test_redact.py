@@ -3,15 +3,46 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
+import shlex
+import subprocess
+import textwrap
 from collections.abc import Callable
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pushd.builder.redact import BuildOutput
+
+LINE_LIMIT_BYTES = 1 << 16
+SECRETS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=12, max_size=60).filter(
+    lambda text: text.strip() == text and "://" not in text
+)
+
+
+def _percent(text: str, safe: str = "") -> str:
+    """As Go, Java and others write it: in small letters."""
+    return "".join(each if each.isascii() and each.isalnum() else quote(each, safe=safe).lower() for each in text)
+
+
+WRITTEN: list[Callable[[str], str]] = [
+    str,
+    lambda text: quote(text, safe=""),
+    quote,
+    quote_plus,
+    lambda text: quote(text, safe="!'()*"),  # encodeURIComponent
+    lambda text: quote(text, safe=";,/?:@&=+$!'()*#"),  # encodeURI
+    _percent,
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1].replace("/", "\\/"),  # PHP
+    lambda text: repr(text.encode())[2:-1],
+    lambda text: text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`"),  # export -p
+    lambda text: text.replace("'", "'\\''"),
+    lambda text: shlex.quote(text).removeprefix("'").removesuffix("'") if "'" in text else text,
+]
 
 
 def cleaned(*pieces: bytes, config: dict[str, str] | None = None, environ: dict[str, str] | None = None) -> str:
@@ -58,12 +89,59 @@ def test_it_is_hidden_in_urls_and_in_json(printed: str) -> None:
     assert cleaned(f"x={printed}&y\n".encode(), config={"PASSWORD": "p@ss wörd=1"}) == "x=[PASSWORD]&y\n"
 
 
-@given(
-    st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=12, max_size=60).filter(lambda text: text.strip() == text)
-)
+@given(SECRETS)
 def test_no_form_of_it_passes(secret: str) -> None:
-    for printed in (secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode(), json.dumps(secret)):
-        assert printed not in cleaned(f"{printed}\n".encode(), config={"PASSWORD": secret})
+    for write in WRITTEN:
+        assert cleaned(f"x={write(secret)}, y\n".encode(), config={"PASSWORD": secret}) == "x=[PASSWORD], y\n"
+
+
+@given(SECRETS, st.integers(0, 200), st.sampled_from(WRITTEN), st.lists(st.integers(1, 50_000), max_size=5))
+def test_it_is_hidden_wherever_a_line_without_end_is_cut(
+    secret: str, before: int, write: Callable[[str], str], sizes: list[int]
+) -> None:
+    """A build of few lines fills the room for one; what is handed on then ends in the middle of something."""
+    line = ("L" * (LINE_LIMIT_BYTES - before) + "<" + write(secret) + ">" + "R" * LINE_LIMIT_BYTES).encode()
+    ends = [*itertools.accumulate(sizes), len(line)]
+    pieces = [line[start:end] for start, end in itertools.pairwise([0, *ends])]
+
+    shown = cleaned(*pieces, config={"PASSWORD": secret})
+
+    assert shown == "L" * (LINE_LIMIT_BYTES - before) + "<[PASSWORD]>" + "R" * LINE_LIMIT_BYTES
+
+
+@given(st.binary(min_size=100, max_size=2000), st.integers(16, 100), st.integers(0, 40), st.sampled_from(["", "       ", "\t"]))
+def test_base64_that_is_wrapped_is_hidden_line_by_line(key: bytes, width: int, before: int, indent: str) -> None:
+    secret = key.hex()
+    printed = textwrap.wrap(base64.b64encode(b"u" * before + secret.encode() + b"\n").decode(), width)
+    pieces = [f"{indent}{line}\n".encode() for line in printed]
+
+    shown = cleaned(b"-----> Key\n", *pieces, b"-----> Done\n", config={"KEY": secret})
+
+    lines = shown.splitlines()
+    assert (lines[0], lines[-1]) == ("-----> Key", "-----> Done")
+    assert "[KEY]" in shown
+    assert len("".join(lines[1:-1]).replace("[KEY]", "").replace(" ", "")) <= before * 8 // 6 + 8
+
+
+def test_what_is_no_end_of_wrapped_base64_is_shown_at_once() -> None:
+    written: list[bytes] = []
+    output = BuildOutput(written.append, config={"KEY": "k" * 100}, environ={})
+    output.write(b"-----> Installing requirements\n")
+    assert written == [b"-----> Installing requirements\n"]
+
+
+def test_variables_that_the_shell_lists_are_hidden() -> None:
+    config = {"KEY": 'it\'s $5 \\ "quoted" `twice`!', "OTHER": "tabs\tand\x01bytes ä"}
+    for script in ("export -p", 'printf %q "$KEY"', 'printf %q "$OTHER"', 'echo "${KEY@Q}" "${OTHER@Q}"'):
+        listed = subprocess.run(["/bin/bash", "-c", script], env=config, capture_output=True, check=True).stdout
+        shown = cleaned(listed, config=config)
+        assert not [part for part in ("quoted", "twice", "tabs", "bytes") if part in shown], (script, shown)
+    listed = subprocess.run(["/bin/sh", "-c", "export -p"], env=config, capture_output=True, check=True).stdout
+    assert "quoted" not in cleaned(listed, config=config)
+
+
+def test_two_that_overlap_are_both_hidden() -> None:
+    assert cleaned(b"abcdefghijkl\n", config={"A": "abcdefgh", "B": "efghijkl"}) == "[A][B]\n"
 
 
 def test_a_secret_in_two_pieces_is_found() -> None:

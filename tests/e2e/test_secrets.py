@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import random
 import signal
 from pathlib import Path
@@ -11,7 +12,15 @@ from urllib.parse import quote
 from tests.e2e.harness import Server, eventually
 
 CANARY = "kanari/+&=?§-hunter2-and-more"
-FORMS = (CANARY.encode(), base64.b64encode(CANARY.encode()), quote(CANARY).encode(), quote(CANARY, safe="").encode())
+FORMS = (
+    CANARY.encode(),
+    base64.b64encode(CANARY.encode()),
+    quote(CANARY).encode(),
+    quote(CANARY, safe="").encode(),
+    quote(CANARY, safe="").lower().encode(),
+    json.dumps(CANARY).replace("/", "\\/").encode(),
+    b"hunter2-and-more",
+)
 # Reads a variable the way a program does, and gives its bytes in hexadecimal digits, one variable per line.
 SHOW = "python -c \"import os; [print(k.decode(), v.hex()) for k, v in os.environb.items() if k.startswith(b'ODD_')]\""
 ALPHABET = "abc \n\r\t\"'`$=\\#%{}()<>|&;*?~!-äß€𝄞\u2028\x01\x1b\x7f"
@@ -19,6 +28,10 @@ PRINTER = """#!/usr/bin/env bash
 echo "plain $PASSWORD"
 printf %s "user:$PASSWORD" | base64 -w0; echo
 python -c 'import os, urllib.parse; print(urllib.parse.quote(os.environ["PASSWORD"]))'
+python -c 'import os, urllib.parse; print(urllib.parse.quote(os.environ["PASSWORD"], safe="").lower())'
+python -c 'import os, json; print(json.dumps(os.environ["PASSWORD"]).replace("/", chr(92) + "/"))'
+export -p
+echo "$LONG" | base64
 """
 
 
@@ -73,7 +86,8 @@ def test_a_secret_stands_in_no_file_no_command_line_and_no_output(own_server: Se
     project.write("bin/post_compile", PRINTER)
     (project.folder / "bin" / "post_compile").chmod(0o755)
     project.commit("Print it")
-    project.ok("config:set", f"PASSWORD={CANARY}")
+    long = "".join(random.Random(7).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=300))
+    project.ok("config:set", f"PASSWORD={CANARY}", f"LONG={long}")
 
     pushed = project.deploy()
 
@@ -83,8 +97,9 @@ def test_a_secret_stands_in_no_file_no_command_line_and_no_output(own_server: Se
     held = {str(path): path.read_bytes() for path in own_server.data.rglob("*") if path.is_file() and not path.is_symlink()}
     for pid in own_server.processes():
         held[f"command line of {pid}"] = Path(f"/proc/{pid}/cmdline").read_bytes()
+    wrapped = base64.encodebytes(f"{long}\n".encode()).splitlines()
     for where, content in [*held.items(), *((text[:60], text.encode()) for text in printed)]:
-        assert not [form for form in FORMS if form in content], where
+        assert not [form for form in (*FORMS, *wrapped[:-1]) if form in content], where
 
 
 def test_a_new_key_is_gone_over_to_while_the_app_serves(own_server: Server, tmp_path: Path) -> None:
