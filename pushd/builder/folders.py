@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from pushd.errors import BuildFailed
 
 READ_LIMIT_BYTES = 1 << 20
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 DEPTH_LIMIT = 200  # as of what is pushed
 
 
@@ -34,15 +36,21 @@ def measure_lengths(tree: Path) -> int:
 def read_inside(root: Path, name: str) -> bytes | None:
     """The first MiB of a regular file below `root`; None if there is none.
 
-    Links count while they stay below `root`: a link to the daemon's own files is no file of the app. FIFOs are never opened.
+    Links count while they stay below `root`: a link to the daemon's own files is no file of the app. It is judged once it is
+    held, so that nobody puts another in its place; nothing else, such as a FIFO, is opened.
     """
-    path = Path(os.path.realpath(root / name))
-    if not path.is_relative_to(os.path.realpath(root)):
-        return None
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):
+        held = os.open(root / name, os.O_PATH | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in _NOT_THERE:
             return None
-        with path.open("rb") as file:
+        raise
+    try:
+        place = f"/proc/self/fd/{held}"
+        inside = Path(os.readlink(place)).is_relative_to(os.path.realpath(root))
+        if not inside or not stat.S_ISREG(os.fstat(held).st_mode):
+            return None
+        with open(place, "rb") as file:
             return file.read(READ_LIMIT_BYTES)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    finally:
+        os.close(held)

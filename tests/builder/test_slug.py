@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Collection
 from pathlib import Path
 
@@ -139,6 +140,29 @@ def test_read_inside_follows_links_only_within_the_tree(tmp_path: Path) -> None:
 
     assert read_inside(tree, "near") == b"real"
     assert [read_inside(tree, name) for name in ("far", "absolute", "loop", "fifo", "missing", "real/x")] == [None] * 6
+
+
+def test_read_inside_reads_what_it_judged(tmp_path: Path) -> None:
+    """Somebody who holds the folder open puts a file and a link that leads away into one place, again and again."""
+    (tmp_path / "secret").write_text("secret")
+    tree = make_tree(tmp_path / "tree", {"real"})
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            (tree / "aside").symlink_to(tmp_path / "secret")
+            (tree / "aside").replace(tree / "answer")
+            (tree / "aside").write_text("own")
+            (tree / "aside").replace(tree / "answer")
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        got = {read_inside(tree, "answer") for _ in range(5_000)}
+    finally:
+        stop.set()
+        swapping.join()
+    assert got <= {None, b"", b"own"}
 
 
 def test_remove_tree_takes_what_has_no_permissions(tmp_path: Path) -> None:
