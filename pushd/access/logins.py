@@ -10,13 +10,16 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 
-from pushd.errors import NotFound, Unavailable
+from pushd.errors import NotFound
+from pushd.kit.addresses import source_of
 from pushd.kit.aio import first
 from pushd.kit.clock import Clock
+from pushd.kit.crowd import plan_room
 from pushd.model.user import User
 
 VALID_SECONDS = 600.0  # as long as the Heroku CLI waits
 _WAITING_AT_MOST = 100
+_WAITING_PER_SOURCE = 10
 _ATTEMPTS = 10  # wrong tokens, then it is over
 
 
@@ -43,10 +46,12 @@ class Logins:
         self._waiting: list[Login] = []
 
     def begin(self, description: str, asked_from: str) -> Login:
-        """A new one. Raises: Unavailable when too many wait already."""
+        """A new one. It ends an older one where too many wait: of its own source, or of the one that has most."""
         self._forget_old()
-        if len(self._waiting) >= _WAITING_AT_MOST:
-            raise Unavailable("Too many logins are waiting.", remedy="Try again in some minutes, or log in with a token.")
+        sources = {each.poll_id: source_of(each.asked_from) for each in self._waiting}
+        crowded = plan_room(sources, source_of(asked_from), at_most=_WAITING_AT_MOST, per_source=_WAITING_PER_SOURCE)
+        for each in [each for each in self._waiting if each.poll_id == crowded]:
+            self._end(each)
         login = Login(description, asked_from, self._clock.monotonic() + VALID_SECONDS)
         self._waiting.append(login)
         return login

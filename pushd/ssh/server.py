@@ -16,6 +16,7 @@ from pushd.errors import PushdError
 from pushd.kit.accept import Acceptor
 from pushd.kit.addresses import source_of
 from pushd.kit.aio import Nursery
+from pushd.kit.crowd import plan_room
 from pushd.kit.fingerprint import key_fingerprint
 from pushd.kit.transcript import complaint
 from pushd.model.user import User
@@ -24,7 +25,8 @@ from pushd.ssh.bounds import (
     KEEP_ALIVE_SECONDS,
     LOGIN_SECONDS,
     UNANSWERED,
-    plan_room,
+    UNKNOWN_AT_MOST,
+    UNKNOWN_PER_SOURCE,
 )
 from pushd.ssh.channel import Channel
 from pushd.ssh.command import ClientCommand, GitService, NotServed, no_files, no_shell, parse_command
@@ -131,7 +133,7 @@ class SshServer:
         except OSError:  # gone already
             accepted.close()
             return
-        if (loser := plan_room(self._waiting, source)) is not None:
+        if (loser := plan_room(self._waiting, source, at_most=UNKNOWN_AT_MOST, per_source=UNKNOWN_PER_SOURCE)) is not None:
             del self._waiting[loser]
             loser.abort()
         assert self._options is not None

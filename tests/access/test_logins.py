@@ -9,7 +9,7 @@ import pytest
 
 from pushd.access import logins as module
 from pushd.access.logins import VALID_SECONDS, Logins
-from pushd.errors import NotFound, Unavailable
+from pushd.errors import NotFound
 from tests.access.test_access import OWNER
 from tests.fakes import FakeClock
 
@@ -88,12 +88,27 @@ async def test_wrong_tokens_end_it() -> None:
     assert await logins.wait(login, 600)
 
 
-async def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_WAITING_AT_MOST", 2)
-    clock = FakeClock()
-    logins = Logins(clock)
-    logins.begin("one", "x"), logins.begin("two", "x")
-    with pytest.raises(Unavailable):
-        logins.begin("three", "x")
-    clock.tick(VALID_SECONDS)
-    assert logins.begin("three", "x")
+def test_a_source_that_begins_too_many_ends_its_own() -> None:
+    logins = Logins(FakeClock())
+    elsewhere = logins.begin("hers", "198.51.100.7")
+    crowd = [logins.begin("a crowd", f"2001:db8:1:2::{n:x}") for n in range(1, 301)]  # one network
+
+    assert logins.find_page(elsewhere.page_id) is elsewhere
+    assert logins.find_page(crowd[-1].page_id) is crowd[-1]
+    assert len(logins._waiting) == 1 + module._WAITING_PER_SOURCE
+    for ended in crowd[: -module._WAITING_PER_SOURCE]:
+        assert ended.answered.is_set()  # the program that waits is told
+        with pytest.raises(NotFound):
+            logins.find_page(ended.page_id)
+
+
+def test_when_all_are_too_many_the_most_crowded_source_gives() -> None:
+    logins = Logins(FakeClock())
+    crowd = [logins.begin("a crowd", "192.0.2.1") for _ in range(5)]
+    others = [logins.begin("one", f"198.51.100.{n}") for n in range(module._WAITING_AT_MOST - 5)]
+
+    last = logins.begin("last", "203.0.113.1")
+
+    assert len(logins._waiting) == module._WAITING_AT_MOST
+    assert crowd[0].answered.is_set()
+    assert not any(each.answered.is_set() for each in [*crowd[1:], *others, last])

@@ -1,11 +1,19 @@
-"""Who makes room when too many connections have no login."""
+"""Who makes room where too many strangers wait."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import pytest
 
 from pushd.kit.addresses import source_of
-from pushd.ssh.bounds import UNKNOWN_AT_MOST, UNKNOWN_PER_SOURCE, plan_room
+from pushd.kit.crowd import plan_room
+
+ALL, EACH = 100, 10
+
+
+def plan(waiting: Mapping[int, str], source: str) -> int | None:
+    return plan_room(waiting, source, at_most=ALL, per_source=EACH)
 
 
 @pytest.mark.parametrize(
@@ -23,18 +31,18 @@ def test_a_source_is_an_address_or_a_network(address: str, source: str) -> None:
 
 
 def test_nobody_goes_while_there_is_room() -> None:
-    assert plan_room({}, "a") is None
-    assert plan_room(dict.fromkeys(range(UNKNOWN_PER_SOURCE - 1), "a"), "a") is None
+    assert plan({}, "a") is None
+    assert plan(dict.fromkeys(range(EACH - 1), "a"), "a") is None
 
 
 def test_a_source_makes_room_for_itself() -> None:
-    waiting = {-1: "b"} | dict.fromkeys(range(UNKNOWN_PER_SOURCE), "a")
+    waiting = {-1: "b"} | dict.fromkeys(range(EACH), "a")
 
-    assert plan_room(waiting, "a") == 0
-    assert plan_room(waiting, "b") is None
+    assert plan(waiting, "a") == 0
+    assert plan(waiting, "b") is None
 
 
 def test_when_all_are_many_the_most_crowded_source_gives() -> None:
-    waiting = {n: f"source {n}" for n in range(UNKNOWN_AT_MOST - 2)} | {1000: "crowd", 1001: "crowd"}
+    waiting = {n: f"source {n}" for n in range(ALL - 2)} | {1000: "crowd", 1001: "crowd"}
 
-    assert plan_room(waiting, "new") == 1000
+    assert plan(waiting, "new") == 1000
