@@ -49,7 +49,7 @@ class Access:
         """Whose token this is, with an `email` only if it is theirs; where a door takes passwords, whose password.
 
         None for no secret, and for a wrong one: that takes a while, the longer the more often it happens at this `source` or
-        to this account.
+        to this account. Raises: TooManyAttempts for a password, where a crowd of one source tries some.
         """
         if not secret:
             return None
@@ -58,7 +58,7 @@ class Access:
             user = None
         if user is None and email and takes_password:
             user, stored = await self._users.password_of(email)
-            is_right = await self._passwords.is_right(secret, stored, source=source)
+            is_right = await self._passwords.is_right(secret, stored, source=source, account=email)
             user = replace(user, password_hash=stored) if user is not None and is_right else None
         if user is None:
             await self._slowdown.failed(source, email)
@@ -68,9 +68,9 @@ class Access:
         """Somebody guessed at a secret that is none of a user's: return when they have waited long enough."""
         await self._slowdown.failed(source)
 
-    async def hashed(self, password: str) -> str:
-        """What the store is to keep of a new password."""
-        return await self._passwords.hashed(password)
+    async def hashed(self, password: str, *, source: str) -> str:
+        """What the store is to keep of a new password. Raises: TooManyAttempts."""
+        return await self._passwords.hashed(password, source=source)
 
     async def again(self, user: User) -> User | None:
         """The same user as they are now, by what they came with; None if either is gone."""

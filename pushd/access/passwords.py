@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-from collections.abc import Iterator
 
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from pushd.access.turns import Turns
 from pushd.errors import InvalidParams
 from pushd.kit.aio import in_thread
 
@@ -21,37 +19,20 @@ _NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$AukKsmxTb1zHG2ZXkJJcng$XL45yVPDpxdOWF
 
 
 class Passwords:
-    """Hashes and compares, one at a time: a flood of guesses takes one processor and 19 MiB, not all of them.
-
-    Sources take turns, so that one that guesses does not keep the others waiting.
-    """
+    """Hashes and compares, one at a time: a flood of guesses takes one processor and 19 MiB, not all of them."""
 
     def __init__(self) -> None:
-        self._turn = asyncio.Lock()
-        self._queues: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._turns = Turns()
 
-    async def hashed(self, password: str) -> str:
-        """What is stored of a password, with its salt and its costs."""
-        async with self._turn:
+    async def hashed(self, password: str, *, source: str) -> str:
+        """What is stored of a password, with its salt and its costs. Raises: TooManyAttempts."""
+        async with self._turns.turn(source, ""):
             return await in_thread(_hashed, password)
 
-    async def is_right(self, password: str, stored: str | None, *, source: str) -> bool:
-        """Whether that is the password; takes as long when none is stored."""
-        with self._queue(source) as queue:
-            async with queue, self._turn:
-                return await in_thread(_is_right, password, stored)
-
-    @contextlib.contextmanager
-    def _queue(self, source: str) -> Iterator[asyncio.Lock]:
-        """The lock of one source; forgotten with its last user."""
-        lock, users = self._queues.get(source, (asyncio.Lock(), 0))
-        self._queues[source] = (lock, users + 1)
-        try:
-            yield lock
-        finally:
-            _, users = self._queues.pop(source)
-            if users > 1:
-                self._queues[source] = (lock, users - 1)
+    async def is_right(self, password: str, stored: str | None, *, source: str, account: str) -> bool:
+        """Whether that is the password; takes as long when none is stored. Raises: TooManyAttempts."""
+        async with self._turns.turn(source, account):
+            return await in_thread(_is_right, password, stored)
 
 
 def parse_password(text: str) -> str:

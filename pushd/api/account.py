@@ -8,11 +8,11 @@ from aiohttp import web
 
 from pushd.access.passwords import parse_password
 from pushd.api.answers import Json, answer, timestamp
-from pushd.api.auth import source_of
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, REMAINING, STORE, USER
 from pushd.api.shown import Shown
 from pushd.errors import Forbidden, InvalidParams, NotFound
+from pushd.kit.addresses import address_of
 from pushd.model.user import NAME_LIMIT, User
 
 
@@ -54,13 +54,14 @@ async def _change_password(request: web.Request, new: str, current: str | None) 
     parse_password(new)
     stored = (await store.users.password_of(user.email))[1]
     if stored is not None:
-        known = await access.authenticate(current, source=source_of(request), email=user.email, takes_password=True)
+        known = await access.authenticate(current, source=address_of(request.remote), email=user.email, takes_password=True)
         if known is None or known.password_hash is None:
             raise Forbidden(
                 "That is not your password.", remedy="Without it ask an admin of this server for an invitation: users:invite."
             )
         stored = known.password_hash
-    await store.accounts.set_password(user, await access.hashed(new), instead_of=stored)
+    hashed = await access.hashed(new, source=address_of(request.remote))
+    await store.accounts.set_password(user, hashed, instead_of=stored)
 
 
 async def show_named(request: web.Request) -> web.Response:

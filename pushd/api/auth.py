@@ -14,6 +14,7 @@ from pushd.api.audited import audited
 from pushd.api.body import take_body
 from pushd.api.needs import ACCESS, APP, RATES, REMAINING, STORE, USER
 from pushd.errors import NotFound, Unauthorized
+from pushd.kit.addresses import address_of
 from pushd.model.app import App
 from pushd.model.user import User
 
@@ -44,7 +45,7 @@ def guarded(
             user, app = await _let_in(request, await access.again(user), action)
         if deed is None:
             return await handler(request)
-        source = user.came_from or source_of(request)
+        source = user.came_from or address_of(request.remote)
         return await audited(request, handler, action=deed, source=source, user=user, app=app)
 
     return enter
@@ -80,11 +81,6 @@ async def check_owner_app(request: web.Request, action: Action, app_id: UUID, *,
         raise hidden from None
 
 
-def source_of(request: web.Request) -> str:
-    """Where somebody comes from, to count what they get wrong; behind a proxy it is the proxy."""
-    return request.remote or "a local socket"
-
-
 async def _find_user(request: web.Request, access: Access, *, takes_password: bool) -> User:
     """Whose token, or password, came with the request. A name that is an e-mail address must be that user's own.
 
@@ -93,7 +89,7 @@ async def _find_user(request: web.Request, access: Access, *, takes_password: bo
     header = request.headers.get("Authorization")
     secret, name = maybe_token(header), maybe_name(header) or ""
     email = name if "@" in name else ""
-    user = await access.authenticate(secret, source=source_of(request), email=email, takes_password=takes_password)
+    user = await access.authenticate(secret, source=address_of(request.remote), email=email, takes_password=takes_password)
     if user is not None:
         return user
     remedy = "Run `pushd login`, or set PUSHD_API_KEY (HEROKU_API_KEY for the Heroku CLI) to your token."

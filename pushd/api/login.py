@@ -16,13 +16,14 @@ from aiohttp import web
 from pushd.access.actions import Action, may
 from pushd.access.logins import Login
 from pushd.access.tokens import maybe_token
+from pushd.access.turns import TooManyAttempts
 from pushd.api.answers import answer
 from pushd.api.audited import entry, note
-from pushd.api.auth import source_of
 from pushd.api.body import parse_body, read_body
 from pushd.api.login_page import HEADERS, page_of_done, page_of_form, page_of_over
 from pushd.api.needs import ACCESS, CLOCK, LOGINS, STORE, STREAMS
 from pushd.errors import BadRequest, Forbidden, NotFound, PushdError
+from pushd.kit.addresses import address_of
 from pushd.model.user import DESCRIPTION_LIMIT
 
 TOKEN_LIFE = timedelta(days=30)  # as `heroku login -i` asks for
@@ -46,7 +47,7 @@ async def begin(request: web.Request) -> web.Response:
         raise Forbidden("A web page cannot begin a login.", remedy="Begin it in a terminal: `pushd login`.")
     wanted = await parse_body(request, BeginBody)
     description = "".join(c for c in wanted.description if c.isprintable())[:DESCRIPTION_LIMIT]
-    login = request.app[LOGINS].begin(description, request.remote or "this server")
+    login = request.app[LOGINS].begin(description, address_of(request.remote))
     urls = {
         "browser_url": f"/auth/browser/{login.page_id}",
         "cli_url": f"/auth/cli/{login.poll_id}",
@@ -79,16 +80,18 @@ async def confirm(request: web.Request) -> web.Response:
     form = await read_body(request)
     email, secret = _field("email", form).strip(), _field("token", form)
     access = request.app[ACCESS]
-    user = await access.authenticate(
-        secret if email else secret.strip(), source=source_of(request), email=email, takes_password=True
-    )
+    secret, address = secret if email else secret.strip(), address_of(request.remote)
+    try:
+        user = await access.authenticate(secret, source=address, email=email, takes_password=True)
+    except TooManyAttempts as error:
+        return _page(page_of_form(login, error.text), status=error.status)
     if not may(user, Action.ACCOUNT, None) or user is None:
         logins.refuse(login)
         told = "That token's scope does not let it make others."
         if user is None:
             told = "That is not the password of this address." if email else "That is no token of this server."
         return _page(page_of_form(login, told), status=403)
-    async with entry(request, action=_CONFIRMED, source=source_of(request), user=user):
+    async with entry(request, action=_CONFIRMED, source=address_of(request.remote), user=user):
         note(request, {"login": login.description})
         logins.confirm(login, user)
     return _page(page_of_done(login, user))
@@ -117,7 +120,7 @@ async def _outcome(request: web.Request, login: Login) -> AsyncIterator[bytes]:
         access.check(user, Action.ACCOUNT)
         assert user is not None  # or that raises
         until = request.app[CLOCK].now() + TOKEN_LIFE
-        async with entry(request, action=_COLLECTED, source=source_of(request), user=user):
+        async with entry(request, action=_COLLECTED, source=address_of(request.remote), user=user):
             made, token = await request.app[STORE].users.create_authorization(user, login.description, until)
             note(request, {"login": login.description, "authorization": made.token_hint})
     except PushdError as error:

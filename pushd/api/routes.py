@@ -44,9 +44,10 @@ from pushd.api import (
     webhooks,
 )
 from pushd.api.audited import audited, is_deed
-from pushd.api.auth import Handler, guarded, source_of
+from pushd.api.auth import Handler, guarded
 from pushd.api.needs import APP, USER
 from pushd.api.urls import guarded_by_url
+from pushd.kit.addresses import address_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +260,8 @@ def _audited(handler: Handler, deed: str) -> Handler:
     """`handler`, for which a URL has said who asks."""
 
     async def enter(request: web.Request) -> web.StreamResponse:
-        return await audited(request, handler, action=deed, source=source_of(request), user=request[USER], app=request.get(APP))
+        return await audited(
+            request, handler, action=deed, source=address_of(request.remote), user=request[USER], app=request.get(APP)
+        )
 
     return enter

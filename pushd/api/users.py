@@ -10,12 +10,12 @@ from aiohttp import web
 from pushd.access.passwords import parse_password
 from pushd.api.answers import Json, answer, maybe_timestamp, page, timestamp
 from pushd.api.audited import also_under, entry, note
-from pushd.api.auth import source_of
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, CLOCK, STORE, USER
 from pushd.api.ranges import Field
 from pushd.api.shown import Shown
 from pushd.errors import InvalidParams, NotFound
+from pushd.kit.addresses import address_of
 from pushd.model.collaborator import parse_email
 from pushd.model.user import Account
 
@@ -107,15 +107,16 @@ async def finalize(request: web.Request) -> web.Response:
     """
     wanted, token = await parse_body(request, FinalizeBody), request.match_info["token"]
     access, accounts, now = request.app[ACCESS], request.app[STORE].accounts, request.app[CLOCK].now()
+    address = address_of(request.remote)
     try:
         invited = await accounts.find_invited(token)
         if wanted.password != wanted.password_confirmation:
             raise InvalidParams("The two passwords differ.", remedy="Write the same one twice.")
-        hashed = await access.hashed(parse_password(wanted.password))
-        async with entry(request, action=FINALIZE, source=source_of(request), user=replace(invited, came_by="invitation")):
+        hashed = await access.hashed(parse_password(wanted.password), source=address)
+        async with entry(request, action=FINALIZE, source=address, user=replace(invited, came_by="invitation")):
             user = await accounts.redeem(token, hashed)
     except NotFound:
-        await access.refuse(source_of(request))
+        await access.refuse(address)
         raise
     return answer({"created_at": timestamp(now), "user": {"id": str(user.id), "email": user.email}})
 

@@ -37,6 +37,11 @@ def _is_of_a_link(text: str) -> bool:
         return False
 
 
+def address_of(remote: str | None) -> str:
+    """What a client's address is called where it is shown, kept or counted; `remote` as aiohttp knows it."""
+    return remote or "a local socket"
+
+
 def source_of(address: str) -> str:
     """What counts as one source: an IPv4 address, the network of an IPv6 one that is one customer's (/64)."""
     try:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from pushd.access.tokens import maybe_token
 from pushd.errors import BadRequest, DiskFull, PushdError, Unauthorized
+from pushd.kit.addresses import address_of
 from pushd.model.app import App
 from pushd.model.user import User
 from pushd.problems import answer_to_git
@@ -75,9 +76,7 @@ async def receive_pack(request: web.Request) -> web.StreamResponse:
     if wanted is None:
         return _answer(RECEIVE)
     try:
-        ongoing = await receiver.receive(
-            app, user, wanted, reader.rest, source=user.came_from or request.remote or "a local socket"
-        )
+        ongoing = await receiver.receive(app, user, wanted, reader.rest, source=user.came_from or address_of(request.remote))
     except (DiskFull, RepositoryDamaged) as error:  # git shows no other answer than the report
         while await reader.rest():
             pass
@@ -173,7 +172,7 @@ async def _enter(request: web.Request, service: str) -> tuple[App, User]:
     """Who asks, for which app. Raises: Unauthorized, NotFound, Forbidden."""
     receiver = request.app[RECEIVER]
     token = maybe_token(request.headers.get("Authorization"))
-    user = await receiver.access.authenticate(token, source=request.remote or "a local socket")
+    user = await receiver.access.authenticate(token, source=address_of(request.remote))
     if user is None:
         if token:
             raise Unauthorized("This server does not know the token.", remedy="`pushd login` keeps the right one for git.")

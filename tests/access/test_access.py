@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
+from pushd.access import passwords
 from pushd.access.access import TOKEN_LIMIT, Access
 from pushd.access.actions import Action
 from pushd.access.slowdown import Slowdown
@@ -71,7 +73,7 @@ async def test_what_cannot_be_a_token_is_not_even_looked_up(token: str | None, c
 async def test_a_password_opens_the_doors_that_take_one(clock: InstantClock) -> None:
     users = OneToken()
     access = Access(users, slowdown=Slowdown(clock))
-    users.password_hash = await access.hashed("correct horse")
+    users.password_hash = await access.hashed("correct horse", source="x")
     options = {"source": "192.0.2.1", "takes_password": True}
 
     assert await access.authenticate("correct horse", email="Owner@LocalHost", **options) == OWNER
@@ -83,6 +85,31 @@ async def test_a_password_opens_the_doors_that_take_one(clock: InstantClock) -> 
     assert await access.authenticate("wrong horse", email=OWNER.email, **options) is None
     assert await access.authenticate("correct horse", **options) is None  # whose would it be?
     assert len(clock.slept) == 5
+
+
+async def test_a_right_password_is_behind_one_guess_of_a_network_and_not_behind_all(
+    clock: InstantClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    def compare(password: str, stored: str | None) -> bool:
+        order.append(password)
+        return password == "right"
+
+    monkeypatch.setattr(passwords, "_is_right", compare)
+    access = Access(OneToken("a hash"), slowdown=Slowdown(clock))
+    guesses = [
+        asyncio.ensure_future(
+            access.authenticate("wrong", email=f"user{n % 4}@localhost", source=f"2001:db8::{n:x}", takes_password=True)
+        )
+        for n in range(1, 201)
+    ]
+    await asyncio.sleep(0)
+
+    assert await access.authenticate("right", email=OWNER.email, source="198.51.100.7", takes_password=True) == OWNER
+
+    assert order.index("right") <= 2
+    await asyncio.gather(*guesses, return_exceptions=True)
 
 
 async def test_who_was_let_in_is_looked_at_again() -> None:

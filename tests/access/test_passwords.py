@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from pushd.access import passwords
@@ -13,21 +11,21 @@ from pushd.errors import InvalidParams
 
 async def test_a_password_is_kept_as_a_slow_hash_with_a_salt_of_its_own() -> None:
     made = Passwords()
-    one, other = await made.hashed("correct horse"), await made.hashed("correct horse")
+    one, other = await made.hashed("correct horse", source="x"), await made.hashed("correct horse", source="x")
 
     assert one.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert one != other
     assert "correct" not in one
-    assert await made.is_right("correct horse", one, source="x")
-    assert await made.is_right("correct horse", other, source="x")
+    assert await made.is_right("correct horse", one, source="x", account="")
+    assert await made.is_right("correct horse", other, source="x", account="")
 
 
 @pytest.mark.parametrize("guess", ["", "wrong horse", "correct horse ", "Correct horse", "x" * 100_000, "\udcff", "\0"])
 async def test_nothing_else_is_right(guess: str) -> None:
     made = Passwords()
-    stored = await made.hashed("correct horse")
+    stored = await made.hashed("correct horse", source="x")
 
-    assert not await made.is_right(guess, stored, source="x")
+    assert not await made.is_right(guess, stored, source="x", account="")
 
 
 async def test_no_password_is_right_where_none_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +43,7 @@ async def test_no_password_is_right_where_none_was_set(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(passwords, "Argon2id", Counting)
     for guess in ("", "correct horse"):
-        assert not await made.is_right(guess, None, source="x")
+        assert not await made.is_right(guess, None, source="x", account="")
     assert len(compared) == 2
 
 
@@ -65,22 +63,3 @@ def test_what_a_password_may_not_be(text: str) -> None:
         parse_password(text)
     assert not text or text not in caught.value.text
     assert LONGEST == 256
-
-
-async def test_who_guesses_a_lot_does_not_keep_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sources take turns: the second one is behind one guess of the first, not behind all of them."""
-    order: list[str] = []
-
-    def compare(password: str, stored: str | None) -> bool:
-        order.append(password)
-        return True
-
-    monkeypatch.setattr(passwords, "_is_right", compare)
-    made = Passwords()
-    guesses = [asyncio.ensure_future(made.is_right(f"guess {n}", None, source="eve")) for n in range(20)]
-    await asyncio.sleep(0)
-    await made.is_right("ada", None, source="ada")
-    await asyncio.gather(*guesses)
-
-    assert order.index("ada") <= 2
-    assert made._queues == {}  # nothing is kept of who came

@@ -164,13 +164,13 @@ async def test_an_app_that_is_shared_no_more_is_not_there_by_then(api: Api, door
 async def test_a_password_that_holds_no_more_by_then_makes_no_token(api: Api, doors: Doors, ada: User) -> None:
     path = "/oauth/authorizations"
     access = api.server._runner.app[ACCESS]
-    stored = await access.hashed(PASSWORD)
+    stored = await access.hashed(PASSWORD, source="x")
     await api.store.accounts.set_password(ada, stored, instead_of=None)
     basic = "Basic " + base64.b64encode(f"{ADA}:{PASSWORD}".encode()).decode()
     stays, goes = await doors.half_sent([("POST", path, Action.ACCOUNT)] * 2, basic, b"{}")
     assert (await stays.end()).status == 201
 
-    await api.store.accounts.set_password(ada, await access.hashed(PASSWORD + "!"), instead_of=stored)
+    await api.store.accounts.set_password(ada, await access.hashed(PASSWORD + "!", source="x"), instead_of=stored)
 
     assert (await goes.end()).status == 401
     assert len(await api.store.users.authorizations(ada)) == 1
@@ -181,7 +181,7 @@ async def test_a_password_that_is_hashed_when_all_is_ended_is_not_set(
 ) -> None:
     access, hashed = api.server._runner.app[ACCESS], []
 
-    async def meanwhile(password: str) -> str:
+    async def meanwhile(password: str, *, source: str) -> str:
         hashed.append(password)
         await end_tokens(api, ada)
         return "$argon2id$..."

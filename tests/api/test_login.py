@@ -7,6 +7,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
+import aiohttp
 import pytest
 
 from tests.api.conftest import TOKEN, Answer, Api
@@ -115,3 +116,15 @@ async def test_only_the_program_that_began_hears_of_it(shared: Api, token: str) 
     answer = await shared.request("GET", login["cli_url"], token=token)
     assert (answer.status, answer.json["resource"]) == (404, "login")
     assert (await shared.request("GET", "/auth/browser/nowhere")).status == 404
+
+
+async def test_a_stranger_who_begins_many_keeps_nobody_out(api: Api) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))) as elsewhere:
+        async with elsewhere.post(f"http://{api.address}/auth", json={}) as answer:
+            before = await answer.json()
+        for _ in range(120):
+            await begin(api)
+
+        async with elsewhere.post(f"http://{api.address}/auth", json={}) as answer:
+            assert answer.status == 201
+        assert (await confirm(api, before, TOKEN)).status == 200

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import threading
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from pushd.access import passwords
+from pushd.access.turns import WAITING_PER_SOURCE
+from pushd.api.needs import ACCESS
 from tests.api.conftest import TOKEN, Answer, Api
 
 ADA, PASSWORD = "ada@example.com", "correct horse battery"
@@ -145,6 +150,32 @@ async def test_wrong_ones_wait_and_right_ones_do_not(api: Api) -> None:
     assert (await api.request("GET", "/account", token=token)).status == 200
     assert (await api.request("GET", "/account", token=None)).status == 401  # nothing was tried
     assert api.punishing.slept == slept
+
+
+async def test_who_guesses_at_one_account_keeps_nobody_else_waiting_behind_the_same_proxy(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await join(api)
+    order, go_on, real = list[str](), threading.Event(), passwords._is_right
+
+    def compare(password: str, stored: str | None) -> bool:
+        order.append(password)
+        go_on.wait()
+        return real(password, stored)
+
+    monkeypatch.setattr(passwords, "_is_right", compare)
+    turns = api.server._runner.app[ACCESS]._passwords._turns
+    guesses = [asyncio.ensure_future(log_in(api, "ben@example.com", "wrong horse battery")) for _ in range(30)]
+    for _ in iter(lambda: turns.waiting < WAITING_PER_SOURCE, False):
+        await asyncio.sleep(0)
+    right = asyncio.ensure_future(log_in(api))
+    for _ in iter(lambda: any("ada" in account for lines in turns._waiting.values() for account in lines), True):
+        await asyncio.sleep(0)
+    go_on.set()
+
+    assert (await right).status == 201
+    assert order.index(PASSWORD) <= 2
+    assert {answer.status for answer in await asyncio.gather(*guesses)} == {401, 429}  # they were too many
 
 
 async def test_passwords_open_the_log_in_alone(api: Api) -> None:
