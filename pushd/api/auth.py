@@ -1,4 +1,7 @@
-"""The door: who asks, for which app, and whether they may. Every route passes here before its handler runs."""
+"""The door: who asks, for which app, and whether they may. Whatever asks for a token passes here before its handler runs.
+
+Those whose URL is the secret pass `urls.py`; the few of `routes.py` without an action are for everybody.
+"""
 
 from __future__ import annotations
 

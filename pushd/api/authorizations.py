@@ -63,7 +63,7 @@ async def create(request: web.Request) -> web.Response:
 
     With an "app", by name or id, it reaches that one alone.
 
-    `heroku login -i` comes here with Basic authorization; the password it asks for is a token.
+    `heroku login -i` comes here with Basic authorization: address and password, or a token in the password's place.
     """
     wanted = await parse_body(request, CreateBody)
     if wanted.client is not None:
