@@ -1,12 +1,15 @@
 """From a view to argvs: pure. `chain` is what we start; `bubblewrap` is what bubblewrap then reads from a descriptor.
 
-The variables of the program are set by bubblewrap at its very end. The chain before it runs outside of the sandbox and so
-must not see them: LD_PRELOAD as a config var would otherwise run the app's code there.
+The variables of the program are set by a shell, last of all: it reads them from a descriptor. No link of the chain before may
+see them. LD_PRELOAD as a config var would otherwise run the app's code outside of the sandbox, or in it with the rights of
+setpriv, which may become every user.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +19,8 @@ from pushd.sandbox.view import APP, STANDARD_PATH, Kind, View
 
 NAMESPACE_FD = 4  # of the mount namespace with a dyno's private layer, as root
 FILTER_FD = 10  # where it reads the filter of system calls
-ARGUMENTS_FD = 9  # where bubblewrap reads its arguments: none of them, no path and no variable, stands in a command line
+ARGUMENTS_FD = 11  # where bubblewrap reads its arguments: none of them, no path, stands in a command line
+VARIABLES_FD = 9  # where the last shell reads the program's variables
 STATUS_FD = 3  # where it reports the pid of its namespace's first process, and the exit status
 
 # First to go when the machine runs out of memory. The I/O priority counts where the disk's scheduler knows it (bfq), for
@@ -32,6 +36,12 @@ echo 1000 2>/dev/null >/proc/self/oom_score_adj"""
 _GIVE_WAY = """if [ -w /proc/self/autogroup ] && ! { echo 10 >/proc/self/autogroup; } 2>/dev/null; then
 ( (for _ in 1 2 3 4 5; do sleep 0.2; echo 10 >/proc/self/autogroup && break; done) </dev/null >/dev/null 2>&1 & )
 fi"""
+
+# Opened anew through /proc, so that it is read from its start.
+_SET_VARIABLES = f""". /proc/self/fd/{VARIABLES_FD}
+exec {VARIABLES_FD}<&-"""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_OF_SHELLS = frozenset({"OPTIND", "PPID", "UID", "EUID", "SHELLOPTS", "BASHOPTS", "BASH_VERSINFO"})  # some shell ends at these
 
 _PROCESSES_OF_AN_APP = 16_384  # all of its dynos and its build together; each of these has a bound of its own
 _TEMPORARY = Path("/tmp")
@@ -84,11 +94,29 @@ def chain(way: Way, view: View) -> list[str]:
         inner = [str(way.bubblewrap), "--args", str(ARGUMENTS_FD), "--"]
         if (user := user_of(way, view)) is not None:
             inner += become(user)
-        if view.limits.low_priority:  # in here: the program gets a session of its own
-            inner += ["/bin/sh", "-c", f'{_GIVE_WAY}\nexec "$@"', "pushd-sandbox"]
         if view.terminal:
             inner += ["/usr/bin/setsid", "-c"]
+        inner += ["/bin/sh", "-c", "\n".join(_last(view)), "pushd-sandbox"]
     return [*enter, "/bin/sh", "-c", script, "pushd-sandbox", str(view.root), str(view.scratch or ""), *inner]
+
+
+def variables(environ: Mapping[str, str], home: Path) -> bytes:
+    """The text that a shell reads to set them; what it cannot set is left out."""
+    lines = [_setting(name, value) for name, value in {**environ, "HOME": str(home)}.items() if _NAME.fullmatch(name)]
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def _setting(name: str, value: str) -> str:
+    line = f"export {name}={shlex.quote(value)}"
+    return f"({line}) 2>/dev/null && {line}\n" if name in _OF_SHELLS else f"{line}\n"
+
+
+def _last(view: View) -> Iterator[str]:
+    """Shell lines that run where the program will, as whom it will, right before it."""
+    if view.limits.low_priority:  # in here: the program has a session of its own
+        yield _GIVE_WAY
+    yield _SET_VARIABLES
+    yield 'exec "$@"'
 
 
 def become(user: int) -> list[str]:
@@ -98,7 +126,7 @@ def become(user: int) -> list[str]:
 
 
 def bubblewrap(way: Way, view: View, system: System, hidden: Path | None = None) -> list[str]:
-    """bubblewrap's arguments: namespaces, identity, variables, files. `hidden` is our data folder, in case it is below /usr.
+    """bubblewrap's arguments: namespaces, identity, files. `hidden` is our data folder, in case it is below /usr.
 
     The network is shared: the router and the app's own visitors reach its port on 127.0.0.1.
     """
@@ -108,9 +136,7 @@ def bubblewrap(way: Way, view: View, system: System, hidden: Path | None = None)
     arguments += _identity(way, view)
     arguments += ["--die-with-parent"] if view.kind is Kind.BUILD else ["--json-status-fd", str(STATUS_FD)]
     arguments += ["--seccomp", str(FILTER_FD)] if way.filter is not None else []
-    arguments += ["--clearenv"]
-    for name, value in ({"PATH": STANDARD_PATH} | dict(view.environ) | {"HOME": str(APP)}).items():
-        arguments += ["--setenv", name, value]
+    arguments += ["--clearenv", "--setenv", "PATH", STANDARD_PATH]  # see `variables`
     for folder in _public_folders(system):
         arguments += ["--perms", "0755", "--dir", str(folder)]
     for shown in system.shown:

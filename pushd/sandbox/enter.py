@@ -6,17 +6,11 @@ Its variables are set in there by a shell that reads them from a descriptor: no 
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Mapping
-from pathlib import Path
-
 from pushd.kit.link import filtering
-from pushd.sandbox.argv import FILTER_FD, Way, become, user_of
+from pushd.sandbox.argv import FILTER_FD, VARIABLES_FD, Way, become, user_of
 from pushd.sandbox.view import View
 
-VARIABLES_FD, OWNER_FD, OWN_FD = 9, 4, 3  # what the program's variables come by; two user namespaces
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+OWNER_FD, OWN_FD = 4, 3  # two user namespaces
 
 # Opened anew through /proc, so that it is read from its start.
 _BEGIN = """ulimit -c 0
@@ -51,10 +45,3 @@ def chain(way: Way, view: View, first_process: int | None, *, nested: bool) -> l
     session = ["/usr/bin/setsid", *(["-c"] if view.terminal else [])]
     script = _BEGIN.format(open_files=view.limits.open_files, fd=VARIABLES_FD, owner=OWNER_FD, own=OWN_FD)
     return [*enter, *session, "/bin/sh", "-c", script, "pushd-sandbox"]
-
-
-def variables(environ: Mapping[str, str], home: Path) -> bytes:
-    """The shell's text that sets them; a name that no shell can set is left out."""
-    wanted = {**environ, "HOME": str(home)}
-    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in wanted.items() if _NAME.fullmatch(name)]
-    return "".join(lines).encode("utf-8", "surrogateescape")

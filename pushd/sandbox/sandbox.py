@@ -157,6 +157,8 @@ class Sandbox:
         fds = {argvs.ARGUMENTS_FD: in_memory(joined(arguments))}
         with contextlib.ExitStack() as failed:
             failed.callback(os.close, fds[argvs.ARGUMENTS_FD])
+            fds[argvs.VARIABLES_FD] = in_memory(argvs.variables({"PATH": STANDARD_PATH} | dict(view.environ), home))
+            failed.callback(os.close, fds[argvs.VARIABLES_FD])
             if self.way.filter is not None:
                 fds[argvs.FILTER_FD] = in_memory(self.way.filter)
                 failed.callback(os.close, fds[argvs.FILTER_FD])
@@ -191,10 +193,9 @@ class Sandbox:
         defaults = {"PATH": STANDARD_PATH}
         if self.way.bubblewrap is None and view.scratch is not None:
             defaults["TMPDIR"] = str(view.scratch / "tmp")
-        text = enters.variables({**defaults, **view.environ}, home)
-        fds = {enters.VARIABLES_FD: in_memory(text)}
+        fds = {argvs.VARIABLES_FD: in_memory(argvs.variables({**defaults, **view.environ}, home))}
         with contextlib.ExitStack() as failed:
-            failed.callback(os.close, fds[enters.VARIABLES_FD])
+            failed.callback(os.close, fds[argvs.VARIABLES_FD])
             if self.way.filter is not None:
                 fds[argvs.FILTER_FD] = in_memory(_entering_filter())
                 failed.callback(os.close, fds[argvs.FILTER_FD])

@@ -365,6 +365,27 @@ async def test_config_vars_do_not_act_on_what_starts_the_program(confining: Sand
     assert not [name for name in names(tmp_path) if name.startswith("loaded")]
 
 
+async def test_config_vars_do_not_act_on_what_gives_up_the_rights(confining: Sandbox, tmp_path: Path) -> None:
+    """LD_PRELOAD would run the app's code with those of setpriv, which may become every user of the machine."""
+    view = dyno(tmp_path)
+    view = replace(view, environ=Environ({"LD_DEBUG": "libs", "LD_DEBUG_OUTPUT": "/storage/loaded"}))
+
+    await sh(confining, view, "cat file")
+
+    told = list((tmp_path / "storage/mine").glob("loaded.*"))
+    assert "initialize program: cat" in "".join(path.read_text() for path in told)
+    assert not [path for path in told if "setpriv" in path.read_text()]
+    assert {path.stat().st_uid for path in told} == {USER if confining.way.own_users else os.geteuid()}
+
+
+async def test_variables_that_shells_keep_for_themselves_end_nothing(confining: Sandbox, tmp_path: Path) -> None:
+    odd = {"UID": "5", "PPID": "6", "OPTIND": "none", "IFS": "x", "_": "y", "PS4": "$(exit 1)", "LAST": 'it\'s "$x"\n'}
+    view = replace(dyno(tmp_path), environ=Environ(odd))
+    answer = await ask(confining, view, "import json, os; print(json.dumps(dict(os.environ)))")
+    assert isinstance(answer, dict)
+    assert {name: answer.get(name) for name in ("IFS", "PS4", "LAST")} == {name: odd[name] for name in ("IFS", "PS4", "LAST")}
+
+
 async def test_interpreters_run_at_their_own_path(confining: Sandbox, tmp_path: Path) -> None:
     program = "import json, sys, ssl, sqlite3; print(json.dumps(sys.executable))"
     assert await ask(confining, dyno(tmp_path), program) == str(PYTHON)
