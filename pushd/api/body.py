@@ -10,13 +10,14 @@ import functools
 import json
 import types
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from aiohttp import web
 
 from pushd.api.audited import note
-from pushd.api.needs import BODY, SITE, STILL, UPLOADS
+from pushd.api.needs import BODY, SITE, STILL, STRANGERS, UPLOADS, USER
 from pushd.api.shown import shown_of
 from pushd.errors import BadRequest, InvalidParams, TooLarge
 from pushd.story.uploads import too_large
@@ -82,7 +83,7 @@ async def read_body(request: web.Request) -> bytes:
     limit_bytes, read = request.app[SITE].body_limit_bytes, bytearray()
     if (request.content_length or 0) <= limit_bytes:
         try:
-            async with asyncio.timeout(_WITHIN_SECONDS):
+            async with _in_time(request):
                 async for chunk in request.content.iter_any():
                     read += chunk
                     if len(read) > limit_bytes:
@@ -92,6 +93,14 @@ async def read_body(request: web.Request) -> bytes:
         except TimeoutError:
             raise BadRequest(f"The body did not come within {_WITHIN_SECONDS:g} seconds.", remedy="Send it again.") from None
     raise TooLarge(f"The body is larger than {limit_bytes} bytes.", remedy="Send less, or raise the setting body_limit_bytes.")
+
+
+@asynccontextmanager
+async def _in_time(request: web.Request) -> AsyncIterator[None]:
+    """For a whole body. Raises: TimeoutError."""
+    with nullcontext() if USER in request else request.app[STRANGERS].waiting(request, 2 * _WITHIN_SECONDS):
+        async with asyncio.timeout(_WITHIN_SECONDS):
+            yield
 
 
 def body_of(request: web.Request) -> AsyncIterator[bytes]:

@@ -16,6 +16,7 @@ from pushd.access.logins import Logins
 from pushd.access.rates import Rates
 from pushd.access.standing import Standing
 from pushd.api.signed import Signer
+from pushd.api.strangers import Strangers
 from pushd.api.streams import Streams
 from pushd.kit.clock import Clock
 from pushd.model.app import App
@@ -204,6 +205,7 @@ CLOCK = web.AppKey("clock", Clock)
 SITE = web.AppKey("site", Site)
 SIGNER = web.AppKey("signer", Signer)
 STREAMS = web.AppKey("streams", Streams)
+STRANGERS = web.AppKey("strangers", Strangers)
 AUTHORITY = web.AppKey("authority", Path)  # the CA that signed our certificate; the server sets it
 
 STANDING = web.AppKey("standing", Standing)

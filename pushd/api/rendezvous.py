@@ -18,6 +18,7 @@ from pushd.api.answers import base_url
 from pushd.api.connection import keep_alive, until_gone
 from pushd.api.needs import Runs
 from pushd.api.runs import maybe_claim
+from pushd.api.strangers import Strangers
 from pushd.errors import PushdError
 from pushd.kit.aio import Nursery, first
 from pushd.story.rooms import Attached
@@ -54,21 +55,23 @@ def attach_url(request: web.Request, secret: str, *, is_marked: bool) -> str:
 class TlsDoor(asyncio.Protocol):
     """The first byte inside TLS tells: HTTP methods are of capital letters, our secrets have none."""
 
-    def __init__(self, http: Callable[[], asyncio.Protocol], meet: Callable[[asyncio.Transport, bytes], None]) -> None:
+    def __init__(
+        self, http: Callable[[], asyncio.Protocol], meet: Callable[[asyncio.Transport, bytes], None], strangers: Strangers
+    ) -> None:
         self._http = http
         self._meet = meet
+        self._strangers = strangers
         self._transport: asyncio.Transport | None = None
-        self._silent: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's TLS transports are none by their class
-        self._silent = asyncio.get_running_loop().call_later(_SILENT_SECONDS, self._transport.abort)
+        self._strangers.wait_for(transport, _SILENT_SECONDS)
 
     def data_received(self, data: bytes) -> None:
         transport = self._transport
         assert transport is not None
-        self._hush()
         if data[:1].islower() or data[:1].isdigit():
+            self._strangers.wait_for(transport, 2 * _SILENT_SECONDS)  # until it has brought its secret
             self._meet(transport, data)
             return
         http = self._http()
@@ -77,18 +80,15 @@ class TlsDoor(asyncio.Protocol):
         http.data_received(data)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._hush()
-
-    def _hush(self) -> None:
-        if self._silent is not None:
-            self._silent.cancel()
+        self._strangers.known(self._transport)
 
 
 class Rendezvous:
     """Brings clients together with the dynos that wait for them."""
 
-    def __init__(self, runs: Runs, standing: Standing) -> None:
+    def __init__(self, runs: Runs, standing: Standing, strangers: Strangers) -> None:
         self._runs = runs
+        self._strangers = strangers
         self._standing = standing
         self._nursery = Nursery("rendezvous")
 
@@ -113,6 +113,7 @@ class Rendezvous:
         try:
             secret, _, query = (await client.line()).partition("?")
             if (attached := await maybe_claim(self._runs, self._standing, secret)) is not None:
+                self._strangers.known(client.transport)
                 try:
                     with self._standing.watch(attached.user, Action.RUN, attached.app_id) as lost:
                         await client.follow(attached, lost, is_marked=f"?{query}" == _MARKED)
@@ -131,6 +132,10 @@ class _Client:
         self._reader = reader
         self._writer = writer
         self._rest = b""  # came with the line
+
+    @property
+    def transport(self) -> asyncio.BaseTransport:
+        return self._writer.transport
 
     async def line(self) -> str:
         """The secret that it comes with, "" if what it sends is no such line. Raises: TimeoutError."""

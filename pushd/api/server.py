@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from aiohttp.typedefs import Handler
 
 from pushd.access.access import Access
 from pushd.access.logins import Logins
@@ -38,9 +39,11 @@ from pushd.api.needs import (
     SOURCE_BUILDS,
     STANDING,
     STORE,
+    STRANGERS,
     STREAMS,
     TAILS,
     UPLOADS,
+    USER,
     Apps,
     Belongings,
     Deploys,
@@ -54,6 +57,7 @@ from pushd.api.needs import (
 from pushd.api.rendezvous import Rendezvous, TlsDoor
 from pushd.api.routes import add_routes
 from pushd.api.signed import KEY, Signer
+from pushd.api.strangers import KEEP_ALIVE_SECONDS, HttpDoor, Strangers
 from pushd.api.streams import Streams
 from pushd.errors import PushdError
 from pushd.kit.aio import Nursery, in_thread
@@ -69,7 +73,6 @@ from pushd.story.uploads import Uploads
 log = logging.getLogger(__name__)
 
 _LONGEST_HEADER_BYTES = 16_384  # the Heroku CLI repeats up to 7 KiB of ids in one
-_KEEP_ALIVE_SECONDS = 75.0
 _FIRST_WORD_SECONDS = 3.0  # when we stop, for who has just connected
 _LINGER_SECONDS = 3.0  # to read on after a refused body, so that the client reads the refusal and no reset
 _TLS_PLEASE = (
@@ -105,7 +108,7 @@ async def make_application(
     site: Site,
 ) -> web.Application:
     """Every path of routes.py and absent.py; others (git) may add theirs before it is served."""
-    application = web.Application(middlewares=[problems, conditional])
+    application = web.Application(middlewares=[_welcome, problems, conditional])
     application[STORE] = store
     application[ACCESS] = access
     application[RATES] = rates
@@ -126,6 +129,7 @@ async def make_application(
     application[SITE] = site
     application[SIGNER] = Signer(store.derive_key(KEY))
     application[STREAMS] = Streams()
+    application[STRANGERS] = Strangers()
     application[STANDING] = standing
     add_routes(application)
     add_absent(application)
@@ -158,7 +162,7 @@ class ApiServer:
             application,
             access_log=None,
             logger=_quiet_logger(),
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
             max_line_size=_LONGEST_HEADER_BYTES,
             max_field_size=_LONGEST_HEADER_BYTES,
             lingering_time=_LINGER_SECONDS,
@@ -166,7 +170,8 @@ class ApiServer:
         )
         self._nursery = Nursery("api")
         self._listener: Listener | None = None
-        self._rendezvous = Rendezvous(application[RUNS], application[STANDING])
+        self.strangers = application[STRANGERS]
+        self._rendezvous = Rendezvous(application[RUNS], application[STANDING], self.strangers)
 
     @property
     def authority(self) -> Path:
@@ -179,10 +184,12 @@ class ApiServer:
         await self._runner.setup()
         assert self._runner.server is not None  # setup made it
         server = self._runner.server
+        strangers = self.strangers
         self._listener = Listener(
-            server,
+            lambda: HttpDoor(server, strangers),
             tls=self._certificate.context,
-            tls_protocol=lambda: TlsDoor(server, self._rendezvous.meet),
+            tls_protocol=lambda: TlsDoor(lambda: HttpDoor(server, strangers), self._rendezvous.meet, strangers),
+            handshakes=strangers.crowd,
             refuses_plain=lambda connection: not (self._clear_text or is_of_this_machine(connection)),
             refusal=_ONLY_TLS,
             on_failed=self._on_failed,
@@ -198,6 +205,7 @@ class ApiServer:
             await self._listener.close(grace_seconds=_FIRST_WORD_SECONDS)
         await self._rendezvous.close()
         await self._runner.cleanup()
+        self.strangers.crowd.close()
 
     async def _renew(self) -> None:
         while True:
@@ -222,6 +230,18 @@ def _is_no_clients_doing(record: logging.LogRecord) -> bool:
     """
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError | web.RequestPayloadError | web.HTTPException | ConnectionError)
+
+
+@web.middleware
+async def _welcome(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Who has sent a head is answered, and waited for again unless they came with a token."""
+    strangers, transport = request.app[STRANGERS], request.transport
+    strangers.known(transport)
+    try:
+        return await handler(request)
+    finally:
+        if USER not in request and transport is not None and not transport.is_closing():
+            strangers.wait_for(transport, KEEP_ALIVE_SECONDS)
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

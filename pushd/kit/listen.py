@@ -19,7 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pushd.kit.accept import Acceptor
+from pushd.kit.addresses import source_of
 from pushd.kit.aio import Nursery
+from pushd.kit.crowd import Crowd
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +147,7 @@ class Listener:
     `tls` None closes connections that begin with TLS. Where `refuses_plain` says so of a connection that does not begin with
     TLS, it is closed with `refusal`, whole bytes of an answer; unless it says so of none.
     `on_failed` is told when a listening socket gives an error that waiting does not mend; nobody is accepted there any more.
+    Those in the middle of TLS's handshake are in the crowd `handshakes`, if there is one.
     A client that sends nothing for `first_byte_seconds` is closed; of more than `silent_limit` such clients the oldest goes.
     """
 
@@ -159,6 +162,7 @@ class Listener:
         first_byte_seconds: float = 20.0,
         handshake_seconds: float = 20.0,
         silent_limit: int = 1000,
+        handshakes: Crowd | None = None,
         on_failed: Callable[[OSError], None] = lambda error: None,
     ) -> None:
         self._protocol = protocol
@@ -169,6 +173,7 @@ class Listener:
         self._first_byte_seconds = first_byte_seconds
         self._handshake_seconds = handshake_seconds
         self._silent_limit = silent_limit
+        self._handshakes = handshakes
         self._acceptor = Acceptor(self._await_first_byte, on_failed=on_failed)
         self._silent: dict[socket.socket, asyncio.TimerHandle] = {}
         self._nobody_silent = asyncio.Event()
@@ -230,15 +235,30 @@ class Listener:
         if connection.family != socket.AF_UNIX:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                self._tls_protocol if tls else self._protocol,
-                connection,
-                ssl=tls,
-                ssl_handshake_timeout=self._handshake_seconds if tls else None,
-            )
+            with self._in_handshake(connection) if tls else contextlib.nullcontext():
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    self._tls_protocol if tls else self._protocol,
+                    connection,
+                    ssl=tls,
+                    ssl_handshake_timeout=self._handshake_seconds if tls else None,
+                )
         except (OSError, ssl.SSLError) as error:  # a client that gave up, or that does not trust our certificate
             log.debug("connection not established", extra={"error": error})
             connection.close()
+
+    @contextmanager
+    def _in_handshake(self, connection: socket.socket) -> Iterator[None]:
+        """Raises: OSError if the connection is gone already."""
+        task = asyncio.current_task()
+        if self._handshakes is None or task is None:
+            yield
+            return
+        source = source_of(str(connection.getpeername()[0])) if connection.family != socket.AF_UNIX else "a local socket"
+        self._handshakes.enter(connection, source, within=2 * self._handshake_seconds, dismiss=task.cancel)
+        try:
+            yield
+        finally:
+            self._handshakes.leave(connection)
 
     def _drop(self, connection: socket.socket) -> None:
         self._release(connection)

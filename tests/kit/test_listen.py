@@ -20,6 +20,7 @@ import pytest
 import uvloop
 
 from pushd.api.certificate import Certificate
+from pushd.kit.crowd import Crowd
 from pushd.kit.listen import Listener, bind, inherited_sockets, is_of_this_machine, parse_address, short_path, shown_address
 
 
@@ -228,6 +229,29 @@ async def test_a_client_that_goes_away_or_breaks_its_handshake_disturbs_nobody(t
             await closed(writer)
             assert b"plain" not in await ask(port, b"\x16\x03\x01\x00\x05hello-no-handshake")
             assert await ask(port, b"hi") == b"plain hi"
+
+
+async def crowded_handshakes(folder: Path) -> None:
+    crowd = Crowd(per_source=2, at_most=10)
+    with tls_context(folder) as context:
+        trusting = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+        async with listening(context, handshakes=crowd) as port:
+            clients = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+            for _, writer in clients:
+                writer.write(b"\x16\x03\x01\x02\x00")
+            ends = [asyncio.create_task(reader.read()) for reader, _ in clients]
+            ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            assert len(ended) == 1
+            assert await ask(port, b"hello", trusting) == b"tls hello"
+            for _, writer in clients:
+                await closed(writer)
+            await asyncio.gather(*ends, return_exceptions=True)  # reset, with what they had sent unread
+    assert len(crowd) == 0
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_of_too_many_half_handshakes_the_oldest_goes(tmp_path: Path, run: Callable[..., None]) -> None:
+    run(crowded_handshakes(tmp_path))
 
 
 async def test_who_has_just_connected_may_still_speak_when_it_closes() -> None:
