@@ -20,17 +20,32 @@ from pushd.kit.fingerprint import fingerprint, first_certificate
 def trust_server(where: Discovery, expected: str | None) -> None:
     """Return once the server of `where` is trusted, by our commands and by git; most are at once.
 
-    `expected`: the fingerprint, from whoever runs the server, instead of the question.
+    `expected`: the fingerprint, from whoever runs the server, instead of the question; one that is trusted has to have it too.
     Raises: PushdError if it is another one or nobody says yes, Unreachable, Untrusted if the CA is not the reason.
     """
     if not where.server.startswith("https:"):
+        if expected is not None:
+            raise PushdError(f"{where.server} has no CA to compare.", remedy="Write https://, or leave --fingerprint away.")
         return
     try:
         where.client_with(None).check_reachable()
     except Untrusted as error:
         authority = _one_certificate(where.server, where.stranger().authority())
-        _confirm(where.server, fingerprint(authority), expected, error)
+        _confirm(where.server, fingerprint(authority), expected, error, before=_maybe_kept(where))
         _keep(where, authority)
+        return
+    if expected is not None:
+        shown = _maybe_kept(where) or fingerprint(_one_certificate(where.server, where.client_with(None).authority()))
+        _compare(where.server, shown, expected)
+
+
+def _maybe_kept(where: Discovery) -> str | None:
+    """The fingerprint of what this server was trusted by so far, if that is a CA of its own."""
+    file = where.maybe_ca()
+    try:
+        return fingerprint(Path(file).read_bytes()) if file is not None else None
+    except (OSError, ValueError):
+        return None
 
 
 def _one_certificate(server: str, answered: bytes) -> bytes:
@@ -41,14 +56,28 @@ def _one_certificate(server: str, answered: bytes) -> bytes:
         raise NotOurs(f"{server} has no CA certificate that can be read.", remedy="Is it a pushd of this version?") from error
 
 
-def _confirm(server: str, shown: str, expected: str | None, error: Untrusted) -> None:
+def _compare(server: str, shown: str, expected: str) -> None:
+    if _bare(expected) != _bare(shown):
+        raise PushdError(
+            f"{server} has another CA: its fingerprint is {shown}.",
+            remedy="Somebody may stand between. Ask who runs the server: `pushd serve --check` shows it there.",
+        )
+
+
+def _confirm(server: str, shown: str, expected: str | None, error: Untrusted, *, before: str | None) -> None:
+    """Return if this CA is the one; `before`: the one that was, whose place it takes."""
     if expected is not None:
-        if _bare(expected) != _bare(shown):
-            raise PushdError(
-                f"{server} has another CA: its fingerprint is {shown}.",
-                remedy="Somebody may stand between. Ask who runs the server: `pushd serve --check` shows it there.",
-            )
+        return _compare(server, shown, expected)
+    if before == shown:
         return
+    if before is not None:
+        render.warn(f"The CA of {server} has changed: somebody may stand between. Until now it had the fingerprint")
+        render.hint(f"  {before}")
+        if not sys.stdin.isatty():
+            raise PushdError(
+                f"The CA of {server} is another one than before, and somebody may stand between.",
+                remedy="Ask who runs the server for its fingerprint, which `pushd serve --check` shows, and add --fingerprint.",
+            )
     render.hint(f"{server} has a CA of its own, SHA-256 fingerprint\n  {shown}")
     render.hint("Compare it with what `pushd serve --check` shows on the server, or the daemon's log.")
     if not sys.stdin.isatty():

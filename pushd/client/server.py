@@ -19,20 +19,28 @@ class BadServer(PushdError):
 def parse_server(text: str) -> str:
     """`http://host:port` (or https, or `unix:/path`) without a slash at the end; the port only if it is not the default.
 
-    A text without a scheme is taken as http. Raises: BadServer, for credentials in the URL too: they belong in ~/.netrc.
+    A text without a scheme means http on this machine and https elsewhere, for a token will follow. Raises: BadServer, for
+    credentials in the URL too: they belong in ~/.netrc.
     """
     if text.startswith("unix:/"):
         return text
-    scheme, _, rest = (text if "://" in text else f"http://{text}").partition("://")
+    scheme, _, rest = (text if "://" in text else f"{_likely_scheme(text)}://{text}").partition("://")
     location, slash, path = rest.partition("/")
     if "@" in location:
         raise BadServer("The URL of a server holds no user or password.", remedy="Log in with `pushd login` instead.")
     scheme, (host, port) = scheme.lower(), split_location(location.lower())
     plain = text.isascii() and text.isprintable() and not _NEVER_IN_IT & set(text)
     if not plain or scheme not in _DEFAULT_PORTS or not host or port is None:
-        raise BadServer(f"{_shown(text)} is not the URL of a server.", remedy="Write it as http://127.0.0.1:5000.")
+        raise BadServer(
+            f"{_shown(text)} is not the URL of a server.", remedy="Write it as https://myserver:5000, or http://127.0.0.1:5000."
+        )
     shown_port = "" if port in (0, _DEFAULT_PORTS[scheme]) else f":{port}"
     return f"{scheme}://{host}{shown_port}{slash}{path}".rstrip("/")
+
+
+def _likely_scheme(text: str) -> str:
+    host, _ = split_location(text.partition("/")[0].lower())
+    return "http" if host in _THIS_MACHINE else "https"
 
 
 def split_location(location: str) -> tuple[str, int | None]:

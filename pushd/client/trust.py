@@ -11,12 +11,15 @@ TYPE_CHECKING = False  # `typing` itself is slow to import
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ODD = re.compile(r"[^a-z0-9.-]+")
+_ODD = re.compile(r"[^a-z0-9.-]")
 
 
 def trusted_file(server: str, environ: Mapping[str, str]) -> str:
-    """Where the CA of a server is kept, in PEM, once it is trusted; "https://host:5000" -> ".../ca/host-5000.pem"."""
-    name = _ODD.sub("-", server.partition("://")[2].lower()).strip("-")
+    """Where the CA of a server is kept, in PEM, once it is trusted; "https://host:5000" -> ".../ca/host_5000.pem".
+
+    No two servers share one.
+    """
+    name = _ODD.sub(lambda odd: "_" if odd[0] == ":" else f"%{ord(odd[0]):02x}", server.partition("://")[2].lower())
     return os.path.join(user_config_folder(environ), "ca", f"{name}.pem")
 
 

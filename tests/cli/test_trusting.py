@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -102,3 +103,67 @@ def test_who_stands_between_gets_no_token_with_the_real_one_before_their_own(
         assert "certificate" in told
         assert set(server.tokens) == {None}
         assert not Path(trusted_file(server.url, stranger.environ)).exists()
+
+
+def test_a_fingerprint_is_compared_with_a_server_that_is_trusted_already(stranger: Cli, tmp_path: Path) -> None:
+    with tls_server(issue("localhost", by=OURS), tmp_path) as server:
+        server.authorities = OURS.pem
+        assert log_in(stranger, server)[0] == 0
+        server.tokens.clear()
+        server.authorities = THEIRS.pem  # what it says of itself counts for nothing now
+
+        again = stranger("login", server.url, "--fingerprint", fingerprint(OURS.pem.encode()), stdin=f"{TOKEN}\n")
+        other = stranger("login", server.url, "--fingerprint", fingerprint(THEIRS.pem.encode()), stdin=f"{TOKEN}\n")
+
+        assert again.code == 0
+        assert (other.code, "another CA" in other.err) == (1, True)
+        assert fingerprint(OURS.pem.encode()) in other.err
+        assert server.tokens[-1] is None
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_another_ca_than_before_is_pointed_out(stranger: Cli, tmp_path: Path, terminal: bool) -> None:
+    with tls_server(issue("localhost", by=THEIRS), tmp_path) as server:
+        server.authorities = THEIRS.pem
+        kept = Path(trusted_file(server.url, stranger.environ))
+        kept.parent.mkdir(parents=True)
+        kept.write_text(OURS.pem)
+
+        ended = stranger("login", server.url, stdin="n\n", terminal=terminal)
+
+        assert ended.code == 1
+        assert "has changed: somebody may stand between" in ended.err
+        assert fingerprint(OURS.pem.encode()) in ended.err
+        assert (f"--fingerprint {fingerprint(THEIRS.pem.encode())}" in ended.err) is False
+        assert kept.read_text() == OURS.pem
+        assert set(server.tokens) <= {None}
+
+
+def test_a_server_without_a_ca_has_no_fingerprint(stranger: Cli) -> None:
+    ended = stranger("login", "http://127.0.0.1:1", "--fingerprint", "AB:CD", stdin=f"{TOKEN}\n")
+    assert (ended.code, "no CA to compare" in ended.err) == (1, True)
+
+
+def test_no_two_servers_share_a_file() -> None:
+    servers = ["host:5000", "host-5000", "host_5000", "host/5000", "[::1]:5000", "--1--5000", "host%3a5000"]
+    assert len({trusted_file(f"https://{server}", {"HOME": "/home/ada"}) for server in servers}) == len(servers)
+
+
+def test_without_a_scheme_no_token_goes_over_the_wire_in_clear_text(stranger: Cli) -> None:
+    """This machine by a name that does not say so, as any other."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(30)
+
+        def hear() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                heard.append(connection.recv(4096))
+
+        thread = threading.Thread(target=hear)
+        thread.start()
+        ended = stranger("login", f"127.1:{listening.getsockname()[1]}", stdin=f"{TOKEN}\n")
+        thread.join()
+    assert ended.code == 1
+    assert heard[0][:1] == b"\x16"
+    assert TOKEN.encode() not in heard[0]

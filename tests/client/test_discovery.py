@@ -123,7 +123,7 @@ def test_host_beats_variable_beats_remote_beats_data_folder(desk: Desk) -> None:
     desk.repository(pushd=(THERE, "shop"))
     assert desk.look().server == THERE
     assert desk.look(PUSHD_HOST="http://variable.example/").server == "http://variable.example"
-    assert desk.look(host="option.example:5000", PUSHD_HOST="http://variable.example").server == "http://option.example:5000"
+    assert desk.look(host="option.example:5000", PUSHD_HOST="http://variable.example").server == "https://option.example:5000"
 
 
 def test_the_server_is_that_of_the_same_remote(desk: Desk) -> None:
