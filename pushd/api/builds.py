@@ -66,7 +66,7 @@ async def create(request: web.Request) -> web.Response:
     names = [each.url or each.name or "" for each in wanted.buildpacks or ()]
     build = await request.app[SOURCE_BUILDS].start(
         request[APP],
-        _archive(request, wanted),
+        await _archive(request, wanted),
         request[USER],
         buildpacks=parse_buildpacks(names, request.app[SITE].buildpacks),
     )
@@ -104,9 +104,9 @@ def build_json(request: web.Request, build: Build) -> Json:
     }
 
 
-def _archive(request: web.Request, wanted: CreateBody) -> Archive:
+async def _archive(request: web.Request, wanted: CreateBody) -> Archive:
     blob = wanted.source_blob
-    upload = maybe_upload(request, blob.url)
+    upload = await maybe_upload(request, blob.url)
     if upload is None and (fault := fault_of_url(blob.url)):
         raise InvalidParams(f"source_blob.url cannot be fetched: {fault}.", remedy="Give an https:// address of a .tar.gz.")
     return Archive(

@@ -6,11 +6,12 @@ from uuid import UUID, uuid4
 
 from aiohttp import web
 
+from pushd.access.actions import Action
 from pushd.api.answers import answer, base_url
 from pushd.api.audited import note
 from pushd.api.body import body_of
-from pushd.api.needs import CLAIMS, CLOCK, SIGNER, UPLOADS
-from pushd.api.urls import signed
+from pushd.api.needs import CLAIMS, CLOCK, UPLOADS
+from pushd.api.urls import claims_of, signed
 from pushd.errors import InvalidParams, NotFound, PushdError
 from pushd.story.uploads import VALID
 
@@ -43,11 +44,14 @@ async def show(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(path, headers={"Content-Type": "application/octet-stream", "Cache-Control": "no-store"})
 
 
-def maybe_upload(request: web.Request, url: str) -> UUID | None:
-    """The upload that a get_url of ours means; None for any other URL. Raises: InvalidParams for one that no longer holds."""
+async def maybe_upload(request: web.Request, url: str) -> UUID | None:
+    """The upload that a get_url of ours means, for whoever could get it there; None for any other URL.
+
+    Raises: InvalidParams for one that no longer holds.
+    """
     token = url.rpartition("/sources/")[2]
     try:
-        return UUID(request.app[SIGNER].read(GET, token, now=request.app[CLOCK].now())["upload"])
+        return UUID((await claims_of(request, token, Action.IDENTITY, GET))["upload"])
     except PushdError as error:
         if not url.startswith(f"{base_url(request)}/sources/"):
             return None

@@ -64,6 +64,15 @@ def guarded_by_url(handler: Handler, action: Action, purpose: str) -> Handler:
     return enter
 
 
+async def claims_of(request: web.Request, token: str, action: Action, purpose: str) -> Mapping[str, Any]:
+    """What a URL says that somebody names in a body, while its maker may do `action`. Raises: NotFound, as at its own door."""
+    claims: Mapping[str, Any] = request.app[SIGNER].read(purpose, token, now=request.app[CLOCK].now())
+    user = await _find_maker(request, claims)
+    if user is None or not may(user, action, None):
+        raise no_such_url(purpose)
+    return claims
+
+
 async def _find_maker(request: web.Request, claims: Mapping[str, Any]) -> User | None:
     if _TOKEN in claims:
         return await request.app[ACCESS].by_token_hash(base64.b85decode(claims[_TOKEN]))

@@ -62,6 +62,20 @@ async def test_each_url_is_good_for_its_own_purpose(api: Api) -> None:
     assert (refused.status, "no get_url of ours" in refused.text) == (422, True)
 
 
+async def test_a_url_whose_makers_token_is_revoked_builds_nothing_either(api: Api) -> None:
+    await api.create("blog")
+    made = (await api.request("POST", "/oauth/authorizations", {"description": "theirs"})).json
+    answer = await api.request("POST", "/sources", token=made["access_token"]["token"])
+    urls = answer.json["source_blob"]
+    assert await put(api, urls["put_url"], archive_of(Procfile="web: true\n")) == 200
+    await api.request("DELETE", f"/oauth/authorizations/{made['id']}")
+
+    refused = await build(api, urls["get_url"])
+
+    assert (refused.status, refused.json["id"]) == (422, "invalid_params")
+    assert (await api.request("GET", urls["get_url"], token=None)).status == 404
+
+
 async def test_more_than_the_limit_is_refused_and_leaves_nothing(api: Api) -> None:
     urls = await urls_of(api)
     assert await put(api, urls["put_url"], b"x" * (UPLOAD_LIMIT_BYTES + 1)) == 413
