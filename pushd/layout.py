@@ -121,6 +121,10 @@ class Layout:
     def environment(self, app_id: UUID, name: str) -> Path:
         return self.environments(app_id) / name
 
+    def incoming_environment(self, app_id: UUID) -> Path:
+        """Beside the folder that the app's builds can write to."""
+        return self.data / "environments" / f"{app_id}.incoming"
+
     def cache(self, app_id: UUID) -> Path:
         return self.data / "cache" / str(app_id)
 

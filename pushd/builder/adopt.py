@@ -20,12 +20,12 @@ from pushd.builder.slug import sync_tree
 from pushd.kit.atomic import sync_folder
 from pushd.kit.copying import copy_content
 from pushd.kit.crash import crash_point
-from pushd.kit.ownership import give
+from pushd.kit.ownership import give_content, seal
 from pushd.kit.remove import remove_tree
+from pushd.kit.walk import walk
 from pushd.layout import Layout
 from pushd.model.slug import Slug
 
-_INCOMING = "incoming"  # in the environments' folder; no slug names it, so whatever is left of it goes with the next pruning
 _PERMISSIONS = 0o777  # what we write is ours: setuid would lend our rights
 
 
@@ -54,13 +54,14 @@ def adopt_files(layout: Layout, slug: Slug, app_id: UUID, tree: Path, user: int 
     name = _name_of(slug, fingerprint(origin))
     move = Move(f"{slug.app_id}/{slug.environment}".encode(), f"{app_id}/{name}".encode())
     place = layout.environment(app_id, name)
-    if not place.exists():
-        incoming = layout.environment(app_id, _INCOMING)
+    if not os.path.lexists(place):
+        incoming = layout.incoming_environment(app_id)  # not in the app's own folder, where its programs could lead us astray
         remove_tree(incoming)
         place.parent.mkdir(parents=True, exist_ok=True)
         copy_tree(origin, incoming, move)
         if user is not None:
-            give(incoming, user)
+            give_content(incoming, user)
+        seal(incoming, user)
         sync_tree(incoming)
         crash_point("slug.environment-copied")
         incoming.rename(place)
@@ -105,13 +106,9 @@ def copy_tree(origin: Path, place: Path, move: Move | None = None) -> None:
 
 def _walk(top: Path) -> Iterator[tuple[str, int, list[str]]]:
     """(path below the top, open folder, sorted names in it), a folder before those in it. Raises: FileNotFoundError."""
-    for folder, folders, files, fd in os.fwalk(top, follow_symlinks=False, onerror=_raise):
-        folders.sort()
-        yield os.path.relpath(folder, top), fd, sorted([*folders, *files])
-
-
-def _raise(error: OSError) -> None:
-    raise error
+    for folder in walk(top):
+        folder.folders.sort()
+        yield "/".join(folder.names) or ".", folder.descriptor, sorted([*folder.folders, *folder.others])
 
 
 def _copy_file(name: str, folder: int, place: Path, move: Move | None) -> None:

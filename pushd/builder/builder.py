@@ -247,7 +247,8 @@ class Builder:
             self._newest.pop(app_id, None)
             self._measured.pop(app_id, None)
             kept = (self._layout.environments(app_id), self._layout.cache(app_id), self._layout.buildpacks(app_id))
-            places = (Workshop(self._layout, app_id).top, *kept)
+            workshop = Workshop(self._layout, app_id)
+            places = (workshop.incoming, workshop.top, *kept)
             await in_thread(_remove_all, places)
         await self.sweep()
 
@@ -334,7 +335,10 @@ class Builder:
     async def _keep(self, slug: Slug, workshop: Workshop) -> None:
         if slug.environment:
             environment = self._layout.environment(slug.app_id, slug.environment)
-            await in_thread(seal, environment, workshop.user)
+            try:
+                await in_thread(seal, environment, workshop.user)
+            except (NotADirectoryError, FileNotFoundError) as error:  # a program that its build handed it to took it away
+                raise BuildFailed("the environment of the app is gone", remedy="Push again.") from error
             await in_thread(cache.sync_environment, environment)
         async with self._shelf:
             await in_thread(shelve, workshop.tree, self._layout.slug(slug.checksum))

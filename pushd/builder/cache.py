@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -21,12 +22,12 @@ def spare_environments(environments: Path, needed: Collection[str]) -> list[Path
 
 def unfinished_environments(environments: Path, needed: Collection[str]) -> list[Path]:
     """Those that a build which failed or was stopped left half made: nobody will use them, and they may be large."""
-    return [path for path in spare_environments(environments, needed) if not (path / COMPLETE).exists()]
+    return [path for path in spare_environments(environments, needed) if not _is_finished(path)]
 
 
 def measure_environments(environments: Path, known: Mapping[str, int]) -> dict[str, int]:
     """Bytes by name, of those that are `known` as they are there; what is still being made is left out."""
-    finished = [path for path in _visible(environments) if (path / COMPLETE).exists()]
+    finished = [path for path in _visible(environments) if _is_finished(path)]
     return {path.name: known.get(path.name) or Meter().add(path) for path in finished}
 
 
@@ -35,9 +36,8 @@ def sync_environment(environment: Path) -> None:
 
     Without its mark the next build would make it anew, under the feet of what runs in it.
     """
-    mark = environment / COMPLETE
-    if mark.is_file() and not mark.is_symlink():
-        sync_file(mark)
+    if _is_finished(environment):
+        sync_file(environment / COMPLETE)
         sync_folder(environment)
         sync_folder(environment.parent)
 
@@ -72,6 +72,14 @@ def set_aside(path: Path, bin: Path) -> Path:
     path.rename(aside)
     crash_point("retention.slug-set-aside")
     return aside
+
+
+def _is_finished(environment: Path) -> bool:
+    """By the build's own word, a file that it leaves: good enough for what may go, and for nothing else. No link is one."""
+    try:
+        return stat.S_ISDIR(environment.lstat().st_mode) and stat.S_ISREG((environment / COMPLETE).lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _visible(folder: Path) -> list[Path]:

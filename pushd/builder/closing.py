@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from pushd.errors import BuildFailed
 from pushd.kit.copying import copy_content
+from pushd.kit.walk import walk
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH | stat.S_ISUID | stat.S_ISGID
 _ROUNDS = 10
@@ -44,9 +45,10 @@ def close_tree(tree: Path) -> int:
 def _close_once(tree: Path) -> tuple[int, int]:
     """How much there was to change, and how many files of it to copy."""
     changes = copies = 0
-    for _, _, names, folder in os.fwalk(tree, follow_symlinks=False):
+    for each in walk(tree):
+        folder = each.descriptor
         changes += _close(folder)
-        for name in names:
+        for name in each.others:
             try:
                 if not stat.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
                     continue

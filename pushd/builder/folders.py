@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from pushd.errors import BuildFailed
+from pushd.kit.walk import walk
 
 READ_LIMIT_BYTES = 1 << 20
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -19,16 +20,15 @@ def measure_lengths(tree: Path) -> int:
 
     Raises: BuildFailed when it is so deep that who walks through it comes to an end of their stack, descriptors or paths.
     """
-    top = os.fspath(tree)
     size_bytes = 0
-    for folder, _, names, descriptor in os.fwalk(tree, follow_symlinks=False):  # outer ones first: no deeper than we ask
-        if folder.count(os.sep, len(top)) > DEPTH_LIMIT:
+    for folder in walk(tree):
+        if len(folder.names) > DEPTH_LIMIT:
             raise BuildFailed(
                 f"the build left folders that are nested more than {DEPTH_LIMIT} deep",
                 remedy="Look for what makes a folder in a folder without end.",
             )
-        for name in names:
-            status = os.lstat(name, dir_fd=descriptor)
+        for name in folder.others:
+            status = os.lstat(name, dir_fd=folder.descriptor)
             size_bytes += status.st_size if stat.S_ISREG(status.st_mode) else 0
     return size_bytes
 

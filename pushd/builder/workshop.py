@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from pushd.builder.cache import unfinished_environments
 from pushd.builder.closing import close_tree
 from pushd.builder.folders import READ_LIMIT_BYTES, read_inside
 from pushd.kit.crash import crash_point
@@ -20,6 +19,7 @@ from pushd.layout import Layout
 
 log = logging.getLogger(__name__)
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SALT = ".salt"  # in the environments' folder: new after each build that asked for no cache
 
 
@@ -76,22 +76,26 @@ class Workshop:
     def environments(self) -> Path:
         return self.layout.environments(self.app_id)
 
+    @property
+    def incoming(self) -> Path:
+        """An environment that is copied, on the disk of the others: nobody but us can reach it before it is done."""
+        return self.layout.incoming_environment(self.app_id)
+
     def open(self) -> None:
         """Make the empty folders, whatever a build that was killed left."""
         self.clear()
         for folder in (self.tree, self.packs, self.env_dir, self.result):
             folder.mkdir(parents=True, exist_ok=True)
+        self.top.chmod(0o700)
         make_owned(self.cache, self.user)
         make_shared(self.environments, self.user)
-        if self.user is not None:  # a sealed one that lost its mark is the build's to make anew
-            for unfinished in unfinished_environments(self.environments, ()):
-                os.chown(unfinished, self.user, self.user, follow_symlinks=False)
         crash_point("workshop.opened")
 
     def furnish(self, packs: Sequence[Path], config: Mapping[str, str]) -> list[Path]:
         """Put in copies of the buildpacks and the config vars; gives the copies."""
         for name, value in config.items():
-            (self.env_dir / name).write_bytes(value.encode("utf-8", "surrogateescape"))
+            with open(os.open(self.env_dir / name, _NEW_FILE, 0o600), "wb") as file:
+                file.write(value.encode("utf-8", "surrogateescape"))
         crash_point("workshop.furnished")
         return [Path(shutil.copytree(pack, self.packs / pack.name, symlinks=True)) for pack in packs]
 
@@ -127,14 +131,15 @@ class Workshop:
         make_owned(self.cache, self.user)
         salt = self.environments / _SALT
         remove_tree(salt)  # a build may have put a link there: we must not write through it
-        file = os.open(salt, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        file = os.open(salt, _NEW_FILE, 0o644)
         try:
             os.write(file, os.urandom(8).hex().encode())
         finally:
             os.close(file)
 
     def clear(self) -> None:
-        """Remove all that belongs to one build only."""
+        """Remove all that belongs to one build only; its top comes last, for that is what a later daemon looks for."""
+        remove_tree(self.incoming)
         remove_tree(self.top)
 
 

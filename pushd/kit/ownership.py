@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 from pathlib import Path
+
+from pushd.kit.walk import walk
 
 
 def give(folder: Path, uid: int) -> None:
@@ -21,16 +22,12 @@ def give(folder: Path, uid: int) -> None:
 
 
 def give_content(folder: Path, uid: int) -> None:
-    """The same for what is in it, but not for the folder itself. Raises: OSError, also for one that is nested too deep."""
-    try:
-        for _, folders, files, fd in os.fwalk(folder, topdown=False, follow_symlinks=False):
-            for name in (*folders, *files):
+    """The same for what is in it, but not for the folder itself; nothing in what is no folder. Raises: OSError."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for each in walk(folder):
+            for name in (*each.folders, *each.others):
                 with contextlib.suppress(FileNotFoundError):  # removed meanwhile
-                    os.chown(name, uid, uid, dir_fd=fd, follow_symlinks=False)
-    except FileNotFoundError:
-        pass
-    except RecursionError:
-        raise OSError(errno.ELOOP, "folders are nested too deep", str(folder)) from None
+                    os.chown(name, uid, uid, dir_fd=each.descriptor, follow_symlinks=False)
 
 
 def make_owned(folder: Path, uid: int | None, *, mode: int = 0o700) -> None:
@@ -63,14 +60,37 @@ def make_shared(folder: Path, uid: int | None) -> None:
         return
     for entry in os.scandir(folder):
         give(Path(entry.path), uid)
-        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-            seal(Path(entry.path), uid)
+        if not entry.name.startswith("."):
+            with contextlib.suppress(NotADirectoryError, FileNotFoundError):
+                seal(Path(entry.path), uid)
     folder.chmod(stat.S_ISVTX | 0o770 if uid else 0o700)
     os.chown(folder, 0, uid)
 
 
 def seal(folder: Path, uid: int | None) -> None:
-    """A folder in a shared one is root's own from now on: its name stays, though what is in it is still its user's."""
-    if uid is not None and not folder.is_symlink():
-        os.chown(folder, 0, uid)
-        folder.chmod(0o755)
+    """A folder in a shared one is root's own from now on: its name stays, though what is in it is still its user's.
+
+    Nothing is followed or changed but the folder itself, whatever somebody puts in its place meanwhile.
+    Raises: OSError, NotADirectoryError for anything else in its place, links too.
+    """
+    found = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if uid is not None:
+            os.chown(f"/proc/self/fd/{found}", 0, uid)
+            os.chmod(f"/proc/self/fd/{found}", 0o755)
+    finally:
+        os.close(found)
+
+
+def maybe_sealed(folder: Path, uid: int | None) -> tuple[int, int] | None:
+    """Device and inode of a folder that `seal` has closed; None if it is none, or is no folder.
+
+    Where all are one user (0, None) nothing can be closed, and any folder will do: look again where it is used.
+    """
+    try:
+        status = folder.lstat()
+    except OSError:
+        return None
+    if not stat.S_ISDIR(status.st_mode) or (uid and status.st_uid != 0):
+        return None
+    return status.st_dev, status.st_ino

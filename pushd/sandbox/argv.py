@@ -7,6 +7,7 @@ setpriv, which may become every user.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -104,6 +105,17 @@ def variables(environ: Mapping[str, str], home: Path) -> bytes:
     """The text that a shell reads to set them; what it cannot set is left out."""
     lines = [_setting(name, value) for name, value in {**environ, "HOME": str(home)}.items() if _NAME.fullmatch(name)]
     return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def checks(view: View) -> bytes:
+    """What the same shell reads before: it starts nothing when something else came to be shown than was looked at."""
+    lines = [
+        f'[ "$(stat -c %d:%i {shlex.quote(str(bind.destination))})" = {bind.inode[0]}:{bind.inode[1]} ] ||'
+        " { echo 'What the app was to be shown has changed meanwhile.' >&2; exit 71; }\n"
+        for bind in (*view.read_only, *view.read_write)
+        if bind.inode is not None
+    ]
+    return os.fsencode("".join(lines))
 
 
 def _setting(name: str, value: str) -> str:

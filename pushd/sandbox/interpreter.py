@@ -29,35 +29,41 @@ def find_interpreter(program: Path, hidden: Path | None = None) -> tuple[tuple[B
     A program that is missing, or that we may not look at or show, gives what could be found; starting it says the rest.
     Nothing in `hidden`, our data folder, is shown.
     """
+    hidden = None if hidden is None else Path(os.path.realpath(hidden))
     binds: dict[Path, Bind] = {}
     links: dict[Path, str] = {}
     place = program
     for _ in range(_LINKS_AT_MOST):
         for installation in (place.parent.parent, _home_of(place)):
-            if installation is not None and _is_installation(installation, hidden):
-                binds[installation] = Bind(Path(os.path.realpath(installation)), at=installation)
+            if installation is not None and (found := _maybe_installation(installation, hidden)) is not None:
+                binds[installation] = Bind(found, at=installation)
         if not os.path.islink(place):
             break
         target = os.readlink(place)
         if not any(installation in place.parents for installation in binds):
             links[place] = target
         place = Path(os.path.normpath(os.path.join(os.path.realpath(place.parent), target)))
-    if not any(installation in place.parents for installation in binds) and _is_program(place, program, hidden):
-        binds[place] = Bind(place)
+    if not any(installation in place.parents for installation in binds):
+        real = Path(os.path.realpath(place.parent)) / place.name
+        if _is_program(real, place == program, hidden):
+            binds[place] = Bind(real, at=None if real == place else place)
     return tuple(binds.values()), tuple((target, where) for where, target in links.items())
 
 
-def _is_installation(folder: Path, hidden: Path | None) -> bool:
-    library = glob.glob(f"{glob.escape(str(folder))}/lib/python3*/os.py")
-    return bool(library) and not _is_private(Path(os.path.realpath(folder)), hidden)
+def _maybe_installation(folder: Path, hidden: Path | None) -> Path | None:
+    """Where it is, without a link on the way, if it may be shown. The app may change its links while we look: this is shown."""
+    real = Path(os.path.realpath(folder))
+    if _is_private(real, hidden) or not glob.glob(f"{glob.escape(str(real))}/lib/python3*/os.py"):
+        return None
+    return real
 
 
-def _is_program(place: Path, asked_for: Path, hidden: Path | None) -> bool:
+def _is_program(place: Path, is_asked_for: bool, hidden: Path | None) -> bool:
     try:
         mode = place.lstat().st_mode
     except OSError:
         return False
-    if not stat.S_ISREG(mode) or not mode & 0o111 or not (place == asked_for or _PYTHON.fullmatch(place.name)):
+    if not stat.S_ISREG(mode) or not mode & 0o111 or not (is_asked_for or _PYTHON.fullmatch(place.name)):
         return False
     return hidden is None or not place.is_relative_to(hidden)
 

@@ -157,7 +157,8 @@ class Sandbox:
         fds = {argvs.ARGUMENTS_FD: in_memory(joined(arguments))}
         with contextlib.ExitStack() as failed:
             failed.callback(os.close, fds[argvs.ARGUMENTS_FD])
-            fds[argvs.VARIABLES_FD] = in_memory(argvs.variables({"PATH": STANDARD_PATH} | dict(view.environ), home))
+            given = argvs.variables({"PATH": STANDARD_PATH} | dict(view.environ), home)
+            fds[argvs.VARIABLES_FD] = in_memory(argvs.checks(view) + given)
             failed.callback(os.close, fds[argvs.VARIABLES_FD])
             if self.way.filter is not None:
                 fds[argvs.FILTER_FD] = in_memory(self.way.filter)

@@ -26,6 +26,7 @@ class Bind:
 
     source: Path
     at: Path | None = None
+    inode: tuple[int, int] | None = None  # device and inode that must be there, where somebody could put another in its place
     is_found: bool = (
         False  # by listing the folder it lies in, as Python finds a package; others are reached by their path alone
     )

@@ -73,7 +73,7 @@ async def test_a_slug_whose_environment_went_is_refused(workplace: Workplace) ->
 
 async def test_what_a_killed_promotion_left_is_not_used(workplace: Workplace) -> None:
     built = await workplace.build(SOURCE)
-    half = workplace.layout.environment(TARGET.id, "incoming")
+    half = workplace.layout.incoming_environment(TARGET.id)
     half.mkdir(parents=True)
     (half / "half").touch()
 

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
@@ -14,9 +15,11 @@ from uuid import uuid4
 import pytest
 
 from pushd.builder.builder import BuildLimits
+from pushd.builder.workshop import Workshop
 from pushd.errors import BuildFailed, DiskFull
 from pushd.kit import procfs
 from pushd.kit.disk import Room
+from pushd.layout import Layout
 from pushd.model.procfile import ProcfileError
 from pushd.sandbox.sandbox import Sandbox
 from tests.builder.conftest import COMMIT, FIXTURE_APPS, Files, Workplace, check_golden, make_app
@@ -140,8 +143,56 @@ async def test_an_environment_without_its_mark_is_made_anew(workplace: Workplace
 
     again = await workplace.build(Files(files=REQUIREMENTS))
 
-    assert again.slug.environment == first.slug.environment
-    assert (environment / "bin" / "greeter").exists()
+    made = workplace.environment(again)
+    assert (made / "bin" / "greeter").exists()
+    if workplace.sandbox.way.own_users:  # a slug needs it: it stays as it is, and nobody's to make anew
+        assert (made.name, environment.stat().st_uid) == (f"{environment.name}x", 0)
+        assert not (environment / "bin" / "greeter").exists()
+        await workplace.build(Files(files=REQUIREMENTS | {"more": "1"}))
+        assert "Reusing the installed dependencies" in workplace.said
+
+
+TAKE_OVER = """#!/bin/sh
+cd "${VIRTUAL_ENV%/*}" || exit
+for each in *; do
+    [ "$each" = "${VIRTUAL_ENV##*/}" ] && continue
+    [ -e "$each/.complete" ] || echo "finds $each without its mark"
+    mv "$each" "$each.taken" 2>/dev/null && echo "has $each"
+done
+true
+"""
+
+
+async def test_no_build_gets_an_environment_back_by_what_an_earlier_one_left_in_it(workplace: Workplace) -> None:
+    """Its mark is a link into what stays the build's; without the mark it was the build's again, and so its place was."""
+    if not workplace.sandbox.way.own_users:
+        pytest.skip("apps have no users of their own here")
+    hooks = [
+        "#!/bin/sh\ncd $VIRTUAL_ENV && touch lib/mark && rm .complete && ln -s lib/mark .complete\n",
+        "#!/bin/sh\nrm -v ${VIRTUAL_ENV%/*}/*/lib/mark\n",
+        TAKE_OVER,
+    ]
+    needed = []
+    for number, hook in enumerate(hooks):
+        requirements = REQUIREMENTS["requirements.txt"] + "# changed\n" * (number == 2)
+        files = REQUIREMENTS | {"requirements.txt": requirements, "bin/post_compile": hook}
+        built = await workplace.build(Files(files=files, executable=["bin/post_compile"]))
+        needed.append(workplace.environment(built))
+
+    assert f"finds {needed[0].name} without its mark" in workplace.said
+    assert "has " not in workplace.said
+    assert {environment.lstat().st_uid for environment in needed} == {0}
+    assert all(environment.is_dir() and not environment.is_symlink() for environment in needed)
+
+
+def test_config_vars_lie_open_to_the_build_alone(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "data")
+    layout.make()
+    workshop = Workshop(layout, make_app().id)
+    workshop.open()
+    workshop.furnish([], {"SECRET_KEY": "top secret"})
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (workshop.top, workshop.env_dir / "SECRET_KEY")]
+    assert modes == [0o700, 0o600]
 
 
 async def test_what_a_killed_build_left_is_cleared_away(workplace: Workplace) -> None:

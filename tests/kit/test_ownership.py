@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pushd.kit.ownership import give, lend, make_owned, make_shared, seal
+from pushd.kit.ownership import give, lend, make_owned, make_shared, maybe_sealed, seal
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 ADA, BOB = 70_001, 70_002
@@ -65,6 +65,28 @@ def test_what_is_sealed_in_a_shared_folder_cannot_be_replaced(tmp_path: Path) ->
     seal(folder / "new moved", ADA)
     assert owner(folder / "new moved") == (0, ADA)
     assert owner(folder / "new moved" / "file") == (ADA, ADA)
+
+
+def test_what_stands_in_place_of_a_folder_is_neither_sealed_nor_followed(tmp_path: Path) -> None:
+    folder, secret = tmp_path / "shared", tmp_path / "secret"
+    secret.mkdir(0o700)
+    (secret / "file").touch(0o600)
+    folder.mkdir()
+    (folder / "link").symlink_to(secret)
+    (folder / "file").symlink_to(secret / "file")
+    os.mkfifo(folder / "pipe", 0o600)
+    make_shared(folder, ADA)
+    for name in ("link", "file", "pipe"):
+        with pytest.raises(NotADirectoryError):
+            seal(folder / name, ADA)
+        assert maybe_sealed(folder / name, ADA) is None
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (secret, secret / "file", folder / "pipe")] == [0o700, 0o600, 0o600]
+    (folder / "theirs").mkdir()
+    os.chown(folder / "theirs", ADA, ADA)
+    assert maybe_sealed(folder / "theirs", ADA) is None
+    assert maybe_sealed(folder / "theirs", 0) is not None
+    seal(folder / "theirs", ADA)
+    assert maybe_sealed(folder / "theirs", ADA) == ((status := (folder / "theirs").stat()).st_dev, status.st_ino)
 
 
 def test_a_lent_pipe_is_opened_by_name(tmp_path: Path) -> None:

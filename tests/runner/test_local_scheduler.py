@@ -23,6 +23,7 @@ from pushd.kit import proc, procfs
 from pushd.kit.aio import Nursery
 from pushd.kit.cgroup import NO_GROUPS, Groups
 from pushd.kit.cgroup_tree import PIDS
+from pushd.kit.ownership import make_shared
 from pushd.kit.wires import Wires
 from pushd.layout import Layout
 from pushd.model.secret import Environ
@@ -95,6 +96,7 @@ class Dynos:
     def __init__(self, layout: Layout, sandbox: Sandbox) -> None:
         self.layout = layout
         self.confines, self.is_filtered = sandbox.confines, sandbox.way.filter is not None
+        self.has_users = sandbox.way.own_users
         self.scheduler = LocalScheduler(layout, sandbox, FixedUids(sandbox))
         self.handles: list[LocalHandle] = []
         self.slug = layout.slug("abc")
@@ -419,6 +421,24 @@ async def test_the_environment_and_its_interpreter_are_there(dynos: Dynos, layou
     (environment / "bin" / "python").symlink_to(sys.executable)
     status, output = await dynos.run(f"{environment}/bin/python -c 'import ssl; print(1 + 1)'", environment=environment)
     assert (status, output) == (0, "2\n")
+
+
+@pytest.mark.parametrize("place", ["link", "file", "theirs"])
+async def test_what_a_build_put_in_the_place_of_an_environment_is_not_shown(dynos: Dynos, layout: Layout, place: str) -> None:
+    user = USER if dynos.has_users else 0 if os.geteuid() == 0 else None
+    environment = layout.environment(dynos.template.app_id, "e")
+    make_shared(environment.parent, user)
+    if place == "link":
+        environment.symlink_to(layout.data)
+    elif place == "file":
+        environment.touch()
+    else:
+        if user is None or not dynos.has_users:
+            pytest.skip("apps have no users of their own here")
+        environment.mkdir()
+        os.chown(environment, user, user)
+    with pytest.raises(CannotStart, match="its environment is gone"):
+        await dynos.start("true", environment=environment)
 
 
 async def test_storage_is_kept(dynos: Dynos) -> None:

@@ -70,6 +70,37 @@ def test_a_link_that_leads_to_what_is_no_python_shows_nothing(tmp_path: Path, ta
     assert [bind for bind in binds if not bind.source.is_relative_to("/usr")] == []
 
 
+def test_what_is_shown_is_what_was_looked_at(tmp_path: Path, installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build that changes a link between two looks has us show what the second one found, if there are two."""
+    (tmp_path / "data" / "env").mkdir(parents=True)
+    link = tmp_path / "data" / "env" / "here"
+    link.symlink_to(installation)
+    python = virtualenv(tmp_path / "data" / "env" / "venv", link / "bin" / "python3")
+    looks = os.path.realpath
+
+    def look_then_change(path: str | Path) -> str:
+        found = looks(path)
+        if found == str(installation):
+            link.unlink()
+            link.symlink_to(tmp_path)
+        return found
+
+    monkeypatch.setattr(os.path, "realpath", look_then_change)
+    binds, _ = find_interpreter(python, tmp_path / "data")
+    assert {bind.source for bind in binds} == {installation}
+
+
+def test_a_data_folder_is_hidden_by_all_its_names(tmp_path: Path) -> None:
+    other = tmp_path / "data" / "slugs" / "other" / "bin" / "python3"
+    other.parent.mkdir(parents=True)
+    other.touch(0o755)
+    (tmp_path / "alias").symlink_to("data")
+    for hidden in ("data", "alias"):
+        for named in ("data", "alias"):
+            python = virtualenv(tmp_path / "data" / f"{hidden}-{named}", tmp_path / named / "slugs/other/bin/python3")
+            assert find_interpreter(python, tmp_path / hidden)[0] == ()
+
+
 @pytest.mark.parametrize("home", ["/", "/root", "data", ".", "relative"])
 def test_a_folder_with_somebodys_files_is_no_installation(tmp_path: Path, home: str) -> None:
     """Whatever a virtualenv names as its home, and wherever there is something that looks like a standard library."""

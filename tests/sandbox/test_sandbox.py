@@ -386,6 +386,25 @@ async def test_variables_that_shells_keep_for_themselves_end_nothing(confining: 
     assert {name: answer.get(name) for name in ("IFS", "PS4", "LAST")} == {name: odd[name] for name in ("IFS", "PS4", "LAST")}
 
 
+@pytest.mark.parametrize("place", ["link", "other folder"])
+async def test_nothing_starts_when_another_folder_came_to_be_shown(confining: Sandbox, tmp_path: Path, place: str) -> None:
+    """Somebody who may write beside it puts a link to any part of the machine there, between our look and the mount."""
+    view = dyno(tmp_path)
+    (bind,) = view.read_only
+    status = bind.source.stat()
+    view = replace(view, read_only=(replace(bind, inode=(status.st_dev, status.st_ino)),))
+    assert await sh(confining, view, "cat file") == (0, "from the slug\n")
+    bind.source.rename(tmp_path / "aside")
+    if place == "link":
+        bind.source.symlink_to(tmp_path / "storage")
+    else:
+        bind.source.mkdir()
+
+    status_then, output = await sh(confining, replace(view, environ=Environ({"PATH": "/app"})), f"ls {bind.source}")
+
+    assert (status_then, output) == (71, "What the app was to be shown has changed meanwhile.\n")
+
+
 async def test_interpreters_run_at_their_own_path(confining: Sandbox, tmp_path: Path) -> None:
     program = "import json, sys, ssl, sqlite3; print(json.dumps(sys.executable))"
     assert await ask(confining, dyno(tmp_path), program) == str(PYTHON)

@@ -14,12 +14,24 @@ def provide(pack, tool, python):
     """The folder of an environment that holds what the app asks for. Raises: say.Refused with the installer's advice."""
     inputs = Inputs(pack, tool)
     folder = os.path.join(pack.environments, inputs.name(python))
-    if os.path.exists(os.path.join(folder, COMPLETE)):
+    while _is_lost(folder):
+        folder += "x"
+    if _is_complete(folder):
         say.heading("Reusing the installed dependencies (nothing that decides them has changed)")
         _restore_made_files(pack, folder)
         return folder
     _make(pack, tool, python, inputs, folder)
     return folder
+
+
+def _is_complete(folder):
+    mark = os.path.join(folder, COMPLETE)
+    return os.path.isfile(mark) and not os.path.islink(mark)
+
+
+def _is_lost(folder):
+    """Whether it is damaged and not ours to make anew: pushd keeps what a release needs."""
+    return not _is_complete(folder) and os.path.lexists(folder) and os.lstat(folder).st_uid != os.geteuid()
 
 
 def _make(pack, tool, python, inputs, folder):

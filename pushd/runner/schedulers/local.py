@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from pushd.kit import proc, procfs
 from pushd.kit.aio import finish, in_thread
 from pushd.kit.cgroup import Bound, Group
 from pushd.kit.disk import is_full
-from pushd.kit.ownership import lend, make_owned, make_shared
+from pushd.kit.ownership import lend, make_owned, make_shared, maybe_sealed
 from pushd.kit.proc import Tree
 from pushd.layout import Layout
 from pushd.model.secret import Environ
@@ -156,25 +157,32 @@ class LocalScheduler:
         """In a sandbox of its own, or in the one of a dyno that runs. Raises: CannotStart if that one has ended."""
         where = {"STORAGE_DIR": str(STORAGE if self._sandbox.confines else start.storage)}  # a config var of that name wins
         environ = Environ(where) | start.environ | mark
-        if start.environment is not None and not _is_folder(start.environment):
-            raise CannotStart(f"Cannot start {start.name}: its environment is gone.", remedy="Push again.")
+        environment: tuple[Bind, ...] = ()
+        if start.environment is not None:
+            environment = (_bind(start.environment, start.name, user),)
+        view = _view(start, folder, environ, user, environment)
         if start.inside is None:
-            return self._sandbox.confine(_view(start, folder, environ, user), group=group)
+            return self._sandbox.confine(view, group=group)
         other = DynoFolder(self._layout.dyno(start.inside))
         first_process = other.namespace_init() if self._sandbox.confines else None
         if other.has_ended() or (self._sandbox.confines and first_process is None):
             raise CannotStart(f"Cannot start {start.name}: the dyno that it was to run in does not run.", remedy="Try again.")
         pid = first_process.pid if first_process else None
-        return self._sandbox.enter(_view(start, other, environ, user), pid, group=group)
+        return self._sandbox.enter(replace(view, scratch=other.scratch), pid, group=group)
 
 
-def _is_folder(path: Path) -> bool:
-    """No link: a build that could put one there would choose what its app's dynos see of the machine."""
-    return path.is_dir() and not path.is_symlink()
+def _bind(environment: Path, name: str, user: int | None) -> Bind:
+    """Shows an environment: what a build could put in its place would show the app's dynos any part of the machine.
+
+    Raises: CannotStart.
+    """
+    inode = maybe_sealed(environment, user)
+    if inode is None:
+        raise CannotStart(f"Cannot start {name}: its environment is gone.", remedy="Push again.")
+    return Bind(environment, inode=None if user else inode)
 
 
-def _view(start: Start, folder: DynoFolder, environ: Environ, user: int | None) -> View:
-    environment = start.environment
+def _view(start: Start, folder: DynoFolder, environ: Environ, user: int | None, environment: tuple[Bind, ...]) -> View:
     return View(
         kind=Kind.DYNO,
         root=start.slug,
@@ -183,9 +191,9 @@ def _view(start: Start, folder: DynoFolder, environ: Environ, user: int | None) 
         limits=Limits(scratch_bytes=start.memory_bytes),
         user=user,
         terminal=start.streams is not None and start.streams.terminal,
-        read_only=(Bind(environment),) if environment else (),
+        read_only=environment,
         read_write=(Bind(start.storage, at=STORAGE),),
-        interpreters=(environment / "bin" / "python",) if environment else (),
+        interpreters=tuple(bind.source / "bin" / "python" for bind in environment),
     )
 
 
