@@ -46,7 +46,7 @@ from pushd.kit.ending import Ending
 from pushd.kit.fetch import Pages
 from pushd.kit.fingerprint import fingerprint
 from pushd.kit.logfmt import LogfmtFormatter
-from pushd.kit.secrecy import keep_memory_closed
+from pushd.kit.secrecy import close_session_keyring, keep_memory_closed
 from pushd.layout import Layout
 from pushd.logplex.logplex import Logplex
 from pushd.model.logline import PLATFORM
@@ -83,6 +83,7 @@ def serve(effective: Effective, *, environ: Mapping[str, str]) -> int:
     settings = effective.settings
     _log_to_stderr(settings.log_level)
     keep_memory_closed()
+    close_session_keyring()
     faulthandler.enable()  # systemd's watchdog ends us by SIGABRT: the log then says where we hung
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a pipe per dyno, a connection per push and tail
