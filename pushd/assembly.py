@@ -210,7 +210,9 @@ def build_story(rooms: Rooms) -> Story:
         apps=apps,
         belongings=belongings,
         promotions=promotions,
-        runs=Runs(store=rooms.store, releaser=releaser, runner=rooms.runner, app_log=rooms.logplex),
+        runs=Runs(
+            store=rooms.store, releaser=releaser, runner=rooms.runner, app_log=rooms.logplex, at_once=settings.runs_per_app
+        ),
         soundness=Soundness(store=rooms.store, live=live, shelf=Shelf(rooms.layout), app_log=rooms.logplex),
         disk_usage=DiskUsage(store=rooms.store, layout=rooms.layout, disk=rooms.disk),
         resume=resume,

@@ -186,6 +186,8 @@ SETTINGS: tuple[Setting, ...] = (
             "An attached one-off dyno that nobody attaches to for so long is not started.", "seconds"),
     Setting("run_idle_seconds", "3600", _limit_seconds,
             "An attached one-off dyno ends when nothing is sent or received for so long (Heroku: 1 hour).", "seconds"),
+    Setting("runs_per_app", "50", _bytes,
+            "One-off dynos that an app may have at once, with those that wait for their client; 0: any number.", "count"),
     Setting("slugs_kept", "10", _kept, "Slugs kept per app for rollback; one that a kept release needs always stays.", "count"),
     Setting("builds_kept", "50", _kept, "Builds kept per app, and outputs of builds and of releases.", "count"),
     Setting("slugs_kept_bytes", "5000000000", _bytes,
@@ -252,6 +254,7 @@ class Settings:
     run_timeout_seconds: float
     run_attach_seconds: float
     run_idle_seconds: float
+    runs_per_app: int
     slugs_kept: int
     builds_kept: int
     slugs_kept_bytes: int

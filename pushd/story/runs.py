@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pushd.errors import NotFound
+from pushd.errors import Conflict, NotFound
 from pushd.model.app import App
 from pushd.model.dyno import Dyno
+from pushd.model.formation import RUN
 from pushd.model.launch import Launch
 from pushd.model.logline import APP
 from pushd.model.release import current_release
@@ -19,25 +20,32 @@ from pushd.story.rooms import AppLog, Attached, Runner
 class Runs:
     """Starts commands in dynos of their own, with the code and the config vars of the release that runs."""
 
-    def __init__(self, *, store: Store, releaser: Releaser, runner: Runner, app_log: AppLog) -> None:
+    def __init__(self, *, store: Store, releaser: Releaser, runner: Runner, app_log: AppLog, at_once: int = 0) -> None:
+        """`at_once`: how many an app may have; 0: any number."""
+        self._at_once = at_once
         self._store = store
         self._releaser = releaser
         self._runner = runner
         self._log = app_log
 
     async def detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno:
-        """Start it in the background; its output goes to the app's log. Raises: NotFound, BootFailed."""
+        """Start it in the background; its output goes to the app's log. Raises: NotFound, Conflict, BootFailed."""
         launch = await self._launch(app)
         command = _meaning(command, launch)
+        self._check_room(app)
         self._tell(app, command, user)
         return await self._runner.start_detached(launch, command, environ=environ)
 
     async def attached(
         self, app: App, command: str, environ: Environ, user: User, size: TerminalSize | None
     ) -> tuple[Dyno, str]:
-        """A dyno that starts when its client comes with the secret; with a `size` it gets a terminal. Raises: NotFound."""
+        """A dyno that starts when its client comes with the secret; with a `size` it gets a terminal.
+
+        Raises: NotFound, Conflict.
+        """
         launch = await self._launch(app)
         command = _meaning(command, launch)
+        self._check_room(app)
         dyno, secret = self._runner.start_attached(launch, command, user, environ=environ, size=size)
         self._tell(app, command, user)
         return dyno, secret
@@ -47,6 +55,7 @@ class Runs:
     ) -> tuple[Dyno, str]:
         """The same in a dyno that runs: its files, its processes, its variables. Raises: NotFound, Conflict."""
         command = _meaning(command, await self._launch(app))
+        self._check_room(app)
         dyno, secret = self._runner.start_inside(app.id, name, command, user, environ=environ, size=size)
         self._tell(app, command, user)
         return dyno, secret
@@ -61,6 +70,15 @@ class Runs:
         if not releases:
             raise NotFound("Nothing is deployed yet.", resource="slug", remedy="Push first, then run commands in it.")
         return await self._releaser.launch_of(app, current_release(releases) or releases[0])
+
+    def _check_room(self, app: App) -> None:
+        """For one more; nothing may be waited for between this and its start. Raises: Conflict."""
+        count = sum(dyno.type == RUN for dyno in self._runner.dynos(app.id))
+        if self._at_once and count >= self._at_once:
+            raise Conflict(
+                f"{app.name} has {count} one-off dynos, and an app of this server may have {self._at_once} at once.",
+                remedy="Stop one with `pushd ps:stop`, or have the operator raise runs_per_app.",
+            )
 
     def _tell(self, app: App, command: str, user: User) -> None:
         self._log.say(app.id, APP, "api", f"Starting process with command `{command}` by user {user.email}")

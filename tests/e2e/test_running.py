@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 
-from tests.e2e.harness import BIN, Project, eventually, read_until
+from tests.e2e.harness import BIN, Project, Server, eventually, read_until, running
 
 
 def test_ps_shows_what_runs(deployed: Project) -> None:
@@ -151,3 +152,20 @@ def test_dynos_see_their_own_files_and_nothing_of_the_server(deployed: Project) 
     assert deployed.get("/read/app/scratch.txt").body == "written"
     deployed.ok("restart")
     assert deployed.get("/read/app/scratch.txt").body == "(no such file)"
+
+
+def test_one_off_dynos_of_an_app_are_bounded(tmp_path: Path) -> None:
+    with running(Server(tmp_path / "data", tmp_path / "home", flags=("--runs-per-app", "2"))) as server:
+        project = server.project(tmp_path / "app", "busy")
+        project.deploy()
+        first = project.ok("run:detached", "--", "sleep", "600")
+        assert server.call("POST", "/apps/busy/dynos", {"command": "sleep 600", "attach": True})[0] == 201  # whom nobody claims
+
+        refused = project.pushd("run:detached", "--", "sleep", "600")
+        status, answer = server.call("POST", "/apps/busy/dynos", {"command": "sleep 600", "attach": True})
+
+        assert (refused.exit_code, "may have 2 at once" in refused.output) == (1, True)
+        assert (status, "runs_per_app" in answer["message"]) == (422, True)
+        name = next(word for word in first.replace(".\n", " ").split() if word.startswith("run."))
+        project.ok("ps:stop", name.rstrip("."))
+        eventually(lambda: project.pushd("run:detached", "--", "true").exit_code == 0, what="room for another one")
