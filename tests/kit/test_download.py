@@ -64,6 +64,20 @@ async def test_what_cannot_be_had_is_told(server: str, tmp_path: Path, path: str
         await get(server + path, tmp_path / "file")
 
 
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "１２７.0.0.1", "127。0。0。1", "127%2e0.0.1", "localhost", "0x7f.1", "[::ffff:127.0.0.1]"]
+)
+@pytest.mark.parametrize("reach", ["", "elsewhere.example,10.0.0.0/8"])
+async def test_an_address_is_judged_however_it_is_written(server: str, tmp_path: Path, host: str, reach: str) -> None:
+    with pytest.raises(CannotFetch):
+        await get(server.replace("127.0.0.1", host) + "/file", tmp_path / "file", reach=parse_reach(reach))
+
+
+async def test_a_name_that_is_listed_reaches_where_its_address_alone_would_not(server: str, tmp_path: Path) -> None:
+    there = server.replace("127.0.0.1", "localhost")
+    assert len(await get(f"{there}/file", tmp_path / "file", reach=parse_reach("localhost"))) == 3_000_000
+
+
 async def test_more_than_the_limit_is_not_taken(server: str, tmp_path: Path) -> None:
     with pytest.raises(CannotFetch, match="larger than 2000000 bytes"):
         await get(f"{server}/file", tmp_path / "file", limit_bytes=2_000_000)
