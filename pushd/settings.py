@@ -174,7 +174,7 @@ SETTINGS: tuple[Setting, ...] = (
             "Builds that run at the same time, of all apps; further ones wait. auto: one per processor, 4 at most.",
             "count or auto"),
     Setting("source_timeout_seconds", "600", _limit_seconds,
-            "Checkouts, fetches of archives and buildpacks, and repacks of repositories end when they take longer.", "seconds"),
+            "Checkouts, fetches, repacks of repositories and the reading of slugs end when they take longer.", "seconds"),
     Setting("build_timeout_seconds", "3600", _limit_seconds, "Buildpacks that take longer are ended.", "seconds"),
     Setting("build_keepalive_seconds", "5", _limit_seconds,
             "While a build is silent, git hears from us this often.", "seconds"),

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from pushd.builder.slug import sync_tree
 from pushd.kit.atomic import sync_folder
-from pushd.kit.copying import copy_content
+from pushd.kit.copying import copy_content, data_in
 from pushd.kit.crash import crash_point
 from pushd.kit.ownership import give_content, seal
 from pushd.kit.remove import remove_tree
@@ -128,11 +128,13 @@ def _copy_file(name: str, folder: int, place: Path, move: Move | None) -> None:
 
 
 def _replace(file: int, move: Move) -> None:
+    """Holes hold no path, and are not looked through."""
     with mmap.mmap(file, 0, prot=mmap.PROT_READ) as content:
-        at = content.find(move.old)
-        while at >= 0:
-            os.pwrite(file, move.new, at)
-            at = content.find(move.old, at + len(move.old))
+        for start, end in data_in(file, len(content)):
+            at = content.find(move.old, start, end)
+            while at >= 0:
+                os.pwrite(file, move.new, at)
+                at = content.find(move.old, at + len(move.old), end)
 
 
 def _name_of(slug: Slug, content: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import Lock
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID, uuid4
 from weakref import WeakValueDictionary
 
@@ -16,16 +17,16 @@ from pushd.builder import cache
 from pushd.builder.adopt import adopt_files
 from pushd.builder.buildpack import Compiled, Confines, run_buildpacks
 from pushd.builder.detect import Fetches, find_buildpacks, installed_buildpacks, tell_buildpacks
-from pushd.builder.folders import measure_lengths
+from pushd.builder.folders import measure_lengths, shown_size
 from pushd.builder.needs import Room, Slugs, Uids
 from pushd.builder.process_types import find_process_types, prepare
 from pushd.builder.redact import BuildOutput
-from pushd.builder.slug import measure_content, shelve
+from pushd.builder.slug import is_whole, measure_content, shelve
 from pushd.builder.tools import Tools
 from pushd.builder.uploaded import is_fresh, take_in
 from pushd.builder.workshop import Workshop, workshops
 from pushd.errors import BuildFailed, Conflict, DiskFull
-from pushd.kit.aio import finish, in_thread
+from pushd.kit.aio import finish, in_stoppable_thread, in_thread
 from pushd.kit.clock import Clock
 from pushd.kit.crash import crash_point
 from pushd.kit.disk import is_full
@@ -41,8 +42,10 @@ from pushd.model.slug import Slug
 from pushd.model.source import Source
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _CLEANUP_SECONDS = 60.0
+_STOP_SECONDS = 30.0
 _MEGABYTE = 1 << 20
 
 
@@ -132,7 +135,7 @@ class Builder:
                 if copied := await in_thread(_take_back, workshop, limit_bytes):
                     log.warning("files that a build had open were copied", extra={"app": app.name, "count": copied})
                 process_types = await in_thread(find_process_types, workshop.tree, declared, compiled)
-                content = await in_thread(measure_content, workshop.tree)
+                content = await self._read(measure_content, workshop.tree)
                 slug = Slug(
                     id=uuid4(),
                     app_id=app.id,
@@ -169,8 +172,10 @@ class Builder:
                 await finish(in_thread(workshop.clear), within=_CLEANUP_SECONDS)
 
     async def _fill(self, slug: Slug, tree: Path) -> Slug:
+        place = self._layout.slug(slug.checksum)
+        whole = await self._read(is_whole, place)
         async with self._shelf:
-            await in_thread(shelve, tree, self._layout.slug(slug.checksum))
+            await in_thread(shelve, tree, place, whole)
             return await self._slugs.fill(slug)
 
     async def adopt(self, app: App, slug: Slug) -> Slug:
@@ -185,7 +190,7 @@ class Builder:
                 environment = await in_thread(adopt_files, self._layout, slug, app.id, workshop.tree, workshop.user)
                 if not await self._slugs.is_kept(slug):  # records go before files: while this one stands, we copied all of it
                     raise FileNotFoundError
-                content = await in_thread(measure_content, workshop.tree)
+                content = await self._read(measure_content, workshop.tree)
                 adopted = replace(
                     slug,
                     id=uuid4(),
@@ -316,6 +321,11 @@ class Builder:
                 remedy="The operator can raise source_timeout_seconds.",
             ) from error
 
+    async def _read(self, work: Callable[..., T], folder: Path) -> T:
+        """What reads all files of a folder, within the time for sources. Raises: BuildFailed."""
+        async with self._source_in_time("the reading of the slug"):
+            return await in_stoppable_thread(work, folder, within=_STOP_SECONDS)
+
     async def _clear_if_possible(self, workshop: Workshop) -> None:
         """What one app left and cannot be removed is no matter of the others: its own next build tells it."""
         try:
@@ -340,8 +350,10 @@ class Builder:
             except (NotADirectoryError, FileNotFoundError) as error:  # a program that its build handed it to took it away
                 raise BuildFailed("the environment of the app is gone", remedy="Push again.") from error
             await in_thread(cache.sync_environment, environment)
+        place = self._layout.slug(slug.checksum)
+        whole = await self._read(is_whole, place)
         async with self._shelf:
-            await in_thread(shelve, workshop.tree, self._layout.slug(slug.checksum))
+            await in_thread(shelve, workshop.tree, place, whole)
             await self._slugs.create(slug)
             crash_point("slug.stored")
             self._newest[slug.app_id] = slug
@@ -367,7 +379,7 @@ def _take_back(workshop: Workshop, limit_bytes: int) -> int:
     size_bytes = measure_lengths(workshop.tree)
     if size_bytes > limit_bytes:
         raise BuildFailed(
-            f"the slug takes {_size(size_bytes)}, more than the {_size(limit_bytes)} that slug-limit-mb allows",
+            f"the slug takes {shown_size(size_bytes)}, more than the {shown_size(limit_bytes)} that slug-limit-mb allows",
             remedy="Leave out what the app does not need at run time with a .slugignore file, or raise that setting.",
         )
     return workshop.take_back()
@@ -376,16 +388,7 @@ def _take_back(workshop: Workshop, limit_bytes: int) -> int:
 def _tell_result(slug: Slug, declared: Mapping[str, str], transcript: Transcript) -> None:
     origin = "Procfile declares types" if declared else "Default types"
     transcript.say(f"-----> Discovering process types\n       {origin} -> {', '.join(slug.process_types)}")
-    transcript.say(f"-----> Slug is {_size(slug.size_bytes)}")
-
-
-def _size(size_bytes: int) -> str:
-    """1536 -> "1.5 KB" """
-    size, units = float(size_bytes), iter(("B", "KB", "MB", "GB", "TB"))
-    unit = next(units)
-    while size >= 1024 and unit != "TB":
-        size, unit = size / 1024, next(units)
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+    transcript.say(f"-----> Slug is {shown_size(slug.size_bytes)}")
 
 
 def _remove_all(folders: Iterable[Path]) -> None:

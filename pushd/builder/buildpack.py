@@ -22,6 +22,7 @@ from pushd.sandbox.view import Bind, Kind, Limits, View
 
 RUNNER = Path(__file__).with_name("run-buildpacks.sh")
 _SCRATCH_BYTES = 512 << 20  # of /dev/shm, which lives in memory; /tmp is on the disk
+_RELEASE_CHARACTERS = 1 << 16  # reading YAML takes its time
 _KILLED = 128 + 9
 # Variables that name files or folders of certificates; a build must be able to read what they name.
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NIX_SSL_CERT_FILE", "PIP_CERT")
@@ -86,14 +87,16 @@ async def run_buildpacks(
         output.flush()
     if status != 0:
         raise _failure(workshop, status, output.last_error)
-    return _compiled(workshop)
+    return await in_thread(_compiled, workshop)
 
 
 def parse_release(text: str) -> Mapping[str, str]:
     """Default process types in the YAML of a bin/release: "web" -> its command. Raises: ValueError if it is not that."""
+    if len(text) > _RELEASE_CHARACTERS:
+        raise ValueError(f"it is longer than {_RELEASE_CHARACTERS} characters")
     try:
         answer = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ValueError("it is not YAML") from error
     types = (answer.get("default_process_types") or {}) if isinstance(answer, dict) else None
     if not isinstance(types, dict) or not all(isinstance(each, str) for pair in types.items() for each in pair):

@@ -54,3 +54,12 @@ def read_inside(root: Path, name: str) -> bytes | None:
             return file.read(READ_LIMIT_BYTES)
     finally:
         os.close(held)
+
+
+def shown_size(size_bytes: int) -> str:
+    """1536 -> "1.5 KB" """
+    size, units = float(size_bytes), iter(("B", "KB", "MB", "GB", "TB"))
+    unit = next(units)
+    while size >= 1024 and unit != "TB":
+        size, unit = size / 1024, next(units)
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -8,7 +8,7 @@ import fnmatch
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from pushd.kit.crash import crash_point
 from pushd.kit.remove import remove_tree
 
 SLUGIGNORE = ".slugignore"
+_READ_AT_ONCE = 1 << 18
 _FEW_FILES = 64
 _SYNC_THREADS = 8  # the journal takes their writes together
 
@@ -45,8 +46,15 @@ def apply_slugignore(tree: Path) -> int:
     return sum(_remove_matching(tree, tree, pattern) for pattern in patterns)
 
 
-def measure_content(tree: Path) -> Content:
-    """Read a folder once. The checksum covers names, kinds, exec bits, contents and link targets; not times or owners."""
+class Stopped(Exception):
+    """Nobody waits for it any more."""
+
+
+def measure_content(tree: Path, *, stopped: Callable[[], bool] = lambda: False) -> Content:
+    """Read a folder once. The checksum covers names, kinds, exec bits, contents and link targets; not times or owners.
+
+    Raises: Stopped, soon after `stopped()`; it may take hours, for a file of a terabyte takes no room if it is all holes.
+    """
     digest = hashlib.sha256()
     size = 0
     for path, name in _walk(tree, b""):
@@ -58,19 +66,27 @@ def measure_content(tree: Path) -> Content:
         elif stat.S_ISREG(status.st_mode):
             size += status.st_size
             kind = b"executable" if status.st_mode & stat.S_IXUSR else b"file"
-            _feed(digest, kind, name, _file_digest(path))
+            _feed(digest, kind, name, _file_digest(path, stopped))
         else:
             os.unlink(path)  # a FIFO or socket that a build left: nothing an app could use
     return Content(digest.hexdigest(), size)
 
 
-def shelve(tree: Path, place: Path) -> None:
+def is_whole(place: Path, *, stopped: Callable[[], bool] = lambda: False) -> bool:
+    """Whether a folder on the shelf, if it is there, holds what its name says. Takes as long as `measure_content`."""
+    try:
+        return not place.exists() or measure_content(place, stopped=stopped).checksum == place.name
+    except FileNotFoundError:
+        return not place.exists()  # removed meanwhile
+
+
+def shelve(tree: Path, place: Path, whole: bool = True) -> None:
     """Move a finished build folder to its place, which is named by its checksum; the same content there already stays.
 
-    What stands there and is not whole, after a fault of the disk, is replaced. The content is on the disk before it gets its
+    What stands there and is not `whole`, after a fault of the disk, is replaced. The content is on the disk before it gets its
     name: a slug that can be seen survives a power cut. Both must be on one file system.
     """
-    if place.exists() and measure_content(place).checksum != place.name:
+    if place.exists() and not whole:
         set_aside(place, place.parent / REMOVED)
     if not place.exists():
         tree.chmod(0o755)
@@ -113,7 +129,7 @@ def sync_file_system(folder: Path) -> None:
 
 
 def _sync_path(path: bytes) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
@@ -138,9 +154,14 @@ def _feed(digest: hashlib._Hash, kind: bytes, name: bytes, content: bytes) -> No
     digest.update(b"%b %d %b %d %b\n" % (kind, len(name), name, len(content), content))
 
 
-def _file_digest(path: bytes) -> bytes:
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+def _file_digest(path: bytes, stopped: Callable[[], bool]) -> bytes:
+    digest, part = hashlib.sha256(), memoryview(bytearray(_READ_AT_ONCE))
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
+        while length := file.readinto(part):
+            if stopped():
+                raise Stopped
+            digest.update(part[:length])
+    return digest.digest()
 
 
 def _remove_matching(top: Path, folder: Path, pattern: str) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from pushd.builder.slug import measure_content
-from pushd.kit.aio import in_thread
+from pushd.builder.slug import is_whole
+from pushd.kit.aio import in_stoppable_thread
 from pushd.layout import Layout
 from pushd.model.slug import Slug, SlugState
+
+_STOP_SECONDS = 30.0
 
 
 class Shelf:
@@ -20,16 +23,16 @@ class Shelf:
         """What is wrong, in words for a message; "" if nothing is. `thoroughly`: its files are read and compared."""
         if slug.state is SlugState.AWAITED:
             return ""
-        return await in_thread(_fault, self._layout, slug, thoroughly)
+        return await in_stoppable_thread(_fault, self._layout, slug, thoroughly, within=_STOP_SECONDS)
 
 
-def _fault(layout: Layout, slug: Slug, thoroughly: bool) -> str:
+def _fault(layout: Layout, slug: Slug, thoroughly: bool, stopped: Callable[[], bool]) -> str:
     place = layout.slug(slug.checksum)
     if not place.is_dir():
         return f"its files are gone ({place})"
     if slug.environment and not _holds_something(environment := layout.environment(slug.app_id, slug.environment)):
         return f"the environment that it needs is gone ({environment})"
-    if thoroughly and measure_content(place).checksum != slug.checksum:
+    if thoroughly and not is_whole(place, stopped=stopped):
         return f"its files are not what was built ({place})"
     return ""
 

@@ -34,7 +34,7 @@ async def take_in(
         raise InvalidParams(
             f"Cannot unpack the slug: {error}.", remedy="Make it with `tar czf slug.tgz ./app`; all is in ./app."
         ) from error
-    content = await in_thread(measure_content, workshop.tree)
+    content = await in_stoppable_thread(measure_content, workshop.tree, within=_STOP_SECONDS)
     filled = replace(slug, checksum=content.checksum, size_bytes=content.size_bytes, state=SlugState.UPLOADED)
     return await keep(filled, workshop.tree)
 

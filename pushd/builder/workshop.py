@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SALT = ".salt"  # in the environments' folder: new after each build that asked for no cache
+_SALT_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Workshop:
 
     def salt(self) -> str:
         """Part of every environment's name; changes with `forget_cache`."""
-        return (read_inside(self.environments, _SALT) or b"").decode("ascii", "replace").strip()
+        return (read_inside(self.environments, _SALT) or b"")[:_SALT_BYTES].decode("ascii", "replace").strip()
 
     def forget_cache(self) -> None:
         """Start over: nothing of earlier builds is used. Environments that dynos run in stay, under names not used again."""

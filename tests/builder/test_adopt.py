@@ -83,6 +83,25 @@ async def test_what_a_killed_promotion_left_is_not_used(workplace: Workplace) ->
     assert not (workplace.layout.environment(TARGET.id, adopted.environment) / "half").exists()
 
 
+def test_holes_are_neither_copied_nor_looked_through(tmp_path: Path) -> None:
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    with (origin / "file").open("wb") as file:
+        file.write(b"AAAA")
+        file.truncate(1 << 42)
+        file.seek(1 << 41)
+        file.write(b"..AAAA")
+
+    copy_tree(origin, tmp_path / "copy", Move(b"AAAA", b"BBBB"))
+
+    copied = (tmp_path / "copy" / "file").stat()
+    assert (copied.st_size, copied.st_blocks < 100) == (1 << 42, True)
+    with (tmp_path / "copy" / "file").open("rb") as file:
+        assert file.read(5) == b"BBBB\0"
+        file.seek((1 << 41) + 2)
+        assert file.read(5) == b"BBBB\0"
+
+
 def test_copies_have_the_new_path_wherever_the_old_one_stood(tmp_path: Path) -> None:
     origin = tmp_path / "origin"
     (origin / "deep").mkdir(parents=True)

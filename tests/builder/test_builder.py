@@ -518,6 +518,18 @@ async def test_a_checkout_has_a_deadline_of_its_own(workplace: Workplace) -> Non
     assert "source_timeout_seconds" in error.remedy
 
 
+async def test_the_reading_of_what_was_built_has_a_deadline_too(workplace: Workplace) -> None:
+    """Whoever builds says how large their slug may be, and a file of a terabyte takes no room if it is all holes."""
+    workplace.limits = BuildLimits(source_seconds=5, compile_seconds=60)
+    workplace.builder = workplace.new_builder()
+    files = REQUIREMENTS | {"bin/post_compile": "#!/bin/sh\ntruncate -s 900G holes\n"}
+
+    error = await workplace.refused(Files(files=files, executable=["bin/post_compile"]), settings={"slug-limit-mb": "1000000"})
+
+    assert error.message == "the reading of the slug did not end within 5 seconds and was stopped"
+    workplace.check_clean()
+
+
 async def test_a_build_that_forks_without_end_is_ended_and_told(workplace: Workplace, tmp_path: Path) -> None:
     workplace.buildpacks = _pack(tmp_path, compile="echo bang; for n in $(seq 1000); do sleep 1000 & done; wait")
     workplace.limits = BuildLimits(source_seconds=60, compile_seconds=60, processes=100)
@@ -732,13 +744,24 @@ async def test_a_buildpack_that_is_not_fetched_is_refused(workplace: Workplace, 
     assert "secret" not in error.text + workplace.said
 
 
-async def test_a_buildpack_whose_release_is_no_yaml_is_refused(workplace: Workplace, tmp_path: Path) -> None:
-    workplace.buildpacks = _pack(tmp_path, compile=":", release="echo 'default_process_types: [web'")
+@pytest.mark.parametrize(
+    ("release", "fault"),
+    [
+        ("echo 'default_process_types: [web'", "it is not YAML"),
+        ("head -c 50000 /dev/zero | tr '\\0' '['", "it is not YAML"),
+        ("head -c 100000 /dev/zero | tr '\\0' '['", "it is longer than 65536 characters"),
+    ],
+    ids=["no YAML", "deep", "long"],
+)
+async def test_a_buildpack_whose_release_cannot_be_read_is_refused(
+    workplace: Workplace, tmp_path: Path, release: str, fault: str
+) -> None:
+    workplace.buildpacks = _pack(tmp_path, compile=":", release=release)
     workplace.builder = workplace.new_builder()
 
     error = await workplace.refused(Files(files={"file": ""}))
 
-    assert error.message == "bin/release of the pack buildpack cannot be read: it is not YAML"
+    assert error.message == f"bin/release of the pack buildpack cannot be read: {fault}"
 
 
 def _pack(folder: Path, name: str = "pack", *, compile: str, release: str = "echo '--- {}'") -> Path:

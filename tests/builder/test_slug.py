@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pushd.builder.folders import read_inside
-from pushd.builder.slug import apply_slugignore, measure_content, shelve
+from pushd.builder.slug import Stopped, apply_slugignore, is_whole, measure_content, shelve
 from pushd.kit.remove import remove_tree
 
 
@@ -121,9 +121,10 @@ def test_a_slug_that_is_not_whole_is_replaced(tmp_path: Path) -> None:
     first, second = make_tree(tmp_path / "first", ["file"]), make_tree(tmp_path / "second", ["file"])
     place = tmp_path / measure_content(first).checksum
     shelve(first, place)
+    assert is_whole(place)
     (place / "file").write_text("")
 
-    shelve(second, place)
+    shelve(second, place, is_whole(place))
 
     assert measure_content(place).checksum == place.name
     assert not second.exists()
@@ -173,3 +174,12 @@ def test_remove_tree_takes_what_has_no_permissions(tmp_path: Path) -> None:
     remove_tree(tree)
 
     assert not tree.exists()
+
+
+def test_the_reading_of_a_file_that_is_all_holes_ends_when_nobody_waits_for_it(tmp_path: Path) -> None:
+    """It takes no room, and would be read for hours."""
+    tree = make_tree(tmp_path / "tree", ["file"])
+    os.truncate(tree / "file", 1 << 42)
+    asked = iter([False, False, True])
+    with pytest.raises(Stopped):
+        measure_content(tree, stopped=lambda: next(asked))
