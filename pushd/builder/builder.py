@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import Lock
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from pushd.kit.crash import crash_point
 from pushd.kit.disk import is_full
 from pushd.kit.ownership import seal
 from pushd.kit.proc import machine_memory_bytes
-from pushd.kit.remove import remove_tree
+from pushd.kit.remove import remove_tree, remove_trees
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.model.app import App
@@ -235,7 +235,7 @@ class Builder:
                         crash_point("retention.slug-forgotten")
             needed = {*keep_environments, *await self._slugs.environments_in_use(app.id)}
             environments = self._layout.environments(app.id)
-            await in_thread(_remove_all, cache.spare_environments(environments, needed))
+            await in_thread(remove_trees, cache.spare_environments(environments, needed))
             freed = await in_thread(
                 cache.trim,
                 (environments / ".cache", self._layout.cache(app.id)),
@@ -254,7 +254,7 @@ class Builder:
             kept = (self._layout.environments(app_id), self._layout.cache(app_id), self._layout.buildpacks(app_id))
             workshop = Workshop(self._layout, app_id)
             places = (workshop.incoming, workshop.top, *kept)
-            await in_thread(_remove_all, places)
+            await in_thread(remove_trees, places)
         await self.sweep()
 
     async def sweep(self) -> None:
@@ -265,10 +265,13 @@ class Builder:
                 async with lock:
                     await self._clear_if_possible(Workshop(self._layout, app_id))
         wastebasket = self._layout.slugs / cache.REMOVED
-        async with self._shelf:
-            for path in cache.spare_slugs(self._layout.slugs, await self._slugs.checksums_in_use()):
-                await in_thread(cache.set_aside, path, wastebasket)
-        await in_thread(remove_tree, wastebasket)
+        try:
+            async with self._shelf:
+                for path in cache.spare_slugs(self._layout.slugs, await self._slugs.checksums_in_use()):
+                    await in_thread(cache.set_aside, path, wastebasket)
+            await in_thread(remove_tree, wastebasket)
+        except OSError:  # the daemon serves all the same
+            log.exception("cannot remove slugs that nobody needs")
 
     async def _compile(
         self,
@@ -337,7 +340,7 @@ class Builder:
         """Remove what belongs to one build only, an environment that it did not finish too."""
         await in_thread(workshop.clear)
         needed = await self._slugs.environments_in_use(workshop.app_id)
-        await in_thread(_remove_all, cache.unfinished_environments(workshop.environments, needed))
+        await in_thread(remove_trees, cache.unfinished_environments(workshop.environments, needed))
 
     def _lock(self, workshop_id: UUID) -> Lock:
         return self._locks.setdefault(workshop_id, Lock())
@@ -389,8 +392,3 @@ def _tell_result(slug: Slug, declared: Mapping[str, str], transcript: Transcript
     origin = "Procfile declares types" if declared else "Default types"
     transcript.say(f"-----> Discovering process types\n       {origin} -> {', '.join(slug.process_types)}")
     transcript.say(f"-----> Slug is {shown_size(slug.size_bytes)}")
-
-
-def _remove_all(folders: Iterable[Path]) -> None:
-    for folder in folders:
-        remove_tree(folder)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
+
+from pushd.kit.walk import walk
 
 _BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's own is. Source: stat(2)
 
@@ -27,21 +30,11 @@ class Meter:
         size_bytes = self._size(status)
         if not stat.S_ISDIR(status.st_mode):
             return size_bytes
-        folders = [os.fspath(path)]
-        while folders:
-            try:
-                entries = os.scandir(folders.pop())
-            except OSError:
-                continue
-            with entries:
-                for entry in entries:
-                    try:
-                        status = entry.stat(follow_symlinks=False)
-                    except OSError:
-                        continue
-                    size_bytes += self._size(status)
-                    if stat.S_ISDIR(status.st_mode):
-                        folders.append(entry.path)
+        with suppress(OSError):  # somebody moves folders while we are in them: what follows does not count this time
+            for folder in walk(path, readable_only=True):
+                for name in (*folder.folders, *folder.others):
+                    with suppress(OSError):
+                        size_bytes += self._size(os.lstat(name, dir_fd=folder.descriptor))
         return size_bytes
 
     def _size(self, status: os.stat_result) -> int:

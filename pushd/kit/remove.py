@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,6 +32,18 @@ def remove_tree(folder: Path) -> None:
         os.close(top)
     with contextlib.suppress(FileNotFoundError):
         folder.rmdir()
+
+
+def remove_trees(folders: Iterable[Path]) -> None:
+    """All of them that can be. Raises: OSError, the first one, when the others are gone."""
+    failed: list[OSError] = []
+    for folder in folders:
+        try:
+            remove_tree(folder)
+        except OSError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def _empty(top: int) -> None:

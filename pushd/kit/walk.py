@@ -22,13 +22,16 @@ class Folder:
     names: Sequence[str] = ()  # those that lead here from the top; like the descriptor, for now
 
 
-def walk(top: Path) -> Iterator[Folder]:
+def walk(top: Path, *, readable_only: bool = False) -> Iterator[Folder]:
     """The folder and all that are in it, outer ones first; what is removed meanwhile is left out.
+
+    `readable_only`: so is what we may not look into, except the top.
 
     There is one descriptor, and no recursion: the way back goes by "..", and is looked at.
     Raises: FileNotFoundError or NotADirectoryError for the top; OSError when somebody moves a folder while we are in it.
     """
     here = os.open(top, _FOLDER)
+    skipped = (*_GONE, PermissionError) if readable_only else _GONE
     names: list[str] = []
     above: list[tuple[int, int]] = []  # who they are
     waiting: list[list[str]] = []
@@ -37,7 +40,7 @@ def walk(top: Path) -> Iterator[Folder]:
             folder = _listed(here, names)
             yield folder
             waiting.append(folder.folders[::-1])
-            while (inner := _next(waiting[-1], here)) is None:
+            while (inner := _next(waiting[-1], here, skipped)) is None:
                 waiting.pop()
                 if not waiting:
                     return
@@ -63,12 +66,12 @@ def _listed(descriptor: int, names: Sequence[str]) -> Folder:
     return folder
 
 
-def _next(waiting: list[str], here: int) -> tuple[str, int] | None:
+def _next(waiting: list[str], here: int, skipped: tuple[type[OSError], ...]) -> tuple[str, int] | None:
     while waiting:
         name = waiting.pop()
         try:
             return name, os.open(name, _FOLDER, dir_fd=here)
-        except _GONE:
+        except skipped:
             continue
     return None
 

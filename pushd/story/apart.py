@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from pushd.model.app import App
 
@@ -12,9 +13,12 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def apart(app: App, what: str) -> Iterator[None]:
-    """For a step of the daemon's start that is done for each app: if it fails for this one, that is logged, and all goes on."""
+def apart(app: App | UUID, what: str) -> Iterator[None]:
+    """For a step of the daemon's start that is done for each app: if it fails for this one, that is logged, and all goes on.
+
+    Of an app that was destroyed only the id is known.
+    """
     try:
         yield
     except Exception:
-        log.exception("cannot %s", what, extra={"app": app.name})
+        log.exception("cannot %s", what, extra={"app": app.name if isinstance(app, App) else app})

@@ -123,8 +123,9 @@ class Apps:
         """Finish what a killed daemon left of destroyed apps: folders that no app has."""
         known = {str(app.id) for app in await self._store.apps.all()}
         left = await in_thread(self._layout.app_ids) | {str(app_id) for app_id in await self._store.uids.app_ids()}
-        for app_id in left - known:
-            await self._remove_folders(UUID(app_id))
+        for app_id in map(UUID, left - known):
+            with apart(app_id, "remove what a destroyed app left"):
+                await self._remove_folders(app_id)
 
     async def _clear(self, app_id: UUID) -> None:
         await self._stops.stop_all(app_id)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from pushd.kit.meter import Meter
+from pushd.kit.remove import remove_tree
 
 
 def test_a_folder_takes_what_its_files_take_on_the_disk(tmp_path: Path) -> None:
@@ -30,3 +31,18 @@ def test_a_file_with_several_names_counts_once(tmp_path: Path) -> None:
 
     assert meter.add(tmp_path / "environment") >= 1_000_000
     assert 50_000 <= meter.add(tmp_path / "cache") < 200_000
+
+
+def test_what_lies_deeper_than_a_path_can_be_long_counts_too(tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("folder", dir_fd=here)
+        inner = os.open("folder", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    file = os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=here)
+    os.write(file, b"x" * 50_000_000)
+    os.close(file)
+    os.close(here)
+    assert Meter().add(tmp_path) >= 50_000_000
+    remove_tree(tmp_path / "folder")

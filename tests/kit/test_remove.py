@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pushd.kit.remove import remove_tree
+from pushd.kit.remove import remove_tree, remove_trees
 
 
 @pytest.fixture
@@ -69,3 +69,12 @@ def test_a_file_in_its_place_and_nothing_at_all(tmp_path: Path) -> None:
         remove_tree(tmp_path / "file")
     remove_tree(tmp_path / "not" / "there")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_removed_keeps_nothing_else(tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / ("x" * 300), tmp_path / "two"]
+    for each in (folders[0], folders[2]):
+        each.mkdir()
+    with pytest.raises(OSError, match="too long"):
+        remove_trees(folders)
+    assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,6 +65,7 @@ class FakeBuilder:
     def __init__(self, store: Store, clock: FakeClock) -> None:
         self.process_types = {"web": "serve"}
         self.fails = False
+        self.stubborn: UUID | None = None  # an app whose files cannot be removed
         self.gate: Awaitable[object] | None = None
         self.started: list[str] = []
         self.building = asyncio.Event()
@@ -100,7 +102,8 @@ class FakeBuilder:
         self.pruned.append((keep_checksums, keep_environments))
 
     async def destroy(self, app_id: UUID) -> None:
-        pass
+        if app_id == self.stubborn:
+            raise OSError(errno.EIO, "the disk is bad")
 
 
 APPS_PER_USER = 3
