@@ -16,6 +16,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,6 +28,7 @@ from pushd.kit.bounds import Bounds, TookTooMuch, watch
 from pushd.kit.cgroup import Group
 from pushd.kit.ownership import lend
 from pushd.kit.procfs import Family, Identity
+from pushd.kit.scope import Scope, start_in
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ async def run(
     bounds: Bounds | None = None,
     owner: str | None = None,
     user: int | None = None,
+    scope: Scope | None = None,
 ) -> int:
     """Run one program in a session of its own and give its exit status, 128 + N after signal N.
 
@@ -75,7 +78,7 @@ async def run(
     try:
         try:
             lend(writing, user)
-            pid = spawn(argv, env=env, cwd=cwd, stdin=stdin, stdout=writing, stderr=writing, fds=fds)
+            pid = spawn(argv, env=env, cwd=cwd, stdin=stdin, stdout=writing, stderr=writing, fds=fds, scope=scope)
         finally:
             os.close(writing)
         tree, status = Tree(procfs.identify(pid), mark), None
@@ -108,8 +111,9 @@ def spawn(
     stdout: int | None = None,
     stderr: int | None = None,
     fds: Mapping[int, int] | None = None,
+    scope: Scope | None = None,
 ) -> int:
-    """Start a program in a new session and give its pid; what is not given is /dev/null.
+    """Start a program in a new session, and in this scope if there is one, and give its pid; what is not given is /dev/null.
 
     It gets default signal dispositions (a daemon under nohup ignores SIGHUP, and children would inherit that), no blocked
     signals and no descriptor of ours but those named: `fds` maps the number that it sees to ours. Takes about 1 ms (vfork).
@@ -123,7 +127,8 @@ def spawn(
     try:
         for number, ours in wanted.items():
             copies[number] = _spare_copy(null if ours is None else ours)
-        return os.posix_spawnp(
+        start = partial(
+            os.posix_spawnp,
             argv[0],
             list(argv),
             env,
@@ -135,6 +140,7 @@ def spawn(
             setsigmask=(),
             setsigdef=_DEFAULT_SIGNALS,
         )
+        return start() if scope is None else start_in(scope, start)
     finally:
         os.close(null)
         for copy in copies.values():

@@ -57,6 +57,7 @@ class Way:
     overlay: bool = False  # a private layer over the slug; else a private copy of it
     user_namespace: bool = False  # for everybody but root
     filter: bytes | None = field(default=None, repr=False)  # of system calls; see filter.py
+    scoped: bool = False  # no abstract sockets but those of the program itself; see kit/scope.py
     own_users: bool = False  # programs of an app run as the user that their view names; for root alone
     uid: int = 0
     gid: int = 0

@@ -88,6 +88,9 @@ def _written(library: ModuleType, allowed: frozenset[str]) -> Any:
     rule(refuse, "clone", library.Arg(0, library.MASKED_EQ, _NEW_USERS, _NEW_USERS))
     for family in _FAMILIES:
         rule(refuse, "socket", library.Arg(0, library.EQ, family))
+    # NETLINK_ROUTE stays (getifaddrs asks it); the others, of firewalls, audit and devices, are as in a kernel without them.
+    not_route = (library.Arg(0, library.EQ, socket.AF_NETLINK), library.Arg(2, library.NE, 0))
+    rule(library.ERRNO(errno.EPROTONOSUPPORT), "socket", *not_route)
     for request in _TERMINAL_INPUT:
         rule(refuse, "ioctl", library.Arg(1, library.MASKED_EQ, 0xFFFF_FFFF, request))
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pushd.kit.cgroup import Groups
 from pushd.kit.cgroup_tree import CPU, PIDS
+from pushd.kit.scope import has_scopes
 from pushd.model.protection import Protection
 from pushd.sandbox.argv import Way
 
@@ -31,6 +32,10 @@ def protections(way: Way, why_not: str, groups: Groups, no_user: str, no_filter:
         filtered = "those of no use without privileges are refused"
     else:
         filtered = no_filter or why_not
+    if way.scoped:
+        scoped = "those of the machine and of other programs are out of reach, by Landlock"
+    else:
+        scoped = "it takes Landlock of Linux 6.12" if on and not has_scopes() else why_not
     autogroups = Path("/proc/self/autogroup").exists()
     shares = groups.holds(CPU)
     by = "by control groups" if shares else "by the kernel's autogroups"
@@ -39,6 +44,7 @@ def protections(way: Way, why_not: str, groups: Groups, no_user: str, no_filter:
         Protection("private /app", True, layer),
         Protection("no privileges", on, privileges),
         Protection("system calls", way.filter is not None, filtered),
+        Protection("abstract sockets", way.scoped, scoped),
         Protection("own user", way.own_users, users),
         Protection("process limit", way.user_namespace or way.own_users or groups.holds(PIDS), processes),
         Protection("build limits", True, "by control groups" if groups.holds(PIDS) else "counted four times a second"),

@@ -25,6 +25,7 @@ from pushd.kit.cgroup import NO_GROUPS, Bound, Group, Groups
 from pushd.kit.disk import is_full, room_of
 from pushd.kit.handed import in_memory, joined
 from pushd.kit.ownership import give
+from pushd.kit.scope import Scope, has_scopes
 from pushd.model.protection import Protection
 from pushd.model.secret import Environ
 from pushd.sandbox import argv as argvs
@@ -65,6 +66,7 @@ class Confined:
     env: Environ  # of the process that we start; behind bubblewrap the program gets the view's own
     fds: dict[int, int]  # number that it must see -> ours, as `kit.proc.spawn` takes them
     home: Path  # where the program finds its root: /app, or without a sandbox the real folder
+    scope: Scope | None = None  # as `spawn` takes it too
 
     def __enter__(self) -> Confined:
         return self
@@ -166,7 +168,8 @@ class Sandbox:
             if self.way.by_root and self.way.overlay and view.scratch is not None:
                 fds[argvs.NAMESPACE_FD] = self._open_layer(view, view.scratch)
             failed.pop_all()
-        return Confined(prefix, Environ({"PATH": SYSTEM_PATH}), fds, home)
+        scope = Scope(outlives_us=view.kind is not Kind.BUILD) if self.way.scoped else None
+        return Confined(prefix, Environ({"PATH": SYSTEM_PATH}), fds, home, scope)
 
     def _open_layer(self, view: View, scratch: Path) -> int:
         user = argvs.user_of(self.way, view)
@@ -231,6 +234,7 @@ class Sandbox:
                     user=argvs.user_of(self.way, view),
                     bounds=bounds,
                     owner=None if self._hidden is None else owner_of(self._hidden),
+                    scope=confined.scope,
                 )
         except OSError:  # it was never started
             if group is not None:
@@ -307,7 +311,7 @@ def _ways(program: Path, filter: bytes | None, *, own_users: bool) -> list[Way]:
     """Best first. Root inside a container may lack CAP_SYS_ADMIN: then a user namespace may still work.
 
     A user of its own for each app is worth a copy of the slug: older kernels show no files as somebody else's. Each way is
-    tried with a filter of system calls, then without.
+    tried with a filter of system calls and a scope, then without.
     """
     uid, gid = os.geteuid(), os.getegid()
     ways = []
@@ -318,7 +322,8 @@ def _ways(program: Path, filter: bytes | None, *, own_users: bool) -> list[Way]:
             ways.append(Way(bubblewrap=program, overlay=overlay))
         ways.append(Way(bubblewrap=program, overlay=overlay, user_namespace=True, uid=uid, gid=gid))
     filters = [filter] if filter is None else [filter, None]
-    return [replace(way, filter=each) for way in ways for each in filters]
+    scopes = [True, False] if has_scopes() else [False]
+    return [replace(way, filter=each, scoped=scoped) for way in ways for each in filters for scoped in scopes]
 
 
 def bound_of(limits: Limits) -> Bound:

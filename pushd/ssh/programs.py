@@ -146,6 +146,7 @@ class Programs:
                     stdout=streams.stdout,
                     stderr=streams.stderr,
                     fds={**confined.fds, _WORDS_FD: handed},
+                    scope=confined.scope,
                 )
         finally:
             os.close(handed)

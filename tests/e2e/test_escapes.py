@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from uuid import uuid4
 
 import pytest
 
+from pushd.kit.scope import has_scopes
 from tests.e2e.harness import BIN, PATIENCE_SECONDS, Load, Project, Server, eventually, run, running
 from tests.e2e.refusals import assert_told
 
@@ -50,6 +52,8 @@ EXPECTED = {  # attempt -> the ways to refuse it that count
     ), DENIED),
     **dict.fromkeys(("write a program of the machine", "write core_pattern"), "EROFS|EACCES"),
     "ask a neighbour past the router": r"ECONNREFUSED|ECONNRESET",  # but see OPEN
+    **dict.fromkeys(("ask the kernel's audit", "ask the kernel's firewall"), "EPROTONOSUPPORT"),
+    "reach a socket that has no file": DENIED,  # but see OPEN
     "pull the kernel's levers": "EROFS|EACCES|ENOENT",  # not every kernel has some
     **dict.fromkeys(("hard-link a program of the machine", "keep a hard link to the slug"), "EXDEV|EPERM"),
     **dict.fromkeys(("take a neighbour's port", "share a neighbour's port"), "EADDRINUSE"),
@@ -68,8 +72,11 @@ WON_NOTHING = {  # there: that process is its own user's and has no more rights;
 OPEN = {  # without nftables, and where the daemon is no root; tests/e2e/test_private_ports.py has it closed
     "ask a neighbour past the router": "answered 200 b'version one"
 }
+if not has_scopes():
+    OPEN["reach a socket that has no file"] = "connected"
 HOLDS = {  # protection -> whether it does where the daemon is root, and where it is not
     "sandbox": (True, True), "private /app": (True, True), "no privileges": (True, True), "system calls": (True, True),
+    "abstract sockets": (has_scopes(), has_scopes()),
     "own user": (True, False), "process limit": (True, True), "build limits": (True, True), "private ports": (False, False),
 }  # fmt: skip
 
@@ -90,7 +97,10 @@ class Scene:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("escapes")
     environ = {"DAEMON_SECRET": "of the daemon"}
-    with running(Server(folder / "data", folder / "home", environ=environ, recorded=False)) as server:
+    server = Server(folder / "data", folder / "home", environ=environ, recorded=False)
+    with running(server), socket.socket(socket.AF_UNIX) as machines:
+        machines.bind(f"\0{folder}")
+        machines.listen()
         neighbour = server.project(folder / "neighbour", "neighbour")
         neighbour.deploy()
         neighbour.get("/write//storage/secret")
@@ -113,7 +123,8 @@ def found_out(server: Server, folder: Path) -> dict[str, Any]:
     (folder / "in tmp").write_text("of the machine")
     assert server.process is not None
     return {
-        "data": str(server.data), "api": server.api, "daemon": server.process.pid, "me": ids["hostile"],
+        "data": str(server.data), "abstract": str(folder), "api": server.api, "daemon": server.process.pid,
+        "me": ids["hostile"],
         "neighbour": ids["neighbour"], "dyno": dyno["id"], "port": port, "mark": f"600.{uuid4().int}",
         "slug": str(next(server.data.glob("slugs/[!.]*"))), "file in tmp": str(folder / "in tmp"),
         "neighbour's pid": int(pids[0].name), "neighbour's uid": pids[0].stat().st_uid if IS_ROOT else 0,
@@ -143,7 +154,7 @@ def test_what_holds_is_told(scene: Scene) -> None:
 
 
 def test_a_hostile_dyno_is_refused_everything(scene: Scene) -> None:
-    assert len(EXPECTED) == 73  # as docs/security.md says
+    assert len(EXPECTED) == 76  # as docs/security.md says
     check(json.loads(scene.hostile.get(f"/attempts/{quote(json.dumps(scene.targets), safe='')}").body))
 
 

@@ -7,8 +7,8 @@ import os
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -69,9 +69,12 @@ for name in ("wide/file", "open"):
         file.write("built")
     os.chmod(name, 0o666)
 held = [os.open(".", os.O_RDONLY), os.open("wide", os.O_RDONLY), os.open("open", os.O_RDWR), os.open("wide/file", os.O_RDONLY)]
-with socket.socket(socket.AF_UNIX) as accomplice:
-    accomplice.connect("\\x00MARK")
-    socket.send_fds(accomplice, [b"x"], held)
+with socket.socket(socket.AF_UNIX) as door:
+    door.bind("door")
+    door.listen()
+    accomplice, _ = door.accept()
+socket.send_fds(accomplice, [b"x"], held)
+os.unlink("door")
 """
 WRITE = """if 1:
     import json, os, sys
@@ -93,16 +96,13 @@ WRITE = """if 1:
 def test_what_a_build_still_has_open_is_no_way_into_its_slug(own_server: Server, tmp_path: Path) -> None:
     """It hands it to a process outside, such as a dyno of its app. Other apps with the same files have the same slug."""
     hostile = own_server.project(tmp_path / "hostile", "hostile")
-    with socket.socket(socket.AF_UNIX) as accomplice:
-        accomplice.settimeout(PATIENCE_SECONDS)
-        accomplice.bind(f"\0{(mark := uuid4().hex)}")
-        accomplice.listen()
-        hostile.write("bin/post_compile", KEEP_OPEN.replace("MARK", mark))
-        (hostile.folder / "bin" / "post_compile").chmod(0o755)
-        hostile.commit("a hook")
-        hostile.deploy()
-        with accomplice.accept()[0] as build:
-            held = socket.recv_fds(build, 1, 4)[1]
+    hostile.write("bin/post_compile", KEEP_OPEN)
+    (hostile.folder / "bin" / "post_compile").chmod(0o755)
+    hostile.commit("a hook")
+    with hostile.popen_push() as push:
+        held = eventually(lambda: _handed_over(own_server.data / "slugs" / ".builds"), what="the build's door")
+        _, said = push.communicate(timeout=PATIENCE_SECONDS)
+    assert push.returncode == 0, said
     (slug,) = (own_server.data / "slugs").glob("[!.]*")
     (uid,) = (path.stat().st_uid for path in (own_server.data / "storage").iterdir())
     before = {path: path.read_bytes() for path in slug.rglob("*") if path.is_file()}
@@ -115,3 +115,18 @@ def test_what_a_build_still_has_open_is_no_way_into_its_slug(own_server: Server,
     assert {path: path.read_bytes() for path in slug.rglob("*") if path.is_file()} == before
     assert hostile.get("/read/app/open").body == "built"
     assert "files that a build had open were copied" in own_server.daemon_log()
+
+
+def _handed_over(builds: Path) -> list[int]:
+    """What a build has open, once it hands it out at a socket among its files."""
+    with suppress(FileNotFoundError, ConnectionRefusedError):  # it is at work there
+        for door in builds.rglob("door"):
+            folder = os.open(door.parent, os.O_PATH)
+            try:
+                with socket.socket(socket.AF_UNIX) as accomplice:
+                    accomplice.settimeout(PATIENCE_SECONDS)
+                    accomplice.connect(f"/proc/self/fd/{folder}/door")  # its own path is too long
+                    return socket.recv_fds(accomplice, 1, 4)[1]
+            finally:
+                os.close(folder)
+    return []

@@ -20,7 +20,18 @@ CALLS = """if 1:
         socket.socket(38, socket.SOCK_SEQPACKET)
     except OSError as error:
         found["AF_ALG"] = errno.errorcode.get(error.errno)
+    found["netlink"] = []
+    for protocol in range(24):
+        try:
+            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol).close()
+            found["netlink"].append(protocol)
+        except OSError as error:
+            assert error.errno == errno.EPROTONOSUPPORT, error
+    found["netlink"] = str(found["netlink"])
+    found["interface"] = socket.if_nameindex()[0][1]
     thread = threading.Thread(target=lambda: found.update(thread="runs"))
     thread.start(); thread.join()
     found["child"] = subprocess.run(["echo", "runs"], capture_output=True, text=True).stdout.strip()
     print(json.dumps(found))"""
+
+ALLOWED = {"clone3": "ENOSYS", "thread": "runs", "child": "runs", "netlink": "[0]", "interface": "lo"}  # what is not EPERM

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import stat
 import sys
 import threading
@@ -25,7 +26,7 @@ from pushd.model.secret import Environ
 from pushd.sandbox.sandbox import SYSTEM_PATH, NoSandbox, Sandbox, bound_of, owner_of
 from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
 from tests.fakes import USER
-from tests.sandbox.calls import CALLS
+from tests.sandbox.calls import ALLOWED, CALLS
 
 PYTHON = Path(sys.executable)
 
@@ -324,8 +325,34 @@ async def test_system_calls_of_no_use_without_privileges_are_refused(confining: 
         pytest.skip("no libseccomp here")
     answer = await ask(confining, dyno(tmp_path), CALLS)
     assert isinstance(answer, dict)
-    assert (answer.pop("clone3"), answer.pop("thread"), answer.pop("child")) == ("ENOSYS", "runs", "runs")
+    assert {name: answer.pop(name) for name in ALLOWED} == ALLOWED
     assert set(answer.values()) == {"EPERM"}, answer
+
+
+@pytest.mark.parametrize("kind", ["dyno", "build"])
+async def test_abstract_sockets_of_others_are_out_of_reach_and_ones_own_are_not(
+    confining: Sandbox, tmp_path: Path, kind: str
+) -> None:
+    if not confining.way.scoped:
+        pytest.skip("it takes Landlock of Linux 6.12")
+    program = """if 1:
+        import json, socket, sys
+        def reached(name):
+            try:
+                with socket.socket(socket.AF_UNIX) as client:
+                    return client.connect(name) or "reached"
+            except OSError as error:
+                return type(error).__name__
+        with socket.socket(socket.AF_UNIX) as own:
+            own.bind("\\0own of " + NAME)
+            own.listen()
+            print(json.dumps([reached("\\0" + NAME), reached("\\0own of " + NAME)]))"""
+    name = f"pushd test {tmp_path}"
+    with socket.socket(socket.AF_UNIX) as machines:
+        machines.bind(f"\0{name}")
+        machines.listen()
+        view = dyno(tmp_path) if kind == "dyno" else build(tmp_path)
+        assert await ask(confining, view, program.replace("NAME", repr(name))) == ["PermissionError", "reached"]
 
 
 async def test_without_libseccomp_it_is_told_and_the_rest_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

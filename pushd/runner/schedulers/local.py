@@ -136,6 +136,7 @@ class LocalScheduler:
                     env={**confined.env, **mark},
                     stdout=output,
                     fds={**confined.fds, **streams, ALIVE_FD: alive},
+                    scope=confined.scope,
                 )
         process = procfs.identify(pid)
         if process is None:
