@@ -49,6 +49,7 @@ CRASH_POINTS: Mapping[str, str] = {
     "release.overtaken": "a release that waited gave way to a newer one",
     "release.replaced": "a release whose slug failed gave way to one with the slug that runs, which waits to boot",
     "scale.stored": "the new quantities are stored, nobody follows them",
+    "resources.stored": "the new limits of a process type are stored, nobody follows them",
     "restart.stored": "the restart is counted, nobody follows it",
     "reboot.change-opened": "the change of a scale or a restart is stored, nobody follows it",
     "change.followed": "the dynos have followed a change, it is pending",

@@ -169,12 +169,12 @@ class Deploys:
         buildpacks: Sequence[str],
     ) -> Built:
         self._tell(app, f"Build started by user {build.user_email}")
-        config, settings = await self._store.config.of(app), await self._store.settings.of(app)
+        config, resources = await self._store.config.of(app), await self._store.resources.of(app)
         return await self._builder.build(
             app,
             source,
             config=config,
-            settings=settings,
+            resources=resources.of_build(),
             no_cache=no_cache,
             transcript=transcript,
             buildpacks=buildpacks or await self._buildpacks_of(app, config),

@@ -18,7 +18,7 @@ from pushd.api.shown import Shown
 from pushd.errors import InvalidParams, NotFound
 from pushd.model.app import App
 from pushd.model.dyno import Dyno, shown_state
-from pushd.model.formation import DYNO_SIZE
+from pushd.model.resources import DynoSize, find_size
 from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
 
@@ -33,7 +33,7 @@ class CreateBody:
     attach: Shown[bool | None] = None
     env: Mapping[str, str | int] = field(default_factory=dict)
     force_no_tty: bool | None = None
-    size: Shown[str | None] = None  # there is one
+    size: Shown[str | None] = None  # of the dyno
     type: Shown[str | None] = None  # what runs is called run.N, whatever the client calls it
 
 
@@ -56,8 +56,8 @@ async def create(request: web.Request) -> web.Response:
     wanted = await parse_body(request, CreateBody)
     if wanted.attach:
         return await _attach(request, wanted, inside=None)
-    app, environ = request[APP], _parse_environ(wanted.env)
-    dyno = await request.app[RUNS].detached(app, _parse_command(wanted.command), environ, request[USER])
+    app, environ, dyno_size = request[APP], _parse_environ(wanted.env), _maybe_dyno_size(wanted)
+    dyno = await request.app[RUNS].detached(app, _parse_command(wanted.command), environ, request[USER], dyno_size)
     note(request, {"dyno": dyno.name})
     return answer(dyno_json(app, dyno), status=201)
 
@@ -73,7 +73,7 @@ async def _attach(request: web.Request, wanted: CreateBody, *, inside: Dyno | No
     size = None if wanted.force_no_tty else _parse_size(wanted.env)
     app, runs = request[APP], request.app[RUNS]
     if inside is None:
-        dyno, secret = await runs.attached(app, command, environ, request[USER], size)
+        dyno, secret = await runs.attached(app, command, environ, request[USER], size, _maybe_dyno_size(wanted))
     else:
         dyno, secret = await runs.inside(app, inside.name, command, environ, request[USER], size)
     note(request, {"dyno": dyno.name})
@@ -116,7 +116,7 @@ def dyno_json(app: App, dyno: Dyno, *, attach_url: str | None = None) -> Json:
         "name": dyno.name,
         "type": dyno.type,
         "state": shown_state(dyno.state),
-        "size": DYNO_SIZE,
+        "size": dyno.size,
         "command": dyno.command,
         "attach_url": attach_url,
         "app": app_reference(app),
@@ -155,6 +155,10 @@ def _check_length(what: str, text: str) -> None:
     if len(text.encode()) > _LONGEST_BYTES:
         raise InvalidParams(f"{what} is longer than {_LONGEST_BYTES} bytes.",
                             remedy="Put it into a file of the app, or send it as input.")  # fmt: skip
+
+
+def _maybe_dyno_size(wanted: CreateBody) -> DynoSize | None:
+    return find_size(wanted.size) if wanted.size else None
 
 
 def _parse_size(env: Mapping[str, str | int]) -> TerminalSize | None:

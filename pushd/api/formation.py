@@ -14,9 +14,10 @@ from pushd.api.body import parse_body
 from pushd.api.needs import APP, DYNOS, STORE, USER
 from pushd.api.ranges import Field
 from pushd.api.shown import Shown
-from pushd.errors import InvalidParams, NotFound
+from pushd.errors import NotFound
 from pushd.model.app import App
-from pushd.model.formation import DYNO_SIZE, RELEASE, ProcessFormation, Scale, check_known, parse_quantity
+from pushd.model.formation import RELEASE, ProcessFormation, Scale, check_known, parse_quantity
+from pushd.model.resources import DEFAULT_SIZE, DynoSize, find_size
 
 FIELDS = {
     "type": Field[ProcessFormation](lambda row: row.type),
@@ -92,23 +93,33 @@ async def _scale(
     only: str | None = None,
 ) -> web.Response:
     app = request[APP]
-    sizes = {row.type: row.size for row in rows}
     scales: list[Scale] = []
+    sizes: dict[str, DynoSize] = {}
     for kind, wanted in updates:
         check_known(kind, commands)
-        _check_size(kind, wanted, sizes.get(kind))
+        if (size := _maybe_size(wanted)) is not None:
+            sizes[kind] = size
         if wanted.quantity is not None:
             scales.append(parse_quantity(kind, wanted.quantity))
     change = None
-    before = {row.type: row.quantity for row in rows}
-    if scales:
-        _, change = await request.app[DYNOS].scale(app, scales, request[USER])
+    before = {row.type: row for row in rows}
+    if scales or sizes:
+        _, change = await request.app[DYNOS].scale(app, scales, request[USER], sizes)
     after = _declared(await request.app[STORE].formation.of(app), commands)
-    changed = [row for row in after if row.quantity != before.get(row.type, row.quantity)]
-    if changed:
-        note(request, {"quantity": {row.type: {"before": before[row.type], "after": row.quantity} for row in changed}})
+    if changes := _changes(before, after):
+        note(request, changes)
     shown = [formation_json(app, row, commands) for row in after if only in (None, row.type)]
     return answer(shown[0] if only else shown, change=change)
+
+
+def _changes(before: Mapping[str, ProcessFormation], after: Sequence[ProcessFormation]) -> Json:
+    """For the audit trail: quantity and size of the types that changed."""
+    pairs = [(before.get(row.type, row), row) for row in after]
+    quantities = {
+        new.type: {"before": old.quantity, "after": new.quantity} for old, new in pairs if old.quantity != new.quantity
+    }
+    sizes = {new.type: {"before": old.size, "after": new.size} for old, new in pairs if old.size != new.size}
+    return {name: found for name, found in (("quantity", quantities), ("size", sizes)) if found}
 
 
 async def _find(request: web.Request, commands: Mapping[str, str]) -> ProcessFormation:
@@ -139,7 +150,7 @@ def _release_phase(app: App, commands: Mapping[str, str]) -> list[ProcessFormati
         app_id=app.id,
         type=RELEASE,
         quantity=0,
-        size=DYNO_SIZE,
+        size=DEFAULT_SIZE.name,
         created_at=app.created_at,
         updated_at=app.updated_at,
     )
@@ -160,11 +171,7 @@ def formation_json(app: App, row: ProcessFormation, commands: Mapping[str, str])
     }
 
 
-def _check_size(kind: str, wanted: UpdateBody | ChangeBody, ours: str | None) -> None:
-    """Every dyno here is of one size, which may be named."""
+def _maybe_size(wanted: UpdateBody | ChangeBody) -> DynoSize | None:
+    """Raises: InvalidParams for a name that no size has."""
     name = wanted.size or (wanted.dyno_size.name if wanted.dyno_size else None)
-    if name is not None and ours is not None and name.lower() != ours.lower():
-        raise InvalidParams(
-            f"There is no dyno size {name[:40]!r} for {kind}: every dyno here is {ours}.",
-            remedy="Set its memory with `pushd settings:set dyno-memory-mb=1024`.",
-        )
+    return find_size(name) if name else None

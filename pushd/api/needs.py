@@ -32,6 +32,7 @@ from pushd.model.logline import LogLine
 from pushd.model.pipeline import Pipeline, Promotion
 from pushd.model.protection import Protection
 from pushd.model.release import Release
+from pushd.model.resources import DynoSize
 from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
 from pushd.model.user import User
@@ -63,7 +64,11 @@ class Dynos(Protocol):
 
     def of(self, app: App) -> list[Dyno]: ...
 
-    async def scale(self, app: App, scales: Sequence[Scale], user: User) -> tuple[list[ProcessFormation], Change | None]: ...
+    async def scale(
+        self, app: App, scales: Sequence[Scale], user: User, sizes: Mapping[str, DynoSize]
+    ) -> tuple[list[ProcessFormation], Change | None]: ...
+
+    async def set_resources(self, app: App, type: str, changes: Mapping[str, str | None], user: User) -> Change | None: ...
 
     async def restart(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None: ...
 
@@ -124,10 +129,16 @@ class Promotions(Protocol):
 class Runs(Protocol):
     """One-off dynos."""
 
-    async def detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno: ...
+    async def detached(self, app: App, command: str, environ: Environ, user: User, dyno_size: DynoSize | None) -> Dyno: ...
 
     async def attached(
-        self, app: App, command: str, environ: Environ, user: User, size: TerminalSize | None
+        self,
+        app: App,
+        command: str,
+        environ: Environ,
+        user: User,
+        size: TerminalSize | None,
+        dyno_size: DynoSize | None,
     ) -> tuple[Dyno, str]:
         """A dyno that waits for its client, and the secret that the client comes with."""
 

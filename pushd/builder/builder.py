@@ -31,12 +31,11 @@ from pushd.kit.clock import Clock
 from pushd.kit.crash import crash_point
 from pushd.kit.disk import is_full
 from pushd.kit.ownership import seal
-from pushd.kit.proc import machine_memory_bytes
 from pushd.kit.remove import remove_tree, remove_trees
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.model.app import App
-from pushd.model.app_settings import AppSettings
+from pushd.model.resources import Resources
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug
 from pushd.model.source import Source
@@ -55,7 +54,6 @@ class BuildLimits:
 
     source_seconds: float  # the checkout, and the fetch of buildpacks
     compile_seconds: float  # all buildpacks together
-    processes: int = 2048  # threads count
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ class Builder:
         source: Source,
         *,
         config: Environ,
-        settings: AppSettings,
+        resources: Resources,
         no_cache: bool,
         transcript: Transcript,
         buildpacks: Sequence[str] = (),
@@ -130,9 +128,8 @@ class Builder:
                 async with self._source_in_time("the checkout of the source"):
                     await source.checkout(workshop.tree)
                 declared = await in_thread(prepare, workshop.tree)
-                compiled = await self._compile(workshop, buildpacks, source.commit, config, settings, transcript)
-                limit_bytes = settings["slug-limit-mb"] * _MEGABYTE
-                if copied := await in_thread(_take_back, workshop, limit_bytes):
+                compiled = await self._compile(workshop, buildpacks, source.commit, config, resources, transcript)
+                if copied := await in_thread(_take_back, workshop, resources.slug_mb * _MEGABYTE):
                     log.warning("files that a build had open were copied", extra={"app": app.name, "count": copied})
                 process_types = await in_thread(find_process_types, workshop.tree, declared, compiled)
                 content = await self._read(measure_content, workshop.tree)
@@ -158,7 +155,7 @@ class Builder:
         _tell_result(slug, declared, transcript)
         return Built(slug, tuple(buildpacks) or compiled.buildpacks)
 
-    async def keep_uploaded(self, slug: Slug, archive: Path, *, settings: AppSettings) -> Slug:
+    async def keep_uploaded(self, slug: Slug, archive: Path, *, limit_mb: int) -> Slug:
         """Put the files of a slug that was made elsewhere in their place; gives the slug as it is stored then.
 
         Raises: InvalidParams for an archive that must not be unpacked, or is too large; Conflict when another one came first;
@@ -167,7 +164,7 @@ class Builder:
         async with self._lock(slug.id):
             workshop = Workshop(self._layout, slug.id)
             try:
-                return await take_in(slug, archive, workshop, settings["slug-limit-mb"] * _MEGABYTE, self._fill)
+                return await take_in(slug, archive, workshop, limit_mb * _MEGABYTE, self._fill)
             finally:
                 await finish(in_thread(workshop.clear), within=_CLEANUP_SECONDS)
 
@@ -279,7 +276,7 @@ class Builder:
         names: Sequence[str],
         commit: str,
         config: Environ,
-        settings: AppSettings,
+        resources: Resources,
         transcript: Transcript,
     ) -> Compiled:
         output = BuildOutput(transcript.write, config=config, environ=self._passthrough)
@@ -297,9 +294,8 @@ class Builder:
                 every=bool(names),
                 variables={**self._passthrough, "SOURCE_VERSION": commit},
                 config=config,
-                memory_bytes=min(settings["build-memory-mb"] * _MEGABYTE, machine_memory_bytes() * 3 // 4),
-                processes=self._limits.processes,
-                within=self._limits.compile_seconds,
+                resources=resources,
+                within=min(resources.time_seconds, self._limits.compile_seconds),
                 output=output,
             )
         except BuildFailed as error:
@@ -382,8 +378,9 @@ def _take_back(workshop: Workshop, limit_bytes: int) -> int:
     size_bytes = measure_lengths(workshop.tree)
     if size_bytes > limit_bytes:
         raise BuildFailed(
-            f"the slug takes {shown_size(size_bytes)}, more than the {shown_size(limit_bytes)} that slug-limit-mb allows",
-            remedy="Leave out what the app does not need at run time with a .slugignore file, or raise that setting.",
+            f"the slug takes {shown_size(size_bytes)}, more than the {shown_size(limit_bytes)} that it may take",
+            remedy="Leave out what the app does not need at run time with a .slugignore file, or let it be larger:\n"
+            "pushd resources:set build slug=2G",
         )
     return workshop.take_back()
 

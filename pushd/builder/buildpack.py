@@ -15,8 +15,9 @@ from pushd.builder.workshop import Workshop
 from pushd.errors import BuildFailed
 from pushd.kit.aio import in_thread
 from pushd.kit.bounds import TookTooMuch
-from pushd.kit.proc import RanTooLong
+from pushd.kit.proc import RanTooLong, machine_memory_bytes
 from pushd.model.app import STACK
+from pushd.model.resources import Resources
 from pushd.model.secret import Environ
 from pushd.sandbox.view import Bind, Kind, Limits, View
 
@@ -57,8 +58,7 @@ async def run_buildpacks(
     every: bool,
     variables: Mapping[str, str],
     config: Mapping[str, str],
-    memory_bytes: int,
-    processes: int,
+    resources: Resources,
     within: float,
     output: BuildOutput,
 ) -> Compiled:
@@ -68,8 +68,7 @@ async def run_buildpacks(
     Raises: BuildFailed when none fits, one fails, the time is over, or they take too much.
     """
     copies = workshop.furnish(packs, config)
-    limits = Limits(scratch_bytes=_SCRATCH_BYTES, memory_bytes=memory_bytes, processes=processes, low_priority=True)
-    view = _view(workshop, tools, variables, limits)
+    view = _view(workshop, tools, variables, _limits(resources))
     argv = ["/bin/bash", str(workshop.side / RUNNER.name), "all" if every else "first"]
     argv += [str(folder) for folder in (workshop.cache, workshop.env_dir, workshop.result, *copies)]
     (workshop.side / RUNNER.name).write_bytes(RUNNER.read_bytes())
@@ -79,7 +78,8 @@ async def run_buildpacks(
     except RanTooLong as error:
         raise BuildFailed(
             f"the buildpacks did not end within {within:g} seconds and were stopped",
-            remedy="See in its output where it waits; the operator can raise build_timeout_seconds.",
+            remedy="See in its output where it waits. The limit is the shorter one of the app's own, which\n"
+            "`pushd resources:set build time=30m` sets, and of the server's setting build_timeout_seconds.",
         ) from error
     except TookTooMuch as error:
         raise _too_much(error) from error
@@ -156,6 +156,19 @@ def _compiled(workshop: Workshop) -> Compiled:
     )
 
 
+def _limits(resources: Resources) -> Limits:
+    memory_bytes = min(resources.memory_bytes, machine_memory_bytes() * 3 // 4)
+    return Limits(
+        scratch_bytes=_SCRATCH_BYTES,
+        memory_bytes=memory_bytes,
+        data_bytes=memory_bytes,
+        processes=resources.processes,
+        open_files=resources.open_files,
+        processors=resources.cpu,
+        low_priority=True,
+    )
+
+
 def _is_folder(path: Path) -> bool:
     """No link: dynos are shown what stands there, and a link would choose that for them."""
     return path.is_dir() and not path.is_symlink()
@@ -164,9 +177,9 @@ def _is_folder(path: Path) -> bool:
 def _too_much(excess: TookTooMuch) -> BuildFailed:
     if excess.what == "memory":
         return BuildFailed(
-            f"the build took {excess.taken >> 20} MB of memory, more than {excess.limit >> 20} MB, and was ended",
-            remedy="Let it do less at once, or raise the app's setting build-memory-mb: it holds for all processes of a build "
-            "together, up to three quarters of the server's memory.",
+            f"the build took more than {excess.limit >> 20} MB of memory, and was ended",
+            remedy="Let it do less at once, or let it take more: pushd resources:set build memory=6G\n"
+            "That holds for all processes of a build together, up to three quarters of the server's memory.",
         )
     return BuildFailed(
         f"the build ran more than {excess.limit} processes and threads, and was ended",
@@ -182,7 +195,7 @@ def _failure(workshop: Workshop, status: int, last_error: str) -> BuildFailed:
         return BuildFailed(whom, remedy=f"{refusals}\nCommit what it looks for, and push again." if refusals else "")
     if status == _KILLED and not step:
         return BuildFailed(
-            "the build was killed", remedy="That happens when memory runs out: raise the app's setting build-memory-mb."
+            "the build was killed", remedy="That happens when memory runs out: pushd resources:set build memory=6G"
         )
     if last_error:
         return BuildFailed(last_error.rstrip("."), told=True)

@@ -31,6 +31,7 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType({
     "Dynos and logs": {
         "ps": "ps:show", "ps:scale": "formation:scale", "ps:type": "formation:size", "ps:restart": "ps:restart",
         "ps:stop": "ps:stop", "ps:wait": "ps_wait:wait",
+        "resources": "resources:show", "resources:set": "resources:set_resources", "resources:unset": "resources:unset",
         "run": "run:run", "run:inside": "run:inside", "run:detached": "run:detached", "logs": "logs:logs",
         "drains": "drains:list_drains", "drains:add": "drains:add", "drains:remove": "drains:remove",
     },

@@ -53,12 +53,13 @@ def scale(here: Here, quantities: tuple[str, ...], no_wait: bool, as_json: bool)
 def size(here: Here, sizes: tuple[str, ...], no_wait: bool, as_json: bool) -> None:
     """Show the dyno size of each process type, or set it.
 
-    This server has one size. How much memory an app's dynos may have is a setting of the app: pushd settings
+    Sizes: eco, basic, standard-1x (512 MB of memory each), standard-2x (1 GB), performance-m (2.5 GB), performance-l (14 GB),
+    performance-l-ram (30 GB), performance-xl (62 GB), performance-2xl (126 GB). Single figures: pushd resources
 
     \b
     Examples:
         pushd ps:type
-        pushd ps:type web=standard-1x
+        pushd ps:type web=standard-2x
     """
     formation = here.client.formation(here.app)
     if sizes:

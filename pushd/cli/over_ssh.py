@@ -26,6 +26,7 @@ SERVED = frozenset(
         "domains", "domains:add", "domains:info", "domains:update", "domains:wait", "domains:remove", "domains:clear",
         "certs", "certs:info", "certs:remove", "certs:auto", "certs:auto:enable", "certs:auto:disable", "certs:auto:refresh",
         "config", "config:get", "config:set", "config:unset", "settings", "settings:set", "settings:unset",
+        "resources", "resources:set", "resources:unset",
         "ps", "ps:scale", "ps:type", "ps:restart", "ps:stop", "ps:wait", "run", "run:inside", "run:detached", "logs",
         "drains", "drains:add", "drains:remove",
         "releases", "releases:info", "releases:output", "releases:rollback", "releases:retry",

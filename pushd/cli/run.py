@@ -55,7 +55,7 @@ def _env_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _size_options(function: Callable[..., Any]) -> Callable[..., Any]:
     function = click.option("--type", "kind", metavar="TYPE", help="Count it as a dyno of this process type.")(function)
-    return click.option("-s", "--size", metavar="SIZE", help="Its dyno size; there is one.")(function)
+    return click.option("-s", "--size", metavar="SIZE", help="Its dyno size, such as standard-2x.")(function)
 
 
 def _attached_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from pushd.client.calls import Calls, app_path, changed
-from pushd.client.shapes import Changed, DynoShape, FormationShape, FormationUpdate, Wanted
+from pushd.client.shapes import Changed, DynoShape, FormationShape, FormationUpdate, ResourcesShape, Wanted
 
 
 class DynoCalls(Calls):
@@ -18,6 +18,14 @@ class DynoCalls(Calls):
     def scale(self, app: str, updates: Sequence[FormationUpdate]) -> Changed[list[FormationShape]]:
         """Gives the whole formation after it."""
         return changed(self._transport.call("PATCH", app_path(app, "formation"), body={"updates": list(updates)}))
+
+    def resources(self, app: str) -> list[ResourcesShape]:
+        """What dynos of each process type, and builds, may take."""
+        return cast(list[ResourcesShape], self._get(f"/-{app_path(app, 'resources')}"))
+
+    def set_resources(self, app: str, kind: str, changes: Mapping[str, str | None]) -> Changed[list[ResourcesShape]]:
+        """Set, or unset with None; gives all rows after it."""
+        return changed(self._transport.call("PATCH", f"/-{app_path(app, 'resources', kind)}", body=dict(changes)))
 
     def dynos(self, app: str) -> list[DynoShape]:
         return cast(list[DynoShape], self._list(app_path(app, "dynos")))

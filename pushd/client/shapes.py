@@ -263,6 +263,20 @@ class BuildpackShape(TypedDict):
     buildpack: BuildpackRef
 
 
+class ResourcesShape(TypedDict):
+    """None: no bound of its own."""
+
+    type: str
+    size: str | None
+    memory_mb: int
+    cpu: float | None
+    processes: int
+    open_files: int
+    time_seconds: float | None
+    slug_mb: int | None  # None for dynos
+    set: list[str]
+
+
 class SettingShape(TypedDict):
     name: str
     value: str

@@ -23,7 +23,12 @@ class Bounds:
 
     tasks: int  # processes, each counted with its threads
     memory_bytes: int | None = None  # resident; pages that some of them share count once
-    group: Group | None = None  # that they are in; the kernel holds it to the number of tasks
+    group: Group | None = None  # that they are in; the kernel holds it to the same, as far as it can
+
+    @property
+    def was_killed_for_memory(self) -> bool:
+        """Whether the kernel killed one of them, because all together took too much."""
+        return self.group is not None and self.group.has_killed_for_memory()
 
 
 class TookTooMuch(Exception):
@@ -38,11 +43,19 @@ def find_excess(bounds: Bounds, family: Family, pss_bytes: Callable[[Sequence[in
     """What these take too much of, if anything. Resident memory is read first: the exact one costs a millisecond each."""
     if family.tasks > bounds.tasks or (bounds.group is not None and bounds.group.has_refused_tasks()):
         return TookTooMuch("tasks", family.tasks, bounds.tasks)
+    if bounds.memory_bytes is not None and bounds.was_killed_for_memory:
+        return TookTooMuch("memory", bounds.memory_bytes, bounds.memory_bytes)
     if bounds.memory_bytes is not None and sum(map(procfs.rss_bytes, family.pids)) > bounds.memory_bytes:
         exact = pss_bytes(list(family.pids))
         if exact > bounds.memory_bytes:
             return TookTooMuch("memory", exact, bounds.memory_bytes)
     return None
+
+
+def check_end(bounds: Bounds | None, status: int) -> None:
+    """Of a program that failed before anybody looked: whether the kernel was quicker. Raises: TookTooMuch."""
+    if status != 0 and bounds is not None and bounds.was_killed_for_memory:
+        raise TookTooMuch("memory", bounds.memory_bytes or 0, bounds.memory_bytes or 0)
 
 
 async def watch(bounds: Bounds, look: Callable[[int], Family], pss_bytes: Callable[[Sequence[int]], int]) -> NoReturn:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 N = TypeVar("N", int, float)
@@ -28,6 +29,24 @@ def count(low: int, high: int) -> Callable[[str], int]:
         if not low <= value <= high:
             raise ValueError(f"it must be {low} to {high}")
         return value
+
+    return parse
+
+
+def number_with_unit(
+    units: Mapping[str, int], low: float, high: float, rule: str, kind: Callable[[float], N]
+) -> Callable[[str], N]:
+    """A number with one of these units, in any letters, or without any if "" is one: their value is what each counts.
+
+    Both bounds are allowed; `rule` says what is, and `kind` makes the value.
+    """
+
+    def parse(text: str) -> N:
+        found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([A-Za-z]*)", text)
+        factor = units.get(found[2].upper()) if found else None
+        if found is None or factor is None or not low <= float(found[1]) * factor <= high:
+            raise ValueError(f"it must be {rule}")
+        return kind(float(found[1]) * factor)
 
     return parse
 

@@ -24,7 +24,7 @@ import psutil
 
 from pushd.kit import link, procfs
 from pushd.kit.aio import finish, guarded, in_thread
-from pushd.kit.bounds import Bounds, TookTooMuch, watch
+from pushd.kit.bounds import Bounds, TookTooMuch, check_end, watch
 from pushd.kit.cgroup import Group
 from pushd.kit.ownership import lend
 from pushd.kit.procfs import Family, Identity
@@ -87,6 +87,7 @@ async def run(
                 following = _follow(pid, reading, on_output, grace)
                 watching = None if bounds is None else watch(bounds, tree.look, pss_bytes)
                 status = await (following if watching is None else guarded(following, watching))
+                await in_thread(check_end, bounds, status)
         except TookTooMuch:
             grace = 0
             raise
@@ -369,15 +370,11 @@ async def _end(tree: Tree, grace: float, group: Group | None) -> None:
     """End what still lives."""
     if grace > 0:
         await in_thread(tree.signal, signal.SIGTERM)
-        await in_thread(_await_end, tree, grace)
-    if group is not None and not await in_thread(group.remove):
-        log.error("a control group does not end", extra={"group": " ".join(group.enter()[4:-1])})
+        await in_thread(lambda: wait_blocking(tree.members(), within=grace))
+    if group is not None:
+        await in_thread(group.remove)
     if not await in_thread(tree.kill):
         log.error("processes do not die", extra={"pids": sorted(who.pid for who in tree.members())})
-
-
-def _await_end(tree: Tree, grace: float) -> None:
-    wait_blocking(tree.members(), within=grace)
 
 
 def _spare_copy(descriptor: int) -> int:

@@ -73,6 +73,7 @@ class Dyno:
     epoch: Epoch
     release_id: UUID
     command: str
+    size: str  # name of a DynoSize
     port: int | None  # web only
     created_at: datetime
     updated_at: datetime  # when the state changed last

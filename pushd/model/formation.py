@@ -13,7 +13,6 @@ from pushd.errors import InvalidParams, NotFound
 
 WEB, RELEASE, RUN = "web", "release", "run"
 MAX_QUANTITY = 100
-DYNO_SIZE = "Standard-1X"  # a name that the Heroku CLI knows; every dyno of this machine is alike
 _QUANTITY = re.compile(r"([+-]?)([0-9]{1,4})")
 
 
@@ -25,7 +24,7 @@ class ProcessFormation:
     app_id: UUID
     type: str
     quantity: int
-    size: str  # DYNO_SIZE
+    size: str  # name of a DynoSize
     created_at: datetime
     updated_at: datetime
 

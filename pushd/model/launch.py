@@ -9,6 +9,7 @@ from pushd.model.app import App
 from pushd.model.app_settings import AppSettings
 from pushd.model.dyno import Epoch
 from pushd.model.release import Release
+from pushd.model.resources import AppResources
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug
 
@@ -23,6 +24,7 @@ class Launch:
     environ: Environ
     formation: Mapping[str, int]  # wanted quantity of each process type, `release` not among them
     settings: AppSettings = field(default_factory=AppSettings)
+    resources: AppResources = field(default_factory=AppResources)
 
     @property
     def epoch(self) -> Epoch:

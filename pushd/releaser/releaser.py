@@ -117,6 +117,7 @@ class Releaser:
             environ=config,
             formation={kind: quantities.get(kind, 0) for kind in release.process_types if kind != formation.RELEASE},
             settings=settings,
+            resources=await self._store.resources.of(app),
         )
 
     def _metadata(self, app: App, release: Release, slug: Slug) -> Mapping[str, str]:

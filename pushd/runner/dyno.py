@@ -9,7 +9,7 @@ from collections.abc import Callable
 from uuid import UUID, uuid4
 
 from pushd.errors import BootFailed, PushdError
-from pushd.kit.aio import first
+from pushd.kit.aio import first, in_thread
 from pushd.kit.clock import Clock
 from pushd.model.dyno import MOVES, Dyno, DynoEvent, DynoState, shown_state
 from pushd.model.logline import PLATFORM
@@ -22,6 +22,7 @@ from pushd.runner.schedulers import NoRoom
 log = logging.getLogger(__name__)
 S, E = DynoState, DynoEvent
 _EVIDENCE_LINES = 50
+R15 = "Error R15 (Memory quota vastly exceeded)"
 _TRY_AGAIN_SECONDS = 1.0
 _CRASHES_WITHOUT_ROOM = 3  # a try every 10 seconds
 
@@ -95,6 +96,7 @@ class Life:
             release_id=launch.release.id,
             command=self.part.command,
             port=self.process.port if self.process else None,
+            size=self.part.resources.size,
             created_at=self._created_at,
             updated_at=self._updated_at,
         )
@@ -130,6 +132,11 @@ class Life:
             self._killed_because = reason
             self.tell("Stopping process with SIGKILL")
             self.process.handle.kill()
+
+    def kill_for_memory(self) -> None:
+        """The same, because it took far more memory than its quota."""
+        self.tell(R15)
+        self.kill_because(self._too_much_memory)
 
     def tell(self, message: str) -> None:
         """Put a line of the platform's into the app's log."""
@@ -250,6 +257,9 @@ class Life:
             healthy = before is S.UP and (self._clock.monotonic() - process.started_monotonic) >= HEALTHY_SECONDS
             self.crashes = 1 if healthy else self.crashes + 1
         self._move(E.EXITED)
+        if not self._killed_because and await in_thread(process.handle.ran_out_of_memory):  # the kernel was quicker
+            self.tell(R15)
+            self._killed_because = self._too_much_memory
         status = self.exit_status = await self._processes.settle(process)
         self.last_lines = process.last_lines(_EVIDENCE_LINES)
         self.tell(f"Process exited with status {status}")
@@ -296,6 +306,11 @@ class Life:
     def _exit_failure(self, status: int, *, was_up: bool) -> BootFailed:
         part = self.part
         return exit_failure(part.name, part.command, status, was_up=was_up, killed_because=self._killed_because)
+
+    @property
+    def _too_much_memory(self) -> str:
+        quota = self.process.handle.memory_bytes if self.process else self.part.resources.memory_bytes
+        return f"it took more than twice its memory quota of {quota >> 20} MB (R15)"
 
     @property
     def _extra(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ def exit_failure(name: str, command: str, status: int, *, was_up: bool, killed_b
     if killed_because:
         return BootFailed(
             f"{name} was ended {when}: {killed_because}",
-            remedy=f"Make it take less, or raise the quota: pushd settings:set dyno-memory-mb=1024\n{logs}",
+            remedy=f"Make it take less, or raise the quota: pushd resources:set {name.partition('.')[0]} memory=1G\n{logs}",
         )
     if status == _SHELL_NOT_FOUND:
         advice = f"Its command, or a program that it calls, was not found: {command}\nIs it in requirements.txt?"

@@ -87,10 +87,10 @@ class MemoryWatch:
         memory = await in_thread(process.handle.memory)
         if process is not life.process:
             return  # it was started again meanwhile
-        quota_bytes = life.part.launch.settings["dyno-memory-mb"] << 20
+        quota_bytes = process.handle.memory_bytes
         if life.part.launch.settings["log-runtime-metrics"] and self._is_due(self._logged_at, life.id):
             life.tell(metrics_line(life, memory, quota_bytes))
-        verdict = judge(memory, quota_bytes)
+        verdict = Verdict.VASTLY_OVER if process.handle.ran_out_of_memory() else judge(memory, quota_bytes)
         if verdict is Verdict.FINE:
             self._told_at.pop(life.id, None)
             return
@@ -98,8 +98,7 @@ class MemoryWatch:
         shown = f"Process running mem={taken / (1 << 20):.0f}M({100 * taken / quota_bytes:.1f}%)"
         if verdict is Verdict.VASTLY_OVER:
             life.tell(shown)
-            life.tell("Error R15 (Memory quota vastly exceeded)")
-            life.kill_because(f"it took {taken >> 20} MB, more than twice its memory quota of {quota_bytes >> 20} MB (R15)")
+            life.kill_for_memory()
         elif self._is_due(self._told_at, life.id):
             life.tell(shown)
             life.tell("Error R14 (Memory quota exceeded)")

@@ -98,7 +98,9 @@ def pause_before_start(crashes: int, chance: random.Random) -> float:
     return longest * chance.uniform(1 - _JITTER, 1)
 
 
-def environ_of(launch: Launch, *, name: str, port: int | None, cores: int, extra: Mapping[str, str] | None = None) -> Environ:
+def environ_of(
+    launch: Launch, *, name: str, port: int | None, cores: int, memory_mb: int, extra: Mapping[str, str] | None = None
+) -> Environ:
     """What one dyno's process gets: our defaults < config vars and metadata < `extra` < DYNO and PORT.
 
     PORT is for web only. HOME, PATH and the working folder are the scheduler's, GUNICORN_CMD_ARGS is the buildpack's.
@@ -106,7 +108,7 @@ def environ_of(launch: Launch, *, name: str, port: int | None, cores: int, extra
     defaults = {
         "PYTHONUNBUFFERED": "1",
         "FORWARDED_ALLOW_IPS": "*",  # only our router reaches the dyno's port
-        "WEB_CONCURRENCY": str(web_concurrency(cores, launch.settings["dyno-memory-mb"])),
+        "WEB_CONCURRENCY": str(web_concurrency(cores, memory_mb)),
     }
     ours = {"DYNO": name} if port is None else {"DYNO": name, "PORT": str(port)}
     return Environ(defaults) | launch.environ | (extra or {}) | ours

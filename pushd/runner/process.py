@@ -18,6 +18,7 @@ from pushd.kit.wires import Streams
 from pushd.layout import Layout
 from pushd.model.dyno import DynoRole, DynoRow
 from pushd.model.launch import Launch
+from pushd.model.resources import Resources
 from pushd.model.secret import Environ
 from pushd.runner.attachment import Attachment
 from pushd.runner.needs import DynoStore, LogPipes, Pipe
@@ -55,6 +56,11 @@ class Part:
     attach_within_seconds: float = math.inf  # how long it waits for that client
     inside: Inside | None = None
     attended: bool = False  # a one-off that somebody here waits for: without us it has no purpose
+
+    @property
+    def resources(self) -> Resources:
+        """What it may take."""
+        return self.launch.resources.of_dyno(self.type)
 
 
 class Process:
@@ -134,7 +140,9 @@ class Processes:
     def _order(self, part: Part, dyno_id: UUID, port: int | None, streams: Streams | None) -> Start:
         app, slug = part.launch.app, part.launch.slug
         extra = part.attachment.environ(part.environ or {}) if part.attachment else part.environ
-        environ = environ_of(part.launch, name=part.name, port=port, cores=self._cores, extra=extra)
+        environ = environ_of(
+            part.launch, name=part.name, port=port, cores=self._cores, memory_mb=part.resources.memory_mb, extra=extra
+        )
         return Start(
             dyno_id=dyno_id,
             app_id=app.id,
@@ -144,7 +152,7 @@ class Processes:
             slug=self._layout.slug(slug.checksum),
             environment=self._layout.environment(app.id, slug.environment) if slug.environment else None,
             storage=self._layout.storage(app.id),
-            memory_bytes=part.launch.settings["dyno-memory-mb"] << 20,
+            resources=part.resources,
             port=port,
             inside=part.inside.dyno_id if part.inside else None,
             streams=streams,
@@ -152,7 +160,10 @@ class Processes:
 
     def inside(self, part: Part, dyno_id: UUID, process: Process) -> Inside:
         """What another program needs to run where this one does."""
-        environ = environ_of(part.launch, name=part.name, port=process.port, cores=self._cores, extra=part.environ)
+        memory_mb = part.resources.memory_mb
+        environ = environ_of(
+            part.launch, name=part.name, port=process.port, cores=self._cores, memory_mb=memory_mb, extra=part.environ
+        )
         return Inside(dyno_id, environ, process.handle)
 
     def adopt(self, handle: Handle, row: DynoRow) -> Process:

@@ -30,6 +30,9 @@ _LOW = """renice -n 19 -p $$ >/dev/null 2>&1
 ionice -c 2 -n 7 -p $$ >/dev/null 2>&1
 echo 1000 2>/dev/null >/proc/self/oom_score_adj"""
 
+# A dyno goes before whatever else runs here when memory runs out, and a build before that.
+_BEFORE_OTHERS = "echo 500 2>/dev/null >/proc/self/oom_score_adj"
+
 # Priority of the whole session, 10: against a busy app a build gets a tenth of the core. At 19 it would get a fiftieth, and a
 # push of two seconds would take minutes on a machine whose apps are busy. nice alone does nothing across sessions. Without
 # CAP_SYS_ADMIN the kernel refuses (EAGAIN) when somebody did the same in the last 0.1 s: then a process beside the program
@@ -90,7 +93,7 @@ def chain(way: Way, view: View) -> list[str]:
         enter = ["/usr/bin/env", "unshare", "--user", "--map-root-user", "--mount", "--"]
         if way.by_root:
             enter = ["/usr/bin/env", "nsenter", f"--mount=/proc/self/fd/{NAMESPACE_FD}", "--"]
-    script = "\n".join((*_limits(view, way), *_root(way, view)))
+    script = "\n".join((*limits(view, way), *_root(way, view)))
     inner: list[str] = []
     if way.bubblewrap is not None:
         inner = [str(way.bubblewrap), "--args", str(ARGUMENTS_FD), "--"]
@@ -230,21 +233,24 @@ def _is_shown(path: Path, covered: Iterable[Path], hidden: Path | None) -> bool:
     return any(each == hidden or hidden in each.parents for each in above) or path == hidden
 
 
-def _limits(view: View, way: Way) -> Iterator[str]:
+def limits(view: View, way: Way) -> Iterator[str]:
     """Shell lines. A limit that the machine keeps lower stays as it is; dash and bash name the process limit differently."""
-    limits = view.limits
+    given = view.limits
     yield "ulimit -c 0"
-    yield f"ulimit -n {limits.open_files} 2>/dev/null"
+    yield f"ulimit -n {given.open_files} 2>/dev/null"
     most = None
     if way.bubblewrap is not None and way.user_namespace:  # elsewhere it would count all processes of the daemon's user
-        most = 2 * limits.processes  # above what a build is ended at: one that cannot fork would only hang
+        # Above what a build is ended at: one that cannot fork would only hang.
+        most = given.processes * (2 if view.kind is Kind.BUILD else 1)
     elif user_of(way, view) is not None:  # it counts all that the app runs
         most = _PROCESSES_OF_AN_APP
     if most is not None:
         yield f"ulimit -p {most} 2>/dev/null || ulimit -u {most} 2>/dev/null"
-    if limits.memory_bytes is not None:
-        yield f"ulimit -d {limits.memory_bytes // 1024}"
-    if limits.low_priority:
+    if given.data_bytes is not None:
+        yield f"ulimit -d {given.data_bytes // 1024}"
+    if view.kind is Kind.DYNO:
+        yield _BEFORE_OTHERS
+    if given.low_priority:
         if way.bubblewrap is None:
             yield _GIVE_WAY
         yield _LOW

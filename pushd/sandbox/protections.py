@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from pushd.kit.cgroup import Groups
-from pushd.kit.cgroup_tree import CPU, PIDS
+from pushd.kit.cgroup_tree import CPU, MEMORY, PIDS
 from pushd.kit.scope import has_scopes
 from pushd.model.protection import Protection
 from pushd.sandbox.argv import Way
@@ -36,6 +36,8 @@ def protections(way: Way, why_not: str, groups: Groups, no_user: str, no_filter:
         scoped = "those of the machine and of other programs are out of reach, by Landlock"
     else:
         scoped = "it takes Landlock of Linux 6.12" if on and not has_scopes() else why_not
+    memory = "by control groups" if groups.holds(MEMORY) else "looked at every 4 seconds, each process held by the kernel"
+    cpu = "by control groups" if groups.holds(CPU) else "only control groups bound time of the processor, and there are none"
     autogroups = Path("/proc/self/autogroup").exists()
     shares = groups.holds(CPU)
     by = "by control groups" if shares else "by the kernel's autogroups"
@@ -47,6 +49,8 @@ def protections(way: Way, why_not: str, groups: Groups, no_user: str, no_filter:
         Protection("abstract sockets", way.scoped, scoped),
         Protection("own user", way.own_users, users),
         Protection("process limit", way.user_namespace or way.own_users or groups.holds(PIDS), processes),
+        Protection("memory limit", True, memory),
+        Protection("processor limit", groups.holds(CPU), cpu),
         Protection("build limits", True, "by control groups" if groups.holds(PIDS) else "counted four times a second"),
         Protection("build priority", shares or autogroups, by),
     ]

@@ -328,7 +328,8 @@ def _ways(program: Path, filter: bytes | None, *, own_users: bool) -> list[Way]:
 
 def bound_of(limits: Limits) -> Bound:
     """What a control group holds one program to, with all that it starts."""
-    return Bound(tasks=limits.processes, share=_LOW_SHARE if limits.low_priority else 1)
+    share = _LOW_SHARE if limits.low_priority else limits.share
+    return Bound(tasks=limits.processes, memory_bytes=limits.memory_bytes, processors=limits.processors, share=share)
 
 
 def _entering_filter() -> bytes:

@@ -38,16 +38,19 @@ class Bind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one program may take. A build that takes more, all its processes together, is ended.
+    """What one program may take, with all that it starts; a control group holds it to that, where there is one.
 
-    The kernel holds each process to `memory_bytes` (RLIMIT_DATA), and a user namespace to twice `processes` (RLIMIT_NPROC: a
-    program that cannot fork would only hang). Without a sandbox nothing holds `scratch_bytes`.
+    Elsewhere the kernel holds each process to `data_bytes` (RLIMIT_DATA), and a user namespace to `processes` (RLIMIT_NPROC).
+    A build is watched besides, and ended when it takes more. Without a sandbox nothing holds `scratch_bytes`.
     """
 
     scratch_bytes: int  # of each of: the private layer on /app, /tmp, /dev/shm; they live in memory
     memory_bytes: int | None = None  # None: no limit
+    data_bytes: int | None = None  # of each process; None: no limit
     processes: int = 2048  # threads count
-    open_files: int = 65536
+    open_files: int = 65536  # of each process
+    processors: float | None = None  # None: as much as is free
+    share: float = 1.0  # of the processors, while they are short
     low_priority: bool = False  # gives way to everything else on the machine; for builds
 
 

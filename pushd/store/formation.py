@@ -5,12 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID, uuid4
 
 from pushd.kit.clock import Clock
 from pushd.model.app import App
-from pushd.model.formation import DYNO_SIZE, ProcessFormation
+from pushd.model.formation import ProcessFormation
+from pushd.model.resources import DEFAULT_SIZE
 from pushd.store.database import Database
+from pushd.store.resources import put_sizes
 from pushd.store.rows import check_app_there, time_text
 
 
@@ -34,12 +37,12 @@ class Formation:
         """Wanted count of each process type, sorted by type."""
         return {row.type: row.quantity for row in await self.of(app)}
 
-    async def set(self, app: App, quantities: Mapping[str, int]) -> None:
+    async def set(self, app: App, quantities: Mapping[str, int], sizes: Mapping[str, str] = MappingProxyType({})) -> None:
         """Other types stay as they are. Raises: NotFound when the app is gone."""
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> None:
-            insert_missing(connection, app, quantities, now)
+            insert_missing(connection, app, {**dict.fromkeys(sizes, 0), **quantities}, now)
             connection.executemany(
                 "UPDATE formation SET quantity = :quantity, updated_at = :now"
                 " WHERE app_id = :app AND type = :type AND quantity <> :quantity",
@@ -48,6 +51,7 @@ class Formation:
                     for type_, quantity in quantities.items()
                 ],
             )
+            put_sizes(connection, app, sizes)
 
         await self._database.transact(work)
 
@@ -58,7 +62,7 @@ def insert_missing(connection: sqlite3.Connection, app: App, quantities: Mapping
     connection.executemany(
         "INSERT INTO formation VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (app_id, type) DO NOTHING",
         [
-            (str(uuid4()), str(app.id), type_, quantity, DYNO_SIZE, time_text(now), time_text(now))
+            (str(uuid4()), str(app.id), type_, quantity, DEFAULT_SIZE.name, time_text(now), time_text(now))
             for type_, quantity in quantities.items()
         ],
     )

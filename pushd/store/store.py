@@ -29,6 +29,7 @@ from pushd.store.meta import Meta, remove_meta
 from pushd.store.pipelines import Pipelines
 from pushd.store.promotions import Promotions
 from pushd.store.releases import Releases
+from pushd.store.resources import ResourcesTable
 from pushd.store.slugs import Slugs
 from pushd.store.snapshots import forget_all, forget_old
 from pushd.store.sni_endpoints import SniEndpoints
@@ -61,6 +62,7 @@ class Store:
         self.buildpacks = Buildpacks(database)
         self.formation = Formation(database, clock)
         self.settings = AppSettingsTable(database)
+        self.resources = ResourcesTable(database)
         self.changes = Changes(database, clock)
         self.dynos = Dynos(database)
         self.uids = Uids(database)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from uuid import UUID
 
-from pushd.errors import NotFound, PushdError
+from pushd.errors import InvalidParams, NotFound, PushdError
 from pushd.kit.aio import Nursery
 from pushd.kit.crash import crash_point
+from pushd.kit.proc import machine_memory_bytes
 from pushd.model.app import App
 from pushd.model.change import Change
 from pushd.model.dyno import Dyno
-from pushd.model.formation import RUN, ProcessFormation, Scale, check_known
+from pushd.model.formation import RELEASE, RUN, ProcessFormation, Scale, check_known
 from pushd.model.logline import APP
+from pushd.model.resources import BUILD, DynoSize, check_figure
 from pushd.model.user import User
 from pushd.store.store import Store
 from pushd.story.changes import Changes
@@ -49,22 +52,44 @@ class Dynos:
         """Everything of the app that runs now."""
         return self._runner.dynos(app.id)
 
-    async def scale(self, app: App, scales: Sequence[Scale], user: User) -> tuple[list[ProcessFormation], Change | None]:
-        """Store the wanted quantities and follow them. Raises: NotFound for an unknown type, InvalidParams, DiskFull.
+    async def scale(
+        self, app: App, scales: Sequence[Scale], user: User, sizes: Mapping[str, DynoSize] = MappingProxyType({})
+    ) -> tuple[list[ProcessFormation], Change | None]:
+        """Store the wanted quantities, and sizes of process types, and follow them; another size replaces all dynos.
 
         Less is always allowed: it may be this very app that fills the disk.
+        Raises: NotFound for an unknown type, InvalidParams, DiskFull; nothing is changed then.
         """
+        for size in sizes.values():
+            check_fits(size.memory_mb)
         async with self._scaling:
             current = await self._store.formation.quantities(app)
             wanted = await self._scaled(app, scales, current)
+            await self._check_types(app, sizes)
             if any(quantity > current.get(kind, 0) for kind, quantity in wanted.items()):
                 self._disk.check()
-            await self._store.formation.set(app, wanted)
+            await self._store.formation.set(app, wanted, {kind: size.name for kind, size in sizes.items()})
         crash_point("scale.stored")
         rows = await self._store.formation.of(app)
-        shown = " ".join(f"{row.type}@{row.quantity}:{row.size}" for row in rows if row.type in wanted)
+        shown = " ".join(f"{row.type}@{row.quantity}:{row.size}" for row in rows if row.type in {*wanted, *sizes})
         self._tell(app, f"Scaled to {shown} by user {user.email}")
         return rows, await self._reboot(app, why=f"scaling to {shown}")
+
+    async def set_resources(self, app: App, type: str, changes: Mapping[str, str | None], user: User) -> Change | None:
+        """Set (or, with None, unset) what dynos of a process type, or builds, may take; a change replaces all dynos.
+
+        Raises: NotFound, InvalidParams; nothing is changed then.
+        """
+        for name, text in changes.items():
+            check_figure(type, name, text)
+        before = await self._store.resources.of(app)
+        if type != BUILD:
+            await self._check_types(app, {type} - {RUN, RELEASE})
+            check_fits(before.changed(type, changes).of_dyno(type).memory_mb)
+        follows = await self._store.resources.set(app, type, changes)
+        crash_point("resources.stored")
+        self._tell(app, f"Set {', '.join(sorted(changes))} of {type} by user {user.email}")
+        return await self._reboot(app, why=f"new limits of {type}") if follows else None
 
     async def restart(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None:
         """Replace all dynos, those of one type, or one; new web dynos answer before old ones leave."""
@@ -104,13 +129,24 @@ class Dynos:
         self._changes.settle_by(change_ids, self._nursery.start(booting, name=f"{why} of {app.name}", expected=PushdError))
 
     async def _scaled(self, app: App, scales: Sequence[Scale], current: Mapping[str, int]) -> dict[str, int]:
-        releases = await self._store.releases.list(app)
-        types = next((each.process_types for each in releases if each.slug_id), {})
+        await self._check_types(app, [scale.type for scale in scales])
         wanted: dict[str, int] = {}
         for scale in scales:
-            check_known(scale.type, types)
             wanted[scale.type] = scale.applied_to(wanted.get(scale.type, current.get(scale.type, 0)))
         return wanted
 
+    async def _check_types(self, app: App, wanted: Iterable[str]) -> None:
+        """Raises: NotFound for one that the newest slug does not declare."""
+        newest = await self._store.releases.maybe_newest_built(app)
+        for kind in wanted:
+            check_known(kind, newest.process_types if newest else {})
+
     def _tell(self, app: App, message: str) -> None:
         self._log.say(app.id, APP, "api", message)
+
+
+def check_fits(memory_mb: int) -> None:
+    """Raises: InvalidParams for more than the machine has: it would promise what nobody can keep."""
+    most = machine_memory_bytes() >> 20
+    if memory_mb > most:
+        raise InvalidParams(f"{memory_mb} MB of memory are more than the {most} MB of this server.", remedy="Take less.")

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from pushd.kit.transcript import Transcript
 from pushd.model.app import App
-from pushd.model.app_settings import AppSettings
 from pushd.model.dyno import Dyno
 from pushd.model.launch import Launch
+from pushd.model.resources import Resources
 from pushd.model.routing import Target, WebState
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug
@@ -41,7 +41,7 @@ class Builder(Protocol):
         source: Source,
         *,
         config: Environ,
-        settings: AppSettings,
+        resources: Resources,
         no_cache: bool,
         transcript: Transcript,
         buildpacks: Sequence[str],
@@ -51,7 +51,7 @@ class Builder(Protocol):
     async def adopt(self, app: App, slug: Slug) -> Slug:
         """A slug of another app as one of this app. Raises: Conflict when it is no longer kept, DiskFull."""
 
-    async def keep_uploaded(self, slug: Slug, archive: Path, *, settings: AppSettings) -> Slug:
+    async def keep_uploaded(self, slug: Slug, archive: Path, *, limit_mb: int) -> Slug:
         """Raises: InvalidParams, NotFound."""
 
     async def environment_bytes(self, app: App) -> Mapping[str, int]:

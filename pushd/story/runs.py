@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pushd.errors import Conflict, NotFound
 from pushd.model.app import App
 from pushd.model.dyno import Dyno
@@ -9,11 +11,13 @@ from pushd.model.formation import RUN
 from pushd.model.launch import Launch
 from pushd.model.logline import APP
 from pushd.model.release import current_release
+from pushd.model.resources import DynoSize
 from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
 from pushd.model.user import User
 from pushd.releaser.releaser import Releaser
 from pushd.store.store import Store
+from pushd.story.dynos import check_fits
 from pushd.story.rooms import AppLog, Attached, Runner
 
 
@@ -28,22 +32,31 @@ class Runs:
         self._runner = runner
         self._log = app_log
 
-    async def detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno:
-        """Start it in the background; its output goes to the app's log. Raises: NotFound, Conflict, BootFailed."""
-        launch = await self._launch(app)
+    async def detached(self, app: App, command: str, environ: Environ, user: User, dyno_size: DynoSize | None = None) -> Dyno:
+        """Start it in the background; its output goes to the app's log.
+
+        Raises: NotFound, Conflict, InvalidParams, BootFailed.
+        """
+        launch = await self._launch(app, dyno_size)
         command = _meaning(command, launch)
         self._check_room(app)
         self._tell(app, command, user)
         return await self._runner.start_detached(launch, command, environ=environ)
 
     async def attached(
-        self, app: App, command: str, environ: Environ, user: User, size: TerminalSize | None
+        self,
+        app: App,
+        command: str,
+        environ: Environ,
+        user: User,
+        size: TerminalSize | None,
+        dyno_size: DynoSize | None = None,
     ) -> tuple[Dyno, str]:
         """A dyno that starts when its client comes with the secret; with a `size` it gets a terminal.
 
-        Raises: NotFound, Conflict.
+        Raises: NotFound, Conflict, InvalidParams.
         """
-        launch = await self._launch(app)
+        launch = await self._launch(app, dyno_size)
         command = _meaning(command, launch)
         self._check_room(app)
         dyno, secret = self._runner.start_attached(launch, command, user, environ=environ, size=size)
@@ -64,12 +77,16 @@ class Runs:
         """The dyno that waits for this secret, once; None if there is none (any more)."""
         return self._runner.maybe_claim(secret)
 
-    async def _launch(self, app: App) -> Launch:
+    async def _launch(self, app: App, dyno_size: DynoSize | None = None) -> Launch:
         """Of the current release, else of the newest with a slug: so the migration that it waits for can be run."""
         releases = [each for each in await self._store.releases.list(app) if each.slug_id]
         if not releases:
             raise NotFound("Nothing is deployed yet.", resource="slug", remedy="Push first, then run commands in it.")
-        return await self._releaser.launch_of(app, current_release(releases) or releases[0])
+        launch = await self._releaser.launch_of(app, current_release(releases) or releases[0])
+        if dyno_size is None:
+            return launch
+        check_fits(dyno_size.memory_mb)
+        return replace(launch, resources=launch.resources.resized(RUN, dyno_size))
 
     def _check_room(self, app: App) -> None:
         """For one more; nothing may be waited for between this and its start. Raises: Conflict."""

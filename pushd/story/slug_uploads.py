@@ -79,8 +79,8 @@ class SlugUploads:
                     f"The archive has another checksum than was given: SHA256:{found}.",
                     remedy="Send it again, as it was meant.",
                 )
-            settings = await self._store.settings.of(app)
-            return await self._builder.keep_uploaded(slug, path, settings=settings)
+            resources = await self._store.resources.of(app)
+            return await self._builder.keep_uploaded(slug, path, limit_mb=resources.of_build().slug_mb)
 
     async def packed(self, slug: Slug) -> Path:
         """A new file with the slug's archive, the same for the same content; the caller removes it. Raises: Conflict."""

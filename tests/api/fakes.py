@@ -15,7 +15,7 @@ from pushd.errors import NotFound
 from pushd.kit.transcript import Transcript
 from pushd.model import config_vars
 from pushd.model.app import App, parse_app_name
-from pushd.model.app_settings import AppSettings, check_setting
+from pushd.model.app_settings import check_setting
 from pushd.model.build import Build, BuildStatus
 from pushd.model.change import Change
 from pushd.model.dyno import Dyno, DynoState, Epoch
@@ -23,6 +23,7 @@ from pushd.model.formation import ProcessFormation, Scale, check_known
 from pushd.model.logline import LogLine
 from pushd.model.pipeline import Pipeline, Promotion
 from pushd.model.release import Release, ReleaseStatus
+from pushd.model.resources import DynoSize
 from pushd.model.routing import Target, WebState
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug, SlugState
@@ -64,14 +65,20 @@ class FakeDeploys:
         release = await self._again(app, None, description or "Deploy", user)
         return release, await self._follow(app, release)
 
-    async def scale(self, app: App, scales: Sequence[Scale], user: User) -> tuple[list[ProcessFormation], Change | None]:
+    async def scale(
+        self, app: App, scales: Sequence[Scale], user: User, sizes: Mapping[str, DynoSize]
+    ) -> tuple[list[ProcessFormation], Change | None]:
         types = (await self.store.releases.latest(app)).process_types
         wanted = await self.store.formation.quantities(app)
         for scale in scales:
             check_known(scale.type, types)
             wanted[scale.type] = scale.applied_to(wanted.get(scale.type, 0))
-        await self.store.formation.set(app, wanted)
+        await self.store.formation.set(app, wanted, {kind: size.name for kind, size in sizes.items()})
         return await self.store.formation.of(app), await self.store.changes.create(app, None)
+
+    async def set_resources(self, app: App, type: str, changes: Mapping[str, str | None], user: User) -> Change | None:
+        follows = await self.store.resources.set(app, type, changes)
+        return await self.store.changes.create(app, None) if follows else None
 
     async def restart(self, app: App, *, user: User, type: str | None = None, name: str | None = None) -> Change | None:
         if type is not None and type not in {dyno.type for dyno in self.of(app)}:
@@ -119,6 +126,7 @@ class FakeDeploys:
             epoch=Epoch(release.number, 0),
             release_id=release.id,
             command=command,
+            size="Standard-1X",
             port=None,
             created_at=EPOCH,
             updated_at=EPOCH,
@@ -148,7 +156,7 @@ class FakeBuilder:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    async def keep_uploaded(self, slug: Slug, archive: Path, *, settings: AppSettings) -> Slug:
+    async def keep_uploaded(self, slug: Slug, archive: Path, *, limit_mb: int) -> Slug:
         size = len(await asyncio.to_thread(archive.read_bytes))
         return await self.store.slugs.fill(replace(slug, checksum="cd" * 32, size_bytes=size, state=SlugState.UPLOADED))
 
@@ -171,12 +179,18 @@ class FakeRuns:
         self.waiting: dict[str, Attached] = {}
         self.size: TerminalSize | None = None
 
-    async def detached(self, app: App, command: str, environ: Environ, user: User) -> Dyno:
+    async def detached(self, app: App, command: str, environ: Environ, user: User, dyno_size: DynoSize | None = None) -> Dyno:
         self.asked.append(("run", command, dict(environ)))
         return self.deploys.start(app, await self.deploys.store.releases.latest(app), "run.1234", command)
 
     async def attached(
-        self, app: App, command: str, environ: Environ, user: User, size: TerminalSize | None
+        self,
+        app: App,
+        command: str,
+        environ: Environ,
+        user: User,
+        size: TerminalSize | None,
+        dyno_size: DynoSize | None = None,
     ) -> tuple[Dyno, str]:
         self.asked.append(("attach", command, dict(environ)))
         self.size = size

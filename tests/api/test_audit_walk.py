@@ -144,6 +144,9 @@ async def walk_belongings(walk: Walk) -> None:
     await walk.call("DELETE /apps/{app}/collaborators/{collaborator}", says=ben, collaborator=shared["id"])
     enabled = '"enabled": {"before": false, "after": true}'
     await walk.call("PATCH /apps/{app}/features/{feature}", {"enabled": True}, says=enabled, feature="log-runtime-metrics")
+    await walk.call(
+        "PATCH /-/apps/{app}/resources/{type}", {"memory": "1G"}, says='"memory": {"before": null, "after": "1G"}', type="build"
+    )
     await walk.call("PATCH /-/apps/{app}/settings", {"probe": "port"}, says='"probe": "set"')
     await walk.call("PATCH /apps/{app}/config-vars", {"NAME": SECRET}, says='"NAME": "set"')
     await walk.call("PUT /apps/{app}/buildpack-installations", {"updates": [{"buildpack": "heroku/python"}]}, says="updates")

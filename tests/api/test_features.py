@@ -35,7 +35,7 @@ async def test_a_switch_is_on_or_off(api: Api, body: Any) -> None:
     assert (await api.get("/apps/shop/features/log-runtime-metrics"))["enabled"] is False
 
 
-@pytest.mark.parametrize("path", ["/apps/shop/features/dyno-memory-mb", "/account/features/log-runtime-metrics"])
+@pytest.mark.parametrize("path", ["/apps/shop/features/requests-per-dyno", "/account/features/log-runtime-metrics"])
 async def test_what_is_no_feature(api: Api, path: str) -> None:
     await api.create("shop")
     for method in ("GET", "PATCH"):

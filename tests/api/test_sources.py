@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from pushd.kit.aio import Nursery
-from pushd.model.app_settings import AppSettings
 from pushd.model.slug import Slug
 from pushd.model.source import Archive
 from tests.api.conftest import UPLOAD_LIMIT_BYTES, Api
@@ -136,10 +135,10 @@ async def test_a_slug_has_its_checksum_verified(api: Api) -> None:
 async def test_each_archive_for_a_slug_stays_what_was_sent(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     real, gates = FakeBuilder.keep_uploaded, asyncio.Queue[asyncio.Event]()
 
-    async def keep(builder: FakeBuilder, slug: Slug, archive: Path, *, settings: AppSettings) -> Slug:
+    async def keep(builder: FakeBuilder, slug: Slug, archive: Path, *, limit_mb: int) -> Slug:
         await gates.put(gate := asyncio.Event())
         await gate.wait()
-        return await real(builder, slug, archive, settings=settings)
+        return await real(builder, slug, archive, limit_mb=limit_mb)
 
     monkeypatch.setattr(FakeBuilder, "keep_uploaded", keep)
     await api.create("blog")

@@ -25,7 +25,7 @@ from pushd.kit.reach import Reach
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.model.app import App
-from pushd.model.app_settings import AppSettings
+from pushd.model.resources import BUILD, AppResources
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug, SlugState
 from pushd.sandbox.sandbox import Sandbox
@@ -160,7 +160,7 @@ class Workplace:
         source: Files,
         *,
         config: Mapping[str, str] | None = None,
-        settings: Mapping[str, str] | None = None,
+        limits: Mapping[str, str] | None = None,
         no_cache: bool = False,
         buildpacks: Sequence[str] = (),
         app: App | None = None,
@@ -171,7 +171,7 @@ class Workplace:
                 app or self.app,
                 source,
                 config=Environ(config),
-                settings=AppSettings(settings),
+                resources=AppResources(figures={BUILD: limits or {}}).of_build(),
                 no_cache=no_cache,
                 transcript=transcript,
                 buildpacks=buildpacks,

@@ -9,7 +9,6 @@ from pathlib import Path
 from uuid import uuid4
 
 from pushd.errors import Conflict
-from pushd.model.app_settings import AppSettings
 from pushd.model.slug import Slug, SlugState
 from tests.builder.conftest import COMMIT, Workplace
 from tests.fakes import FakeClock
@@ -45,7 +44,7 @@ async def test_of_archives_for_one_slug_the_first_counts(workplace: Workplace, t
     archives = [archive_of(tmp_path / f"{text}.tgz", text) for text in ("one", "two", "three")]
 
     ended = await asyncio.gather(
-        *(workplace.builder.keep_uploaded(slug, each, settings=AppSettings()) for each in archives), return_exceptions=True
+        *(workplace.builder.keep_uploaded(slug, each, limit_mb=1024) for each in archives), return_exceptions=True
     )
 
     assert [type(each) for each in ended] == [Slug, Conflict, Conflict]

@@ -22,7 +22,8 @@ config config:get config:set config:unset config:edit logs ps ps:scale ps:type p
 releases releases:info releases:output releases:rollback run run:inside run:detached maintenance maintenance:on maintenance:off
 builds builds:info builds:output builds:create builds:cancel releases:retry
 buildpacks buildpacks:add buildpacks:set buildpacks:remove buildpacks:clear
-settings settings:set settings:unset df audit secret-key:rotate serve install-service uninstall-service demo drill shell-init
+settings settings:set settings:unset resources resources:set resources:unset
+df audit secret-key:rotate serve install-service uninstall-service demo drill shell-init
 version help heroku-env
 auth:login auth:logout auth:whoami auth:token
 auth:password authorizations authorizations:create authorizations:info authorizations:update
@@ -59,7 +60,7 @@ ABOUT_ONE_APP = [
     "drains:remove",
     "maintenance:off", "builds", "builds:info", "builds:output", "builds:create", "builds:cancel",
     "releases:retry", "buildpacks", "buildpacks:add", "buildpacks:set", "buildpacks:remove", "buildpacks:clear",
-    "settings", "settings:set", "settings:unset",
+    "settings", "settings:set", "settings:unset", "resources", "resources:set", "resources:unset",
     "pipelines:create", "pipelines:add", "pipelines:remove", "pipelines:update", "pipelines:promote",
     "webhooks", "webhooks:add", "webhooks:info", "webhooks:update", "webhooks:remove",
     "webhooks:deliveries", "webhooks:deliveries:info", "webhooks:events", "webhooks:events:info",
@@ -91,6 +92,8 @@ WAITS = [
     "releases:retry",
     "ps:scale",
     "ps:type",
+    "resources:set",
+    "resources:unset",
     "ps:restart",
     "ps:stop",
 ]

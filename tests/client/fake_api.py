@@ -257,6 +257,21 @@ def _audit(api: FakeApi, asked: Asked, app: str = "shop") -> Answer:
     return 200, [known | {"sequence": 2} | push, known | {"sequence": 1} | rename]
 
 
+def _resources(api: FakeApi, asked: Asked, app: str, kind: str = "") -> Answer:
+    """Figures are kept as they were sent; the answer has one row of each kind."""
+    for name, text in (asked.body or {}).items():
+        api.settings[f"{kind} {name}"] = text or ""
+    kept = sorted(name.split() for name, text in api.settings.items() if text and " " in name)
+    own = {of: [name for each, name in kept if each == of] for of in ("web", "build")}
+    rows = [
+        {"type": "web", "size": "Standard-1X", "memory_mb": 512, "cpu": 0.5, "processes": 4096, "open_files": 65536,
+         "time_seconds": None, "slug_mb": None, "set": own["web"]},
+        {"type": "build", "size": None, "memory_mb": 4096, "cpu": None, "processes": 2048, "open_files": 65536,
+         "time_seconds": None, "slug_mb": 1024, "set": own["build"]},
+    ]  # fmt: skip
+    return api.changed(200, rows) if asked.method == "PATCH" else (200, rows)
+
+
 def _settings(api: FakeApi, asked: Asked, app: str) -> Answer:
     for name, text in (asked.body or {}).items():
         if name not in ("probe-path", "deploy-branch"):
@@ -497,6 +512,8 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET", r"/-/apps/([^/]+)/audit", _audit),
     ("GET", r"/-/apps/([^/]+)/disk", _app_disk),
     ("GET", r"/-/apps/([^/]+)/protections", _protections),
+    ("GET", r"/-/apps/([^/]+)/resources", _resources),
+    ("PATCH", r"/-/apps/([^/]+)/resources/([^/]+)", _resources),
     ("GET", r"/-/apps/([^/]+)/settings", _settings),
     ("PATCH", r"/-/apps/([^/]+)/settings", _settings),
     ("GET", r"/-/changes/([^/]+)", _change),

@@ -115,10 +115,24 @@ def test_a_clone_is_marked_and_can_push(deployed: Project, tmp_path: Path) -> No
     assert deployed.server.pushd("info", cwd=tmp_path / "there").exit_code == 0
 
 
-def test_there_is_one_dyno_size(deployed: Project) -> None:
-    size = json.loads(deployed.ok("ps:type", "--json"))[0]["size"]
+def test_dyno_sizes_and_single_limits(deployed: Project) -> None:
+    """WEB_CONCURRENCY follows the memory; the old dyno goes when the new one answers."""
+    before = deployed.get().body
+    assert ["web", "Standard-2X", "1"] in [line.split() for line in deployed.ok("ps:type", "web=standard-2x").splitlines()]
+    assert deployed.get().body != before
+    assert json.loads(deployed.ok("ps", "--json"))[0]["size"] == "Standard-2X"
 
-    assert ["web", size, "1"] in [line.split() for line in deployed.ok("ps:type", f"web={size.lower()}").splitlines()]
-    refused = deployed.pushd("ps:type", "web=performance-l")
+    deployed.ok("resources:set", "run", "open-files=512")
+    deployed.ok("resources:set", "web", "memory=300M", "open-files=600")
+    (web, *_) = json.loads(deployed.ok("resources", "--json"))
+    assert (web["type"], web["memory_mb"], web["open_files"], web["set"]) == ("web", 300, 600, ["memory", "open-files"])
+    assert deployed.ok("run:inside", "web.1", "ulimit -n; echo $WEB_CONCURRENCY").split() == ["512", "1"]
+    deployed.ok("resources:unset", "web", "memory")
+    assert deployed.ok("run", "--size", "standard-2x", "echo $WEB_CONCURRENCY").split()[-1] > "2"
+
+    refused = deployed.pushd("ps:type", "web=huge")
     assert refused.exit_code == 1
-    assert f"every dyno here is {size}" in refused.output
+    assert "standard-1x, standard-2x" in refused.output
+    refused = deployed.pushd("resources:set", "web", "time=15m")
+    assert refused.exit_code == 1
+    assert "Limits: memory, cpu, processes, open-files." in refused.output

@@ -23,7 +23,7 @@ from pushd.kit.scope import has_scopes
 from tests.e2e.harness import BIN, PATIENCE_SECONDS, Load, Project, Server, eventually, run, running
 from tests.e2e.refusals import assert_told
 
-PROCESSES = 4096  # that a dyno may have, threads among them
+PROCESSES = 1000  # that its dynos may have, threads among them
 IS_ROOT = os.geteuid() == 0
 HIDDEN = "ENOENT|EACCES"
 DENIED = "EPERM|EACCES"
@@ -77,7 +77,8 @@ if not has_scopes():
 HOLDS = {  # protection -> whether it does where the daemon is root, and where it is not
     "sandbox": (True, True), "private /app": (True, True), "no privileges": (True, True), "system calls": (True, True),
     "abstract sockets": (has_scopes(), has_scopes()),
-    "own user": (True, False), "process limit": (True, True), "build limits": (True, True), "private ports": (False, False),
+    "own user": (True, False), "process limit": (True, True), "memory limit": (True, True),
+    "build limits": (True, True), "private ports": (False, False),
 }  # fmt: skip
 
 
@@ -276,6 +277,7 @@ def bombs(scene: Scene) -> list[str]:
 
 def test_a_dyno_that_forks_without_end_is_refused_more(scene: Scene) -> None:
     """It goes on, and so does what it has; a restart takes all of it away."""
+    scene.hostile.ok("resources:set", "web", f"processes={PROCESSES}")
     with going_on(scene):
         assert scene.hostile.get(f"/bomb/fork/{scene.targets['mark']}").body == "begun"
         said = eventually(lambda: re.search(r"(?:refused|SUCCEEDED): .*", scene.hostile.get("/told").body), what="its end")[0]
@@ -289,17 +291,17 @@ def test_a_dyno_that_forks_without_end_is_refused_more(scene: Scene) -> None:
 
 
 def test_a_dyno_that_takes_all_memory_is_ended_and_its_log_says_why(scene: Scene) -> None:
-    scene.hostile.ok("settings:set", "dyno-memory-mb=128")
+    scene.hostile.ok("resources:set", "web", "memory=128M")
     with going_on(scene):
         assert scene.hostile.get(f"/bomb/memory/{scene.targets['mark']}").body == "begun"
         eventually(lambda: "R15 (Memory quota vastly exceeded)" in scene.hostile.ok("logs", "--source", "heroku"), what="R15")
-    scene.hostile.ok("settings:unset", "dyno-memory-mb")
+    scene.hostile.ok("resources:unset", "web", "memory")
     eventually(lambda: scene.hostile.get("/mode/app.py").status == 200, what="the dyno that comes after it")
 
 
 TOLD = {
     "fork": ("the build ran more than 2048 processes and threads, and was ended", "Look for what starts itself again"),
-    "memory": ("of memory, more than 256 MB, and was ended", "raise the app's setting build-memory-mb"),
+    "memory": ("the build took more than 256 MB of memory, and was ended", "pushd resources:set build memory="),
 }
 
 
@@ -308,7 +310,7 @@ def test_a_build_that_takes_all_is_ended_and_the_push_says_why(scene: Scene, kin
     """Nothing of it is left, and the old version goes on."""
     scene.hostile.write("bomb", f"{kind} {scene.targets['mark']}")
     scene.hostile.commit(f"a bomb: {kind}")
-    scene.hostile.ok("settings:set", f"build-memory-mb={256 if kind == 'memory' else 4096}")
+    scene.hostile.ok("resources:set", "build", f"memory={256 if kind == 'memory' else 4096}M")
     with going_on(scene):
         push = scene.hostile.push()
     scene.hostile.git("reset", "-q", "--hard", "HEAD~1")

@@ -175,7 +175,7 @@ def test_pushes_and_archives_share_one_queue_and_the_machine(tmp_path: Path) -> 
 
 def test_a_push_whose_build_fills_memory_is_told_and_the_old_version_stays(deployed: Project) -> None:
     before = deployed.get().body
-    deployed.ok("settings:set", "build-memory-mb=100")
+    deployed.ok("resources:set", "build", "memory=100M")
     fill = "python3 -c 'import time; held = bytearray(b\"x\") * (50 << 20); time.sleep(600)'"
     deployed.write("bin/post_compile", f"#!/bin/sh\n{fill} & {fill} & {fill} & wait\n")
     (deployed.folder / "bin" / "post_compile").chmod(0o755)
@@ -184,8 +184,8 @@ def test_a_push_whose_build_fills_memory_is_told_and_the_old_version_stays(deplo
     push = deployed.push()
 
     assert push.exit_code == 1
-    assert "MB of memory, more than 100 MB, and was ended" in push.output
-    assert "build-memory-mb" in push.output
+    assert "the build took more than 100 MB of memory, and was ended" in push.output
+    assert "resources:set build memory=" in push.output
     assert deployed.get().body == before
 
 

@@ -65,7 +65,7 @@ def test_good_values(name: str, good: str) -> None:
         ("requests-per-dyno", "0", "1 to 10000"),
         ("requests-per-dyno", "1.5", "a number"),
         ("pack-limit-mb", "-1", "1 to 1000000"),
-        ("dyno-memory-mb", "9" * 5000, "a number"),
+        ("requests-per-dyno", "9" * 5000, "a number"),
     ],
 )
 def test_bad_values_are_refused_with_the_rule(name: str, bad: str, rule: str) -> None:

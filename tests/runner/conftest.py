@@ -17,6 +17,7 @@ from pushd.model.app import App
 from pushd.model.app_settings import AppSettings
 from pushd.model.launch import Launch
 from pushd.model.release import Release, ReleaseStatus
+from pushd.model.resources import AppResources
 from pushd.model.secret import Environ
 from pushd.model.slug import Slug
 from pushd.runner.parts import RunLimits
@@ -56,6 +57,7 @@ def make_launch(
     restarts: int = 0,
     environ: Mapping[str, str] | None = None,
     settings: Mapping[str, str] | None = None,
+    memory: str = "512M",
 ) -> Launch:
     app = app or App(
         id=uuid4(), name="hello", owner_id=uuid4(), owner_email="admin@localhost", maintenance=False, restarts=0,
@@ -73,6 +75,7 @@ def make_launch(
     return Launch(
         app=replace(app, restarts=restarts), release=release, slug=slug, environ=Environ(environ or {}), formation=formation,
         settings=AppSettings(settings),
+        resources=AppResources(figures={kind: {"memory": memory} for kind in process_types}),
     )  # fmt: skip
 
 
@@ -122,12 +125,13 @@ class Room:
         restarts: int = 0,
         environ: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
+        memory: str = "512M",
         **others: str,
     ) -> Launch:
         """An epoch of the room's one app; keyword arguments are process types."""
         return make_launch(
             {"web": web, **others}, {"web": 1} if formation is None else formation, app=self.app, number=number,
-            restarts=restarts, environ=environ, settings=settings,
+            restarts=restarts, environ=environ, settings=settings, memory=memory,
         )  # fmt: skip
 
     async def deploy(self, launch: Launch) -> None:

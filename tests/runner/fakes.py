@@ -227,6 +227,7 @@ class FakeHandle:
         self.user: int | None = None
         self.fifo = folder / str(start.dyno_id)
         self.taken = Memory(0, 0)
+        self.out_of_memory = False  # the kernel has killed some of it
         self.released = False
         self.unwatchable = 0  # how often the machine refuses what a wait takes
         self._process: asyncio.subprocess.Process
@@ -274,8 +275,15 @@ class FakeHandle:
                 found += [connection.laddr for connection in process.net_connections("tcp") if connection.status == "LISTEN"]
         return [Listener(address.ip, address.port) for address in found]
 
+    @property
+    def memory_bytes(self) -> int:
+        return self.start.resources.memory_bytes
+
     def memory(self) -> Memory:
         return self.taken
+
+    def ran_out_of_memory(self) -> bool:
+        return self.out_of_memory
 
     @property
     def alive(self) -> bool:

@@ -22,15 +22,16 @@ import pytest
 from pushd.kit import proc, procfs
 from pushd.kit.aio import Nursery
 from pushd.kit.cgroup import NO_GROUPS, Groups
-from pushd.kit.cgroup_tree import PIDS
+from pushd.kit.cgroup_tree import MEMORY, PIDS
 from pushd.kit.ownership import make_shared
 from pushd.kit.wires import Wires
 from pushd.layout import Layout
+from pushd.model.resources import Resources
 from pushd.model.secret import Environ
 from pushd.model.terminal import TerminalSize
 from pushd.runner.schedulers import CannotStart, Listener, Start
 from pushd.runner.schedulers.handle import MARK, LocalHandle
-from pushd.runner.schedulers.local import DYNO_PROCESSES, LocalScheduler
+from pushd.runner.schedulers.local import LocalScheduler
 from pushd.sandbox.fence import Fence
 from pushd.sandbox.sandbox import Sandbox
 from tests.fakes import USER, FixedUids
@@ -105,7 +106,8 @@ class Dynos:
         app = uuid4()
         layout.storage(app).mkdir()
         self.template = Start(dyno_id=uuid4(), app_id=app, name="web.1", command="", environ=Environ({"KEY": "s3cret"}),
-                              slug=self.slug, environment=None, storage=layout.storage(app), memory_bytes=64 << 20)  # fmt: skip
+                              slug=self.slug, environment=None, storage=layout.storage(app),
+                              resources=Resources(memory_mb=64))  # fmt: skip
 
     def prepare(self, command: str, **changes: object) -> Start:
         return replace(self.template, dyno_id=uuid4(), command=command, **changes)  # type: ignore[arg-type]
@@ -347,7 +349,7 @@ async def test_the_kernel_counts_a_dynos_processes_where_it_lets_us(layout: Layo
     with Reader(handle) as reader:
         assert await reader.line() == "up\n"
     (name,) = groups.names()
-    assert (groups.group(name).folders[PIDS] / "pids.max").read_text() == f"{DYNO_PROCESSES}\n"
+    assert (groups.group(name).folders[PIDS] / "pids.max").read_text() == "4096\n"
     assert len(groups.group(name).pids()) >= 2
 
     (found,) = await LocalScheduler(layout, dynos.scheduler._sandbox, FixedUids(sandbox)).find_leftovers(
@@ -367,6 +369,33 @@ async def test_the_kernel_counts_a_dynos_processes_where_it_lets_us(layout: Layo
     assert not lost.folders[PIDS].exists()
     await handle.release()
     assert groups.names() == []
+
+
+async def test_the_kernel_ends_what_takes_more_memory_than_twice_the_quota(layout: Layout, sandbox: Sandbox) -> None:
+    groups = Groups.find(f"pushd-test-{uuid4().hex[:8]}")
+    if not groups.holds(MEMORY):
+        pytest.skip("no control groups with memory here")
+    dynos = Dynos(layout, Sandbox(sandbox.way, hidden=layout.data, groups=groups))
+    handle = await dynos.start(
+        "/usr/bin/python3 -c 'held = bytearray(b\"x\") * (900 << 20)'", resources=Resources(memory_mb=32)
+    )
+    with Reader(handle):
+        assert await handle.wait() == 137
+    assert handle.ran_out_of_memory()
+    await handle.release()
+    assert not handle.ran_out_of_memory()
+    assert groups.names() == []
+
+
+async def test_a_dyno_has_the_limits_that_were_set(dynos: Dynos, sandbox: Sandbox) -> None:
+    """As far as each way can; a control group that bounds the memory leaves the rest to itself."""
+    resources = Resources(memory_mb=64, processes=300, open_files=77)
+    _, said = await dynos.run("ulimit -n; ulimit -d; ulimit -u; cat /proc/self/oom_score_adj", resources=resources)
+    files, data, processes, badness = said.split()
+    assert (files, badness) == ("77", "500")
+    assert data == ("unlimited" if sandbox.groups.holds(MEMORY) else str((128 << 10) + (1 << 20)))
+    if sandbox.way.user_namespace:
+        assert processes == "300"
 
 
 async def test_zombies_are_buried(dynos: Dynos) -> None:
@@ -572,6 +601,7 @@ async def test_a_daemon_killed_right_after_a_start_leaves_it_to_be_swept(
         from pathlib import Path
         from uuid import UUID
         from pushd.layout import Layout
+        from pushd.model.resources import Resources
         from pushd.model.secret import Environ
         from pushd.runner.schedulers import Start
         from pushd.runner.schedulers.local import LocalScheduler
@@ -583,7 +613,7 @@ async def test_a_daemon_killed_right_after_a_start_leaves_it_to_be_swept(
             scheduler = LocalScheduler(layout, sandbox, FixedUids(sandbox))
             await scheduler.start(Start(dyno_id=UUID({str(dyno_id)!r}), app_id=UUID(int=1), name="web.1",
                 command="exec sleep 600", environ=Environ(), slug=layout.slug("abc"), environment=None,
-                storage=layout.storage(UUID(int=1)), memory_bytes=1 << 24))
+                storage=layout.storage(UUID(int=1)), resources=Resources(memory_mb=16)))
             os.kill(os.getpid(), 9)
         asyncio.run(main())"""
     layout.storage(UUID(int=1)).mkdir()

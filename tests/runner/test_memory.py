@@ -22,7 +22,7 @@ def test_processes_and_scratch_files_count_together(rss: int, scratch: int, verd
 
 
 async def test_a_dyno_over_its_quota_is_told_now_and_then_and_runs_on(room: Room) -> None:
-    await room.deploy(room.launch(settings={"dyno-memory-mb": "100"}))
+    await room.deploy(room.launch(memory="100M"))
     room.scheduler.named("web.1").taken = Memory(110 * MB, 10 * MB)
 
     for _ in range(7):
@@ -36,7 +36,7 @@ async def test_a_dyno_over_its_quota_is_told_now_and_then_and_runs_on(room: Room
 
 
 async def test_a_dyno_far_over_its_quota_is_killed_and_comes_back(room: Room) -> None:
-    await room.deploy(room.launch(settings={"dyno-memory-mb": "100"}))
+    await room.deploy(room.launch(memory="100M"))
     room.scheduler.named("web.1").taken = Memory(201 * MB, 0)
 
     await room.clock.skip(4)
@@ -47,8 +47,30 @@ async def test_a_dyno_far_over_its_quota_is_killed_and_comes_back(room: Room) ->
     assert "Process exited with status 137" in room.log
 
 
+async def test_one_that_the_kernel_ended_for_its_memory_says_so(room: Room) -> None:
+    await room.deploy(room.launch(memory="100M"))
+    dyno = room.scheduler.named("web.1")
+    dyno.out_of_memory = True
+    dyno.kill()
+
+    await room.happened.has("heroku[web.1]: Error R15 (Memory quota vastly exceeded)")
+    await room.happened.has("heroku[web.1]: Process exited with status 137")
+    await room.happened.has("State changed from starting to up", times=2)
+
+
+async def test_one_of_which_the_kernel_ended_a_part_is_ended(room: Room) -> None:
+    await room.deploy(room.launch(memory="100M"))
+    room.scheduler.named("web.1").out_of_memory = True
+
+    await room.clock.skip(4)
+
+    await room.happened.has("heroku[web.1]: Error R15 (Memory quota vastly exceeded)")
+    await room.happened.has("State changed from starting to up", times=2)
+    assert room.log.count("R15") == 1
+
+
 async def test_an_adopted_dyno_is_held_to_its_quota(room: Room) -> None:
-    launch = room.launch(settings={"dyno-memory-mb": "100"})
+    launch = room.launch(memory="100M")
     await room.deploy(launch)
     await ready(room, 1)
     await next_daemon(room, running=launch)
@@ -61,21 +83,21 @@ async def test_an_adopted_dyno_is_held_to_its_quota(room: Room) -> None:
 
 
 async def test_a_boot_that_takes_too_much_says_so(room: Room) -> None:
-    launch = room.launch(web="echo begun; exec sleep 600", settings={"dyno-memory-mb": "100"})
+    launch = room.launch(web="echo begun; exec sleep 600", memory="100M")
     boot = room.nursery.start(room.runner.boot_web(launch, room.said.append), name="boot")
     await room.happened.has("app[web.1]: begun")
     room.scheduler.named("web.1").taken = Memory(300 * MB, 0)
 
     await room.clock.skip(4)
 
-    with pytest.raises(BootFailed, match=r"web\.1 was ended while booting: it took 300 MB.*\(R15\)"):
+    with pytest.raises(BootFailed, match=r"web\.1 was ended while booting: it took more than twice .* 100 MB \(R15\)"):
         await boot
 
 
 async def test_a_dyno_that_cannot_be_measured_keeps_no_other_from_being_measured(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await room.deploy(room.launch({"web": 2}, settings={"dyno-memory-mb": "100"}))
+    await room.deploy(room.launch({"web": 2}, memory="100M"))
 
     def broken() -> Memory:
         raise OSError("no such process")
@@ -89,7 +111,7 @@ async def test_a_dyno_that_cannot_be_measured_keeps_no_other_from_being_measured
 
 
 async def test_metrics_are_logged_every_20_seconds_if_the_app_wants_them(room: Room) -> None:
-    await room.deploy(room.launch({"web": 1}, settings={"dyno-memory-mb": "100", "log-runtime-metrics": "on"}))
+    await room.deploy(room.launch({"web": 1}, memory="100M", settings={"log-runtime-metrics": "on"}))
     room.scheduler.named("web.1").taken = Memory(30 * MB, MB // 2)
 
     for _ in range(7):

@@ -32,7 +32,7 @@ S = DynoState
 def dyno(name: str, epoch: Epoch) -> Dyno:
     return Dyno(
         id=uuid4(), app_id=uuid4(), name=name, type=name.partition(".")[0], state=S.UP, epoch=epoch, release_id=uuid4(),
-        command="", port=None, created_at=NOW, updated_at=NOW,
+        command="", size="Standard-1X", port=None, created_at=NOW, updated_at=NOW,
     )  # fmt: skip
 
 
@@ -93,8 +93,8 @@ def test_dynos_that_crashed_together_do_not_come_back_together() -> None:
 def test_config_vars_win_over_our_defaults_but_not_over_port_and_dyno() -> None:
     launch = make_launch({"web": "x"}, {}, environ={"PORT": "1", "DYNO": "me", "WEB_CONCURRENCY": "7", "KEY": "value"})
 
-    web = environ_of(launch, name="web.1", port=5000, cores=2)
-    clock = environ_of(launch, name="clock.1", port=None, cores=2)
+    web = environ_of(launch, name="web.1", port=5000, cores=2, memory_mb=512)
+    clock = environ_of(launch, name="clock.1", port=None, cores=2, memory_mb=512)
 
     assert dict(web) == {
         "PYTHONUNBUFFERED": "1", "FORWARDED_ALLOW_IPS": "*", "WEB_CONCURRENCY": "7", "KEY": "value",
@@ -107,8 +107,10 @@ def test_config_vars_win_over_our_defaults_but_not_over_port_and_dyno() -> None:
 def test_what_a_run_asks_for_wins_over_config_vars() -> None:
     launch = make_launch({}, {}, environ={"KEY": "config"})
 
-    assert environ_of(launch, name="run.1", port=None, cores=1, extra={"KEY": "run", "DYNO": "x"})["KEY"] == "run"
-    assert environ_of(launch, name="run.1", port=None, cores=1, extra={"DYNO": "x"})["DYNO"] == "run.1"
+    assert (
+        environ_of(launch, name="run.1", port=None, cores=1, memory_mb=512, extra={"KEY": "run", "DYNO": "x"})["KEY"] == "run"
+    )
+    assert environ_of(launch, name="run.1", port=None, cores=1, memory_mb=512, extra={"DYNO": "x"})["DYNO"] == "run.1"
 
 
 @pytest.mark.parametrize(("cores", "memory_mb", "workers"), [(2, 512, 2), (8, 512, 2), (2, 4096, 5), (1, 4096, 3), (4, 100, 1)])

@@ -45,7 +45,7 @@ BUILD = View(
     user=70001,
     root=Path("/data/builds/1"),
     environ=Environ({"STACK": "heroku-24"}),
-    limits=Limits(scratch_bytes=1 << 30, memory_bytes=4 << 30, low_priority=True),
+    limits=Limits(scratch_bytes=1 << 30, data_bytes=4 << 30, low_priority=True),
     read_write=(Bind(Path("/data/cache/a")), Bind(Path("/data/environments/a/e"))),
 )
 

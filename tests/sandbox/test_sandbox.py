@@ -112,7 +112,7 @@ async def test_nothing_of_the_daemons_environment_leaks(
 
 async def test_no_core_files_and_low_priority(sandbox: Sandbox, tmp_path: Path) -> None:
     view = build(tmp_path)
-    view = replace(view, limits=replace(view.limits, low_priority=True, memory_bytes=1 << 30))
+    view = replace(view, limits=replace(view.limits, low_priority=True, data_bytes=1 << 30))
     assert await sh(sandbox, view, "ulimit -c; ulimit -d; nice") == (0, f"0\n{1 << 20}\n19\n")
 
 

@@ -67,7 +67,7 @@ def test_dynos_are_in_a_group_that_no_restart_of_the_daemon_touches() -> None:
     group = f"/sys/fs/cgroup/{dynos.get('Service', 'Slice')}/{dynos.name}"
     assert service.environment["PUSHD_DYNO_CGROUP"] == group
     assert dynos.command[-1] == group
-    assert dynos.get("Service", "Delegate") == "memory pids"
+    assert dynos.get("Service", "Delegate") == "cpu memory pids"
     assert service.all("Service", "Delegate") == []
     assert not [key for key in ("PartOf", "BindsTo", "Requires") if service.all("Unit", key) or dynos.all("Unit", key)]
 

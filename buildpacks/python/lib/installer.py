@@ -89,7 +89,7 @@ def _uv(pack, environ, tool, arguments):
     if process.returncode < 0:
         raise say.Refused(
             f"uv was ended by signal {-process.returncode} while it installed {tool}.\n"
-            "That happens when memory runs out: raise the setting build-memory-mb of the app."
+            "That happens when memory runs out: pushd resources:set build memory=6G"
         )
     if process.returncode:
         raise say.Refused(f"Cannot install the dependencies in {tool}; uv says why above.\n{_advice(''.join(said), tool)}")

@@ -143,6 +143,37 @@ class ScaleDown(ScaleUp):
     old, new = "2", "1"
 
 
+class Limits(Act):
+    """Other dynos, which may take more."""
+
+    name = "resources:set"
+    points: tuple[str, ...] = ("resources.stored",)
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self.old = self.new = 0
+        self.before: set[str] = set()
+
+    def prepare(self) -> None:
+        self.old = self._stored()
+        self.new = 600 if self.old != 600 else 700
+        self.before = self._ids()
+
+    def begin(self) -> Doing:
+        return self.stage.begin("resources:set", "web", f"memory={self.new}M", "--app", APP)
+
+    def look(self, done: bool) -> None:
+        stored = self._stored()
+        hold(stored == self.new, f"the memory of web is {stored} MB, after {self.new} was stored")
+        eventually(lambda: self._ids() and not self._ids() & self.before, "web dynos that were started after the change")
+
+    def _stored(self) -> int:
+        return next(row for row in self.client.resources(APP) if row["type"] == "web")["memory_mb"]
+
+    def _ids(self) -> set[str]:
+        return {dyno["id"] for dyno in self.client.dynos(APP) if dyno["type"] == "web" and dyno["state"] == "up"}
+
+
 class Restart(Act):
     """All dynos of the app are replaced."""
 

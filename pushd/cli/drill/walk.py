@@ -17,7 +17,7 @@ ACTS: tuple[type[Act], ...] = (
     deploys.Push, deploys.ForgetfulPush, deploys.FirstPush, deploys.BadPush, deploys.Cancel, deploys.ArchiveBuild,
     deploys.UploadedSlug, deploys.Promotion,
     changes.Config, changes.ManyConfigs, deploys.ConfigDuringBadPush, changes.Rollback, changes.ScaleUp, changes.ScaleDown,
-    changes.Restart, changes.RestartOne, changes.DynoCrash, changes.StopOneOff,
+    changes.Limits, changes.Restart, changes.RestartOne, changes.DynoCrash, changes.StopOneOff,
     apps.Create, apps.Rename, apps.Maintenance, apps.MaintenanceOff, apps.Settings, apps.AddDomain, apps.RemoveDomain,
     apps.Certificate, apps.BindDomain, apps.RemoveCertificate, apps.Destroy,
 )  # fmt: skip

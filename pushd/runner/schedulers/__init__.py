@@ -14,6 +14,7 @@ from uuid import UUID
 
 from pushd.errors import PushdError
 from pushd.kit.wires import Streams
+from pushd.model.resources import Resources
 from pushd.model.secret import Environ
 
 
@@ -39,7 +40,7 @@ class Start:
     slug: Path  # the folder shown at /app
     environment: Path | None  # the virtualenv, read-only at its real path
     storage: Path  # the app's persistent folder, at /storage
-    memory_bytes: int  # quota: bounds what the private /tmp and the writable layer may take
+    resources: Resources
     port: int | None = None  # its PORT, if visitors are sent there
     inside: UUID | None = None  # a running dyno, whose files and processes it shares; it ends with that one
     streams: Streams | None = None  # None: nothing to read, and what it writes goes to the handle's FIFO
@@ -73,6 +74,10 @@ class Handle(Protocol):
         """Opaque text for `Target.life`: of the process that ends when the program does; "" while that is not known."""
 
     @property
+    def memory_bytes(self) -> int:
+        """The quota that it was started with."""
+
+    @property
     def user(self) -> int | None:
         """The uid that its program has, where that is none of the daemon's; else None."""
 
@@ -96,6 +101,9 @@ class Handle(Protocol):
 
     def memory(self) -> Memory:
         """Measured now; zeros when nothing runs."""
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether the kernel ended one of its processes, because all of it took far more than the quota; until `release`."""
 
 
 class Uids(Protocol):

@@ -56,6 +56,11 @@ class LocalHandle:
         self._kill_asked = asyncio.Event()
 
     @property
+    def memory_bytes(self) -> int:
+        """The quota that it was started with."""
+        return self._shim.memory_bytes
+
+    @property
     def user(self) -> int | None:
         """The uid of its program, where it has one of its own."""
         return self._shim.user
@@ -143,6 +148,10 @@ class LocalHandle:
         if taken + scratch > self._shim.memory_bytes * _NEAR:
             taken = proc.pss_bytes(processes)
         return Memory(taken, scratch)
+
+    def ran_out_of_memory(self) -> bool:
+        """Only where a control group bounds it."""
+        return self._group.has_killed_for_memory()
 
     def _processes(self) -> list[int]:
         """The program and what it started, not those that stand around it; none before it starts."""

@@ -17,23 +17,26 @@ from uuid import UUID
 
 from pushd.kit import proc, procfs
 from pushd.kit.aio import finish, in_thread
-from pushd.kit.cgroup import Bound, Group
+from pushd.kit.cgroup import Group
+from pushd.kit.cgroup_tree import MEMORY
 from pushd.kit.disk import is_full
 from pushd.kit.ownership import lend, make_owned, make_shared, maybe_sealed
 from pushd.kit.proc import Tree
 from pushd.layout import Layout
+from pushd.model.resources import Resources
 from pushd.model.secret import Environ
 from pushd.runner.schedulers import CannotStart, Start, Uids
 from pushd.runner.schedulers.handle import MARK, LocalHandle
 from pushd.runner.schedulers.shim import ALIVE_FD, SHIM, STDERR_FD, STDIN_FD, STDOUT_FD, DynoFolder, Shim
 from pushd.sandbox.fence import NO_FENCE, Fence
-from pushd.sandbox.sandbox import Confined, Sandbox
+from pushd.sandbox.sandbox import Confined, Sandbox, bound_of
 from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
 
 log = logging.getLogger(__name__)
 
 SHIMS = "shims"  # they must outlive what is ended with its dyno's group
-DYNO_PROCESSES = 4096  # threads count; as an ordinary user has them in a user namespace
+_VAST = 2  # times its quota: from there on the kernel kills in a dyno's group; before that it is told (R14)
+_UNUSED_BYTES = 1 << 30  # of what a process may map beside: stacks of threads, what a runtime reserves
 _DYNO = "dyno-"
 _SHELL = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
 
@@ -116,7 +119,7 @@ class LocalScheduler:
         return user is not None and shim is not None and (shim.user or 0) != user
 
     def _spawn(self, start: Start, folder: DynoFolder, user: int | None) -> LocalHandle:
-        group = self._groups.maybe_make(f"{_DYNO}{start.dyno_id}", Bound(tasks=DYNO_PROCESSES))
+        group = self._groups.maybe_make(f"{_DYNO}{start.dyno_id}", bound_of(self._limits(start.resources)))
         try:
             return self._spawn_in(group, start, folder, user)
         except BaseException:
@@ -144,9 +147,26 @@ class LocalScheduler:
             raise CannotStart(f"Cannot start {start.name}: its first process ended at once.", remedy="Try again.")
         confined_anew = self._sandbox.confines and start.inside is None
         shim = Shim(
-            process=process, confined=confined_anew, memory_bytes=start.memory_bytes, user=user or None, port=start.port
+            process=process,
+            confined=confined_anew,
+            memory_bytes=start.resources.memory_bytes,
+            user=user or None,
+            port=start.port,
         )
         return self._handle(start.dyno_id, folder, shim, is_child=True)
+
+    def _limits(self, resources: Resources) -> Limits:
+        """The kernel's bound of memory is where R15 is, or what the machine can spare."""
+        most = min(_VAST * resources.memory_bytes, proc.machine_memory_bytes() * 3 // 4)
+        return Limits(
+            scratch_bytes=resources.memory_bytes,
+            memory_bytes=most,
+            data_bytes=None if self._groups.holds(MEMORY) else most + _UNUSED_BYTES,
+            processes=resources.processes,
+            open_files=resources.open_files,
+            processors=resources.cpu,
+            share=resources.share,
+        )
 
     def _handle(self, dyno_id: UUID, folder: DynoFolder, shim: Shim, *, is_child: bool) -> LocalHandle:
         group = self._groups.group(f"{_DYNO}{dyno_id}")
@@ -156,12 +176,13 @@ class LocalScheduler:
         self, start: Start, folder: DynoFolder, mark: Mapping[str, str], group: Group | None, user: int | None
     ) -> Confined:
         """In a sandbox of its own, or in the one of a dyno that runs. Raises: CannotStart if that one has ended."""
+        limits = self._limits(start.resources)
         where = {"STORAGE_DIR": str(STORAGE if self._sandbox.confines else start.storage)}  # a config var of that name wins
         environ = Environ(where) | start.environ | mark
         environment: tuple[Bind, ...] = ()
         if start.environment is not None:
             environment = (_bind(start.environment, start.name, user),)
-        view = _view(start, folder, environ, user, environment)
+        view = _view(start, folder, environ, user, environment, limits)
         if start.inside is None:
             return self._sandbox.confine(view, group=group)
         other = DynoFolder(self._layout.dyno(start.inside))
@@ -183,13 +204,15 @@ def _bind(environment: Path, name: str, user: int | None) -> Bind:
     return Bind(environment, inode=None if user else inode)
 
 
-def _view(start: Start, folder: DynoFolder, environ: Environ, user: int | None, environment: tuple[Bind, ...]) -> View:
+def _view(
+    start: Start, folder: DynoFolder, environ: Environ, user: int | None, environment: tuple[Bind, ...], limits: Limits
+) -> View:
     return View(
         kind=Kind.DYNO,
         root=start.slug,
         scratch=folder.scratch,
         environ=environ,
-        limits=Limits(scratch_bytes=start.memory_bytes),
+        limits=limits,
         user=user,
         terminal=start.streams is not None and start.streams.terminal,
         read_only=environment,
