@@ -95,4 +95,10 @@ def test_a_git_server_that_runs_as_another_user(open_folder: Path, in_group: boo
             assert project.get().body.startswith("version one")
         reads = run([*as_user, "find", *(str(each) for each in server.data.rglob("*")), "-maxdepth", "0", "-readable"],
                     cwd=open_folder, env=server.client_environ())  # fmt: skip
-        assert {Path(each).name for each in reads.stdout.split()} == {"endpoints.json", *(["hook.sock"] if in_group else [])}
+        empty = {"ssh"}  # what commands over SSH see as their home
+        assert {Path(each).name for each in reads.stdout.split()} == {
+            "endpoints.json",
+            *empty,
+            *(["hook.sock"] if in_group else []),
+        }
+        assert list((server.data / "run" / "ssh").iterdir()) == []
