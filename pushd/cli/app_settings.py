@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import click
 
 from pushd.cli import render
-from pushd.cli.options import Here, json_option, on_app
+from pushd.cli.options import Here, json_option, on_app, parse_pairs
 
 
 @click.command("settings")
@@ -41,13 +41,7 @@ def set_settings(here: Here, pairs: tuple[str, ...], as_json: bool) -> None:
     Example:
         pushd settings:set deploy-branch=release probe-path=/up
     """
-    wanted: dict[str, str | None] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"{pair[:80]} is not NAME=VALUE.", click.get_current_context())
-        wanted[name] = value
-    _change(here, wanted, "Setting", as_json=as_json)
+    _change(here, parse_pairs(pairs), "Setting", as_json=as_json)
 
 
 @click.command("settings:unset")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec
 
 import click
@@ -44,6 +44,17 @@ def host_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--host", metavar="URL", help="The server's API. [PUSHD_HOST, this folder's git remote, this machine]")(
         function
     )
+
+
+def parse_pairs(texts: Sequence[str]) -> dict[str, str]:
+    """`NAME=VALUE` arguments, none of them a secret. Raises: click.UsageError."""
+    wanted: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"{text[:80]} is not NAME=VALUE.", click.get_current_context())
+        wanted[name] = value
+    return wanted
 
 
 def on_app(function: Callable[Concatenate[Here, P], None]) -> Callable[..., None]:

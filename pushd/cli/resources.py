@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from pushd.cli import render
-from pushd.cli.options import Here, json_option, no_wait_option, on_app
+from pushd.cli.options import Here, json_option, no_wait_option, on_app, parse_pairs
 from pushd.cli.waiting import follow
 from pushd.client.shapes import ResourcesShape
 
@@ -44,13 +44,7 @@ def set_resources(here: Here, kind: str, pairs: tuple[str, ...], no_wait: bool, 
         pushd resources:set web memory=1G cpu=1
         pushd resources:set build memory=2G time=15m
     """
-    wanted: dict[str, str | None] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"{pair[:80]} is not NAME=VALUE.", click.get_current_context())
-        wanted[name] = value
-    _change(here, kind, wanted, "Setting", no_wait=no_wait, as_json=as_json)
+    _change(here, kind, parse_pairs(pairs), "Setting", no_wait=no_wait, as_json=as_json)
 
 
 @click.command("resources:unset")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,6 @@ from pushd.kit.parse import count, number_with_unit
 BUILD = "build"  # stands where a process type would
 _MEGABYTES = {"": 1, "M": 1, "MB": 1, "G": 1024, "GB": 1024}
 _SECONDS = {"": 1, "S": 1, "M": 60, "H": 3600}
-_TYPE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +151,3 @@ def check_figure(type: str, name: str, text: str | None) -> None:
         figure.parse(text)
     except ValueError as error:
         raise InvalidParams(f"Cannot set {name} of {type} to {text[:40]!r}: {error}.", remedy=figure.help) from None
-
-
-def is_type(text: str) -> bool:
-    """Whether it may be the name of a process type."""
-    return bool(_TYPE.fullmatch(text))

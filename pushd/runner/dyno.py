@@ -310,7 +310,7 @@ class Life:
     @property
     def _too_much_memory(self) -> str:
         quota = self.process.handle.memory_bytes if self.process else self.part.resources.memory_bytes
-        return f"it took more than twice its memory quota of {quota >> 20} MB (R15)"
+        return f"it took far more memory than its quota of {quota >> 20} MB (R15)"
 
     @property
     def _extra(self) -> dict[str, str]:

@@ -84,13 +84,13 @@ class MemoryWatch:
         process = life.process
         if process is None:
             return
-        memory = await in_thread(process.handle.memory)
+        memory, ran_out = await in_thread(lambda: (process.handle.memory(), process.handle.ran_out_of_memory()))
         if process is not life.process:
             return  # it was started again meanwhile
         quota_bytes = process.handle.memory_bytes
         if life.part.launch.settings["log-runtime-metrics"] and self._is_due(self._logged_at, life.id):
             life.tell(metrics_line(life, memory, quota_bytes))
-        verdict = Verdict.VASTLY_OVER if process.handle.ran_out_of_memory() else judge(memory, quota_bytes)
+        verdict = Verdict.VASTLY_OVER if ran_out else judge(memory, quota_bytes)
         if verdict is Verdict.FINE:
             self._told_at.pop(life.id, None)
             return

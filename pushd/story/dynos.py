@@ -16,7 +16,7 @@ from pushd.model.change import Change
 from pushd.model.dyno import Dyno
 from pushd.model.formation import RELEASE, RUN, ProcessFormation, Scale, check_known
 from pushd.model.logline import APP
-from pushd.model.resources import BUILD, DynoSize, check_figure
+from pushd.model.resources import BUILD, DEFAULT_SIZE, DynoSize, check_figure
 from pushd.model.user import User
 from pushd.store.store import Store
 from pushd.story.changes import Changes
@@ -82,10 +82,10 @@ class Dynos:
         """
         for name, text in changes.items():
             check_figure(type, name, text)
-        before = await self._store.resources.of(app)
-        if type != BUILD:
-            await self._check_types(app, {type} - {RUN, RELEASE})
-            check_fits(before.changed(type, changes).of_dyno(type).memory_mb)
+        await self._check_types(app, {type} - {BUILD, RUN, RELEASE})
+        if changes.get("memory") is not None:
+            wanted = (await self._store.resources.of(app)).changed(type, changes)
+            check_fits((wanted.of_build() if type == BUILD else wanted.of_dyno(type)).memory_mb)
         follows = await self._store.resources.set(app, type, changes)
         crash_point("resources.stored")
         self._tell(app, f"Set {', '.join(sorted(changes))} of {type} by user {user.email}")
@@ -146,7 +146,7 @@ class Dynos:
 
 
 def check_fits(memory_mb: int) -> None:
-    """Raises: InvalidParams for more than the machine has: it would promise what nobody can keep."""
-    most = machine_memory_bytes() >> 20
+    """Raises: InvalidParams for more than the machine has: it would promise what nobody can keep. The default always fits."""
+    most = max(machine_memory_bytes() >> 20, DEFAULT_SIZE.memory_mb)
     if memory_mb > most:
         raise InvalidParams(f"{memory_mb} MB of memory are more than the {most} MB of this server.", remedy="Take less.")

@@ -40,11 +40,25 @@ async def test_limits_are_followed_and_told_without_values(story: Story, app: Ap
     assert (await story.store.resources.of(app)).of_dyno("run").memory_mb == 1024
 
 
+async def test_on_a_small_server_the_default_fits_and_what_says_nothing_of_memory(
+    story: Story, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await story.push(app, "aaaa")
+    monkeypatch.setattr("pushd.story.dynos.machine_memory_bytes", lambda: 400 << 20)
+
+    await story.dynos.scale(app, [], story.user, {"web": find_size("eco")})
+    await story.dynos.set_resources(app, "web", {"cpu": "1"}, story.user)
+    await story.dynos.set_resources(app, BUILD, {"time": "15m"}, story.user)
+    with pytest.raises(InvalidParams, match="1024 MB of memory are more than the 512 MB"):
+        await story.dynos.scale(app, [], story.user, {"web": find_size("standard-2x")})
+
+
 async def test_what_the_server_does_not_have_cannot_be_promised(story: Story, app: App) -> None:
     await story.push(app, "aaaa")
     for refused in (
         story.dynos.scale(app, [], story.user, {"web": find_size("performance-2xl")}),
         story.dynos.set_resources(app, "web", {"memory": "1000000M"}, story.user),
+        story.dynos.set_resources(app, BUILD, {"memory": "1000000M"}, story.user),
     ):
         with pytest.raises(InvalidParams, match=r"more than the \d+ MB of this server"):
             await refused
