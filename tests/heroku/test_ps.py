@@ -85,7 +85,12 @@ def test_a_dyno_that_is_not_there(heroku: Heroku, site: Live) -> None:
     assert "web.9" in heroku.fails("ps:stop", "web.9", "-a", "site").output
 
 
-def test_type(heroku: Heroku, site: Live) -> None:
-    shown = heroku("ps:type", "-a", "site")
-
+def test_type(heroku: Heroku, live: Live) -> None:
+    shown = heroku("ps:type", "-a", live.name)
     assert re.search(r"web\s+Standard-1X\s.*1", shown, re.IGNORECASE)
+
+    heroku("ps:type", "web=standard-2x", "-a", live.name)
+
+    assert re.search(r"web\s+Standard-2X\s.*1", heroku("ps:type", "-a", live.name), re.IGNORECASE)
+    assert eventually(lambda: dynos(heroku, live.name).get("web.1", {}).get("size") == "Standard-2X", what="its dyno")
+    assert "no dyno size" in heroku.fails("ps:type", "web=huge", "-a", live.name).output
