@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 
+from tests.contracts.test_any_body import EXAMPLES_LONG, OPERATIONS
 from tests.e2e.harness import ROOT
 from tests.fuzz.engine import fuzz
 from tests.fuzz.targets import TARGETS
 
 BODIES = "API bodies"  # schemathesis, on our own schema
 _BODIES_TEST = "tests/contracts/test_any_body.py"
+_PER_ROUND = len(OPERATIONS) * EXAMPLES_LONG
 
 
 def main() -> int:
@@ -31,7 +33,8 @@ def main() -> int:
         tried = _bodies(seconds) if name == BODIES else fuzz(TARGETS[name], seconds=seconds, seed=arguments.seed)
         if tried is None:
             return 1
-        print(f"{name}: {tried} cases in {time.monotonic() - began:.0f} s, nothing found", flush=True)
+        what = f"rounds of up to {_PER_ROUND} cases" if name == BODIES else "cases"
+        print(f"{name}: {tried} {what} in {time.monotonic() - began:.0f} s, nothing found", flush=True)
     return 0
 
 
