@@ -72,7 +72,7 @@ def test_from_install_to_uninstall(machine: Machine, server: Server, tmp_path: P
     assert "not a tty" not in _on_a_terminal(server, PUSHD, "run", "--app", "steady", "tty")
     log = (machine.srv / "daemon.log").read_text()
     off = [line for line in log.splitlines() if "protection off" in line and "switched off by the setting" not in line]
-    assert [line for line in off if "process limit" not in line] == []
+    assert [line for line in off if "process limit" not in line and "processor limit" not in line] == []  # no controllers
 
     bound = machine.ok("sed", "-n", "s/^CapBnd:\\t//p", f"/proc/{_main(machine)}/status")
     assert int(bound, 16) == sum(1 << NUMBERS[name] for name in USED)
