@@ -15,8 +15,9 @@ from pushd.kit import proc, procfs
 from pushd.kit.cgroup import Bound, Group, Groups
 from pushd.kit.cgroup_tree import CPU, MEMBERS, MEMORY, PIDS, find_parents
 
-# Leaves its session, its parent and its environment; says so once it is there.
-ESCAPE = "setsid env -i sleep 1000 & setsid env -i /bin/sh -c 'echo escaped; exec sleep 1000' & wait"
+# Leaves its session, its parent and its environment; says so once it is there. Whoever is killed after the others must not
+# have ended by itself meanwhile.
+ESCAPE = "setsid env -i sleep 1000 & setsid env -i /bin/sh -c 'echo escaped; exec sleep 1000' & wait; exec sleep 1000"
 ENV = {"PATH": "/usr/bin:/bin"}
 PYTHON = "/usr/bin/python3"
 
