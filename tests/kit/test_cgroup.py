@@ -123,7 +123,7 @@ def test_a_group_that_went_meanwhile_keeps_nobody_from_running(groups: Groups) -
 
 
 def test_without_a_place_there_are_no_groups() -> None:
-    groups = Groups({}, "pushd-test")
+    groups = Groups({}, f"pushd-test-{uuid4().hex[:8]}")
 
     assert not groups.are_there
     assert groups.maybe_make("web") is None
@@ -137,12 +137,12 @@ def test_without_a_place_there_are_no_groups() -> None:
 @pytest.mark.parametrize("tree", [None, Path("/nowhere"), Path("/tmp")])
 def test_only_a_tree_that_we_may_write_was_left_to_us(tree: Path | None) -> None:
     assert MEMBERS not in find_parents(tree)
-    assert Groups.find("pushd-test", tree).enter_apart("router") == ()
+    assert Groups.find(f"pushd-test-{uuid4().hex[:8]}", tree).enter_apart("router") == ()
 
 
 def test_a_tree_that_goes_while_we_run_is_no_failure(cgroup: Path) -> None:
     (cgroup / "ours").mkdir()
-    groups = Groups.find("pushd-test", cgroup / "ours")
+    groups = Groups.find(f"pushd-test-{uuid4().hex[:8]}", cgroup / "ours")  # no other test's name begins so
     os.rmdir(cgroup / "ours")
 
     assert groups.enter_apart("router") == ()
