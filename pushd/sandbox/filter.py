@@ -40,6 +40,7 @@ _ENTERING = frozenset({"setns"})
 _ABSENT = ("clone3",)  # its flags lie in memory, where no filter looks: libc then takes clone
 _FAMILIES = (socket.AF_VSOCK, socket.AF_ALG, socket.AF_PACKET)  # to the hypervisor; into the kernel's ciphers; of the wire
 _TERMINAL_INPUT = (termios.TIOCSTI, termios.TIOCLINUX)  # words put into somebody's mouth
+_INT = 0xFFFF_FFFF  # what the kernel looks at of an argument that is an int; the filter sees the whole register
 _OTHER_ARCHITECTURE = {"x86_64": "X86", "aarch64": "ARM"}  # programs of 32 bits are filtered too
 
 
@@ -87,10 +88,10 @@ def _written(library: ModuleType, allowed: frozenset[str]) -> Any:
         rule(refuse, "unshare", library.Arg(0, library.MASKED_EQ, flag, flag))
     rule(refuse, "clone", library.Arg(0, library.MASKED_EQ, _NEW_USERS, _NEW_USERS))
     for family in _FAMILIES:
-        rule(refuse, "socket", library.Arg(0, library.EQ, family))
+        rule(refuse, "socket", library.Arg(0, library.MASKED_EQ, _INT, family))
     # NETLINK_ROUTE stays (getifaddrs asks it); the others, of firewalls, audit and devices, are as in a kernel without them.
-    not_route = (library.Arg(0, library.EQ, socket.AF_NETLINK), library.Arg(2, library.NE, 0))
+    not_route = (library.Arg(0, library.MASKED_EQ, _INT, socket.AF_NETLINK), library.Arg(2, library.NE, 0))
     rule(library.ERRNO(errno.EPROTONOSUPPORT), "socket", *not_route)
     for request in _TERMINAL_INPUT:
-        rule(refuse, "ioctl", library.Arg(1, library.MASKED_EQ, 0xFFFF_FFFF, request))
+        rule(refuse, "ioctl", library.Arg(1, library.MASKED_EQ, _INT, request))
     return found
