@@ -76,8 +76,13 @@ class Group:
         return self._count(PIDS, "pids.events", "max") > 0
 
     def has_killed_for_memory(self) -> bool:
-        """Whether the kernel killed somebody in it, because all of it took more memory than it may."""
-        return self._count(MEMORY, "memory.events", "oom_kill") + self._count(MEMORY, "memory.oom_control", "oom_kill") > 0
+        """Whether the kernel killed somebody in it, because all of it took more memory than it may.
+
+        It also counts whom it killed because the machine, or a group around this one, had none left: then this one was not full.
+        """
+        if self._count(MEMORY, "memory.events", "oom_kill") > 0:
+            return self._count(MEMORY, "memory.events", "oom") > 0
+        return self._count(MEMORY, "memory.oom_control", "oom_kill") > 0 and self._count(MEMORY, "memory.failcnt") > 0
 
     def kill(self, *, within: float = _END_SECONDS) -> bool:
         """KILL to all in it, who are just being forked too, until nobody is left; blocks. False if some stay."""
@@ -104,11 +109,12 @@ class Group:
     def _each(self) -> Collection[Path]:
         return dict.fromkeys(self.folders.values())
 
-    def _count(self, controller: str, file: str, name: str) -> int:
+    def _count(self, controller: str, file: str, name: str = "") -> int:
+        """The number behind this name, or the only one that is there; 0 for what is not there."""
         folder = self.folders.get(controller)
         with contextlib.suppress(OSError):
             words = [] if folder is None else (folder / file).read_text().split()
-            return int(dict(zip(words[::2], words[1::2], strict=False)).get(name, 0))
+            return int(dict(zip(words[::2], words[1::2], strict=False)).get(name, 0) if name else words[0])
         return 0
 
     def _kill_at_a_word(self) -> bool:

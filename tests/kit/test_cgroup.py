@@ -172,6 +172,8 @@ def test_the_controllers_of_a_tree_that_was_left_to_us_are_used_there(tmp_path: 
     (folder / "memory.events").write_text("low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\noom_group_kill 1\n")
     (folder / "pids.events").write_text("max 1\n")
     assert Group({MEMORY: folder}).has_killed_for_memory()
+    (folder / "memory.events").write_text("low 0\nhigh 0\nmax 3\noom 0\noom_kill 2\noom_group_kill 1\n")  # by the machine's want
+    assert not Group({MEMORY: folder}).has_killed_for_memory()
     assert Group({PIDS: folder}).has_refused_tasks()
 
 
@@ -213,6 +215,25 @@ async def test_who_takes_too_much_memory_is_killed_and_tells(bounding: Groups) -
     assert status == 128 + signal.SIGKILL
     assert group.has_killed_for_memory()
     assert group.remove()
+
+
+async def test_who_is_killed_for_want_of_memory_around_it_did_not_take_too_much(bounding: Groups) -> None:
+    """As when the machine's own memory runs out."""
+    full = bounding.maybe_make("full", Bound(tasks=10, memory_bytes=64 << 20))
+    assert full is not None
+    around = full.folders[MEMORY]
+    if (around / "cgroup.subtree_control").exists():
+        (around / "cgroup.subtree_control").write_text("+memory")
+    group = Groups({MEMORY: around}, bounding.owner).group("small")
+    group.make()
+    group.bound(Bound(memory_bytes=1 << 30))
+
+    fill = "held = bytearray(b'x') * (200 << 20)"
+    status = await proc.run([*group.enter(), PYTHON, "-c", fill], env=ENV, on_output=lambda _: None, within=60)
+
+    assert status == 128 + signal.SIGKILL
+    assert not group.has_killed_for_memory()
+    assert full.remove()
 
 
 def test_the_time_of_a_processor_is_bounded(bounding: Groups) -> None:
