@@ -57,6 +57,11 @@ class Resources:
         return self.memory_mb << 20
 
 
+def vast_bytes(quota_bytes: int, machine_bytes: int) -> int:
+    """Above so much memory a dyno is ended (R15); above its quota it is told (R14)."""
+    return min(2 * quota_bytes, machine_bytes * 3 // 4)
+
+
 _OF_BUILDS = Resources(memory_mb=4096, processes=2048)
 
 

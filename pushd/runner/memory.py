@@ -1,4 +1,4 @@
-"""R14 and R15: what dynos take is measured again and again, told when over the quota, ended at twice the quota.
+"""R14 and R15: what dynos take is measured again and again, told when over the quota, ended far above it.
 
 An app with the feature log-runtime-metrics has it in its log all the time.
 """
@@ -12,13 +12,14 @@ from uuid import UUID
 
 from pushd.kit.aio import in_thread
 from pushd.kit.clock import Clock
+from pushd.kit.proc import machine_memory_bytes
+from pushd.model.resources import vast_bytes
 from pushd.runner.dyno import Life
 from pushd.runner.schedulers import Memory
 
 log = logging.getLogger(__name__)
 SAMPLE_EVERY_SECONDS = 4.0
 TELL_EVERY_SECONDS = 20.0  # as often as Heroku says R14, and the metrics
-_VAST = 2.0
 
 
 class Verdict(Enum):
@@ -29,10 +30,10 @@ class Verdict(Enum):
     VASTLY_OVER = "vastly over"  # R15: ended
 
 
-def judge(memory: Memory, quota_bytes: int) -> Verdict:
+def judge(memory: Memory, quota_bytes: int, machine_bytes: int) -> Verdict:
     """Processes and scratch files count together: what is written to /tmp takes memory too."""
     taken = memory.rss_bytes + memory.scratch_bytes
-    if taken > quota_bytes * _VAST:
+    if taken > vast_bytes(quota_bytes, machine_bytes):
         return Verdict.VASTLY_OVER
     return Verdict.OVER if taken > quota_bytes else Verdict.FINE
 
@@ -59,6 +60,7 @@ class MemoryWatch:
     def __init__(self, lives: Callable[[], Iterable[Life]], clock: Clock) -> None:
         self._lives = lives
         self._clock = clock
+        self._machine_bytes = machine_memory_bytes()
         self._told_at: dict[UUID, float] = {}  # when R14 was last said, of those that are over
         self._logged_at: dict[UUID, float] = {}  # when metrics were last logged
 
@@ -90,7 +92,7 @@ class MemoryWatch:
         quota_bytes = process.handle.memory_bytes
         if life.part.launch.settings["log-runtime-metrics"] and self._is_due(self._logged_at, life.id):
             life.tell(metrics_line(life, memory, quota_bytes))
-        verdict = Verdict.VASTLY_OVER if ran_out else judge(memory, quota_bytes)
+        verdict = Verdict.VASTLY_OVER if ran_out else judge(memory, quota_bytes, self._machine_bytes)
         if verdict is Verdict.FINE:
             self._told_at.pop(life.id, None)
             return

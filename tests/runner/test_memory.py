@@ -18,7 +18,12 @@ MB = 1 << 20
     [(512, 0, Verdict.FINE), (500, 13, Verdict.OVER), (1024, 0, Verdict.OVER), (1000, 25, Verdict.VASTLY_OVER)],
 )
 def test_processes_and_scratch_files_count_together(rss: int, scratch: int, verdict: Verdict) -> None:
-    assert judge(Memory(rss * MB, scratch * MB), 512 * MB) is verdict
+    assert judge(Memory(rss * MB, scratch * MB), 512 * MB, 4096 * MB) is verdict
+
+
+def test_no_dyno_takes_all_of_a_small_machine() -> None:
+    assert judge(Memory(760 * MB, 0), 512 * MB, 1024 * MB) is Verdict.OVER
+    assert judge(Memory(770 * MB, 0), 512 * MB, 1024 * MB) is Verdict.VASTLY_OVER
 
 
 async def test_a_dyno_over_its_quota_is_told_now_and_then_and_runs_on(room: Room) -> None:

@@ -23,7 +23,7 @@ from pushd.kit.disk import is_full
 from pushd.kit.ownership import lend, make_owned, make_shared, maybe_sealed
 from pushd.kit.proc import Tree
 from pushd.layout import Layout
-from pushd.model.resources import Resources
+from pushd.model.resources import Resources, vast_bytes
 from pushd.model.secret import Environ
 from pushd.runner.schedulers import CannotStart, Start, Uids
 from pushd.runner.schedulers.handle import MARK, LocalHandle
@@ -35,7 +35,6 @@ from pushd.sandbox.view import STORAGE, Bind, Kind, Limits, View
 log = logging.getLogger(__name__)
 
 SHIMS = "shims"  # they must outlive what is ended with its dyno's group
-_VAST = 2  # times its quota: from there on the kernel kills in a dyno's group; before that it is told (R14)
 _UNUSED_BYTES = 1 << 30  # of what a process may map beside: stacks of threads, what a runtime reserves
 _DYNO = "dyno-"
 _SHELL = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
@@ -156,8 +155,8 @@ class LocalScheduler:
         return self._handle(start.dyno_id, folder, shim, is_child=True)
 
     def _limits(self, resources: Resources) -> Limits:
-        """The kernel's bound of memory is where R15 is, or what the machine can spare."""
-        most = min(_VAST * resources.memory_bytes, proc.machine_memory_bytes() * 3 // 4)
+        """The kernel's bound of memory is where R15 is."""
+        most = vast_bytes(resources.memory_bytes, proc.machine_memory_bytes())
         return Limits(
             scratch_bytes=resources.memory_bytes,
             memory_bytes=most,
