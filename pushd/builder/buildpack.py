@@ -17,6 +17,7 @@ from pushd.kit.aio import in_thread
 from pushd.kit.bounds import TookTooMuch
 from pushd.kit.proc import RanTooLong, machine_memory_bytes
 from pushd.model.app import STACK
+from pushd.model.procfile import is_declarable
 from pushd.model.resources import Resources
 from pushd.model.secret import Environ
 from pushd.sandbox.view import Bind, Kind, Limits, View
@@ -24,6 +25,8 @@ from pushd.sandbox.view import Bind, Kind, Limits, View
 RUNNER = Path(__file__).with_name("run-buildpacks.sh")
 _SCRATCH_BYTES = 512 << 20  # of /dev/shm, which lives in memory; /tmp is on the disk
 _RELEASE_CHARACTERS = 1 << 16  # reading YAML takes its time
+_TEXT, _NOTHING = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
+_NO_MAPPING = "default_process_types must map names to commands"
 _KILLED = 128 + 9
 # Variables that name files or folders of certificates; a build must be able to read what they name.
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NIX_SSL_CERT_FILE", "PIP_CERT")
@@ -91,17 +94,32 @@ async def run_buildpacks(
 
 
 def parse_release(text: str) -> Mapping[str, str]:
-    """Default process types in the YAML of a bin/release: "web" -> its command. Raises: ValueError if it is not that."""
+    """Default process types in the YAML of a bin/release: "web" -> its command. Raises: ValueError if it is not that.
+
+    A build writes it: it is read, and nothing that its tags, anchors and merges ask for is made.
+    """
     if len(text) > _RELEASE_CHARACTERS:
         raise ValueError(f"it is longer than {_RELEASE_CHARACTERS} characters")
     try:
-        answer = yaml.safe_load(text) or {}
+        answer = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError("it is not YAML") from error
-    types = (answer.get("default_process_types") or {}) if isinstance(answer, dict) else None
-    if not isinstance(types, dict) or not all(isinstance(each, str) for pair in types.items() for each in pair):
-        raise ValueError("default_process_types must map names to commands")
+    commands = _rows(_rows(answer).get("default_process_types"))
+    if any(command.tag != _TEXT for command in commands.values()):
+        raise ValueError(_NO_MAPPING)
+    types = {name: str(command.value).strip() for name, command in commands.items()}
+    if not is_declarable(types):
+        raise ValueError("default_process_types cannot be written as a Procfile")
     return types
+
+
+def _rows(node: yaml.Node | None) -> Mapping[str, yaml.Node]:
+    """Those of a mapping from names, none where nothing is. Raises: ValueError."""
+    if node is None or node.tag == _NOTHING:
+        return {}
+    if not isinstance(node, yaml.MappingNode) or any(name.tag != _TEXT for name, _ in node.value):
+        raise ValueError(_NO_MAPPING)
+    return {name.value: value for name, value in node.value}
 
 
 def _view(workshop: Workshop, tools: Tools, variables: Mapping[str, str], limits: Limits) -> View:

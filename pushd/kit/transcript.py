@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pushd.kit.aio import finish, in_thread
+from pushd.kit.steering import without_steering
 
 _CHUNK_BYTES = 1 << 16
 _UNWRITTEN_BYTES = 1 << 18
@@ -39,8 +40,8 @@ class Transcript:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def say(self, text: str) -> None:
-        """Append one line (or several); a newline is added at the end."""
-        self.write(text.encode("utf-8", "replace") + b"\n")
+        """Append one line (or several), without what would steer a terminal: it may quote others. A newline is added."""
+        self.write(without_steering(text.encode("utf-8", "replace")) + b"\n")
 
     def write(self, data: bytes) -> None:
         """Append bytes as they are and wake the followers."""

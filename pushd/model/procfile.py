@@ -51,6 +51,14 @@ def procfile_text(process_types: Mapping[str, str]) -> str:
     return "".join(f"{name}: {command}\n" for name, command in process_types.items())
 
 
+def is_declarable(process_types: Mapping[str, str]) -> bool:
+    """Whether a Procfile could declare exactly these: what comes by another way keeps to the same rules."""
+    try:
+        return dict(parse_procfile(procfile_text(process_types).encode("utf-8", "replace"))) == dict(process_types)
+    except ProcfileError:
+        return False
+
+
 def _lines(data: bytes) -> list[str]:
     rows = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     texts = []

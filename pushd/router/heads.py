@@ -169,9 +169,9 @@ class _Special:
 
     def _remove_named(self) -> None:
         """RFC 9110 section 7.6.1: what a Connection header names was meant for us alone."""
-        names = [re.escape(name) for name in self.named if name not in (b"close", b"keep-alive", b"upgrade")]
-        if names:
-            self.lines = re.sub(rb"(?im)^(?:%b):[^\r]*\r\n" % b"|".join(names), b"", self.lines)
+        if names := {name for name in self.named if name not in (b"close", b"keep-alive", b"upgrade")}:
+            kept = (line for line in self.lines.split(b"\r\n") if line.partition(b":")[0].lower() not in names)
+            self.lines = b"\r\n".join(kept)
 
 
 def in_quotes(text: bytes) -> str:

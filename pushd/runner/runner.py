@@ -15,6 +15,7 @@ from pushd.errors import Conflict, NotFound, Unavailable
 from pushd.kit.aio import Nursery, finish
 from pushd.kit.clock import Clock
 from pushd.kit.crash import crash_point
+from pushd.kit.steering import Calmed
 from pushd.kit.transcript import Transcript
 from pushd.layout import Layout
 from pushd.model.dyno import Dyno, DynoState
@@ -207,7 +208,7 @@ class Runner:
         """
         fleet = self._fleet(launch)
         await fleet.end([life for life in fleet.lives if life.part.type == type and life.part.attended and life.leaving])
-        copy = transcript.write if transcript else None
+        copy = Calmed(transcript.write).write if transcript else None
         part = self._parts.one_off(
             launch, command, type, taken=fleet.names, name=name, environ=environ, time_limit_seconds=timeout_seconds, copy=copy
         )

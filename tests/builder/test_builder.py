@@ -748,8 +748,13 @@ async def test_a_buildpack_that_is_not_fetched_is_refused(workplace: Workplace, 
         ("echo 'default_process_types: [web'", "it is not YAML"),
         ("head -c 50000 /dev/zero | tr '\\0' '['", "it is not YAML"),
         ("head -c 100000 /dev/zero | tr '\\0' '['", "it is longer than 65536 characters"),
+        ("echo 'default_process_types: {web: !!bool maybe}'", "default_process_types must map names to commands"),
+        ("echo 'default_process_types: {<<: {web: x}}'", "default_process_types must map names to commands"),
+        ("echo 'default_process_types: {../../../evil: x}'", "default_process_types cannot be written as a Procfile"),
+        (r"""echo 'default_process_types: {"\e]0;title\a": x}'""", "default_process_types cannot be written as a Procfile"),
+        (r"""echo 'default_process_types: {web: "x\0y"}'""", "default_process_types cannot be written as a Procfile"),
     ],
-    ids=["no YAML", "deep", "long"],
+    ids=["no YAML", "deep", "long", "a tag", "a merge", "a way out", "a title", "a NUL"],
 )
 async def test_a_buildpack_whose_release_cannot_be_read_is_refused(
     workplace: Workplace, tmp_path: Path, release: str, fault: str

@@ -240,9 +240,10 @@ def test_nobodys_terminal_is_steered(scene: Scene) -> None:
     """Not that of who pushes, reads the log, or looks at the config vars of an app that others share."""
     scene.server.call("PATCH", "/apps/hostile/config-vars", {"STEERS": "\x1b]0;title\x07\x1b[2Jhostile value"})
     commands = {"logs --ps web": "hostile log", "config": "hostile value", "config:get STEERS": "hostile value"}
-    commands["config -s"] = "hostile value"
+    commands |= {"config -s": "hostile value", "releases:output": "hostile phase"}
     seen = {command: (on_a_terminal(scene, command), words) for command, words in commands.items()}
-    for command, (text, words) in {**seen, "push": (scene.pushed, "hostile output")}.items():
+    pushed = {"push": (scene.pushed, "hostile output"), "release phase": (scene.pushed, "hostile phase")}
+    for command, (text, words) in {**seen, **pushed}.items():
         assert words in text, command
         assert not re.search("\x1b\\]|\x1b\\[2J|\x07", text), command
     assert "�[2Jhostile log" in scene.hostile.ok("logs", "--ps", "web")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushd.kit.steering import text_without_steering, without_steering
+from pushd.kit.steering import Calmed, text_without_steering, without_steering
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,16 @@ def test_nothing_but_colours_is_left(data: bytes) -> None:
     for piece in left.split(b"\x1b")[1:]:
         assert piece.startswith(b"[")
         assert b"m" in piece
+
+
+def test_in_pieces_what_steers_is_gone_and_colours_stay_wherever_it_is_cut() -> None:
+    whole = b"a \x1b[31mred\x1b[0m \xc2\x9b2J \x1b]0;title\x07 \xc3\xa9 z"
+    for cut in range(len(whole)):
+        written: list[bytes] = []
+        calmed = Calmed(written.append)
+        calmed.write(whole[:cut])
+        calmed.write(whole[cut:])
+        left = b"".join(written)
+        assert without_steering(left) == left
+        assert left.startswith(b"a \x1b[31mred\x1b[0m 2J ")
+        assert left.endswith(" é z".encode())

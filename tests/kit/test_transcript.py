@@ -38,6 +38,11 @@ async def test_a_late_reader_misses_nothing(transcript: Transcript) -> None:
     assert stat.S_IMODE(transcript.path.stat().st_mode) == 0o600
 
 
+async def test_what_is_said_steers_no_terminal_whomever_it_quotes(transcript: Transcript) -> None:
+    transcript.say("-----> Using buildpack: \x1b]0;title\x07\x1b[2Jevil")
+    assert transcript.path.read_bytes() == b"-----> Using buildpack: evil\n"
+
+
 async def test_readers_follow_while_it_grows(transcript: Transcript) -> None:
     async with Nursery("test") as nursery, aclosing(transcript.follow()) as live:
         slow = nursery.start(all_of(transcript.follow()), name="slow")
