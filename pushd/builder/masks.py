@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 MOST_PER_BYTE = 6  # characters that one byte of a secret is written as: \u001b
 
 _HEAD_BYTES = 4  # no secret is shorter
+_PIECE_CHARACTERS = 200  # a secret of 60 KB would be compared as a whole wherever a text begins as it does
 _URL_SAFE = str.maketrans("+/", "-_")  # RFC 4648 section 5
 _COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
@@ -48,7 +49,7 @@ class Masks:
         self._secrets = sorted(secrets)
         self._shown = [secrets[each] for each in self._secrets]
         self._heads = {word for each in self._secrets for word in _words(each[:_HEAD_BYTES])}
-        self._begun_with = _begun_with(self._secrets)
+        self._begun_with = _begun_with(self._secrets)  # a build may print what begins as many of them do, and is none
         self.longest = max(map(len, self._secrets), default=0)
 
     def find(self, data: bytes) -> list[Mask]:
@@ -73,12 +74,15 @@ class Masks:
     def _longest_at(self, text: bytes, at: int) -> int:
         """The place in the list of the longest secret that stands there, or -1.
 
-        Everything between a beginning of the text and the text itself, in their order, begins with that beginning.
+        Everything between a beginning of the text and the text itself, in their order, begins with that beginning. And where
+        a secret stands, all that it begins with stand too.
         """
-        which = bisect_right(self._secrets, text[at : at + self.longest]) - 1
-        while which >= 0 and not text.startswith(self._secrets[which], at):
-            which = self._begun_with[which]
-        return which
+        last = bisect_right(self._secrets, text[at : at + self.longest]) - 1
+        if last < 0 or text.startswith(self._secrets[last], at):
+            return last
+        found = self._begun_with[last]
+        standing = bisect_left(found, True, key=lambda which: not text.startswith(self._secrets[which], at))
+        return found[standing - 1] if standing else -1
 
 
 def disguises(text: str) -> Iterator[str]:
@@ -97,29 +101,40 @@ def disguises(text: str) -> Iterator[str]:
     yield from (form for form in dict.fromkeys(found) if form != text and len(form) >= MIN_CHARACTERS)
 
 
+def pieces(text: str) -> Iterator[str]:
+    """A long text in pieces that together are all of it, the last two over one another; they are found one by one."""
+    last = max(0, len(text) - _PIECE_CHARACTERS)
+    for start in (*range(0, last, _PIECE_CHARACTERS), last):
+        yield text[start : start + _PIECE_CHARACTERS]
+
+
 def _words(text: bytes) -> array[int]:
     """Each four bytes as a number; what is left over at the end is left away."""
     return array("I", text[: len(text) - len(text) % _HEAD_BYTES])
 
 
-def _begun_with(ordered: Sequence[bytes]) -> list[int]:
-    """For each, the place of the longest other one that it begins with, or -1."""
-    found: list[int] = []
-    for text in ordered:
-        before = len(found) - 1
-        while before >= 0 and not text.startswith(ordered[before]):
-            before = found[before]
-        found.append(before)
+def _begun_with(ordered: Sequence[bytes]) -> list[list[int]]:
+    """For each, the places of all others that it begins with, shortest first."""
+    found: list[list[int]] = []
+    around: list[int] = []
+    for place, text in enumerate(ordered):
+        while around and not text.startswith(ordered[around[-1]]):
+            around.pop()
+        found.append(around[:])
+        around.append(place)
     return found
 
 
 def _apart(masks: Sequence[Mask]) -> list[Mask]:
-    """The same places, each covered once."""
+    """The same places, each covered once; where one goes on as it begins, it is one."""
     found: list[Mask] = []
     done = 0
     for mask in sorted(masks, key=lambda mask: (mask.start, -mask.end)):
         if mask.end > done:
-            found.append(Mask(max(mask.start, done), mask.end, mask.shown))
+            start = max(mask.start, done)
+            if found and start == done and mask.shown == found[-1].shown:
+                start = found.pop().start
+            found.append(Mask(start, mask.end, mask.shown))
             done = mask.end
     return found
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import unquote
 
-from pushd.builder.masks import BASE64, LINE_CHARACTERS, MOST_PER_BYTE, Mask, Masks, disguises
+from pushd.builder.masks import BASE64, LINE_CHARACTERS, MOST_PER_BYTE, Mask, Masks, disguises, pieces
 from pushd.kit.crash import crash_point
 from pushd.kit.steering import without_steering
 
 MIN_SECRET_CHARACTERS = 8  # shorter values are words such as `true`, and would tear holes into ordinary text
 _MIN_PASSWORD_CHARACTERS = 4
+_NAME_CHARACTERS = 64  # of a variable, as it is shown; it may be as long as all of the config
 _LINE_LIMIT_BYTES = 1 << 16
 _LEAST_KEPT_BYTES = 1 << 12  # of a line that is handed on in pieces: credentials of a URL may be that long
 _CREDENTIALS = re.compile(r"(?<=://)([^\s/@:]*):([^\s/@]+)(?=@)")
@@ -35,7 +36,8 @@ class BuildOutput:
         self._pending = b""
         self._looked_at = 0  # that many bytes of it are whole lines, which may be of wrapped base64
         names = _secret_texts(config, environ)
-        self._masks = Masks({text.encode(): f"[{name}]".encode() for text, name in names.items()})
+        shown = {piece: f"[{name[:_NAME_CHARACTERS]}]" for text, name in names.items() for piece in pieces(text)}
+        self._masks = Masks({piece.encode(): name.encode() for piece, name in shown.items()})
         self._kept_bytes = max(_LEAST_KEPT_BYTES, MOST_PER_BYTE * self._masks.longest)
 
     def write(self, data: bytes) -> None:

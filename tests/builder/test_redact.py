@@ -8,6 +8,7 @@ import json
 import shlex
 import subprocess
 import textwrap
+import time
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -18,9 +19,15 @@ from hypothesis import strategies as st
 from pushd.builder.redact import BuildOutput
 
 LINE_LIMIT_BYTES = 1 << 16
-SECRETS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=12, max_size=60).filter(
-    lambda text: text.strip() == text and "://" not in text
-)
+
+
+def _secrets(least: int, most: int) -> st.SearchStrategy[str]:
+    return st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=least, max_size=most).filter(
+        lambda text: text.strip() == text and "://" not in text
+    )
+
+
+SECRETS = _secrets(12, 60)
 
 
 def _percent(text: str, safe: str = "") -> str:
@@ -129,6 +136,31 @@ def test_what_is_no_end_of_wrapped_base64_is_shown_at_once() -> None:
     output = BuildOutput(written.append, config={"KEY": "k" * 100}, environ={})
     output.write(b"-----> Installing requirements\n")
     assert written == [b"-----> Installing requirements\n"]
+
+
+@given(_secrets(150, 700))
+def test_a_long_one_is_hidden_and_so_is_a_part_of_it(secret: str) -> None:
+    for write in WRITTEN:
+        assert cleaned(f"x={write(secret)}, y\n".encode(), config={"PASSWORD": secret}) == "x=[PASSWORD], y\n"
+    assert "[PASSWORD]" in cleaned((secret * 3)[:-10].encode(), config={"PASSWORD": secret * 3})
+
+
+def test_what_is_nearly_a_secret_costs_no_more_than_other_text() -> None:
+    """Config vars that begin with one another, or that are long, and a build that prints their beginnings without end."""
+    began = time.process_time()
+    cleaned((b"aaaaaaab" * 8000 + b" .\n") * 2, config={f"V{length}": "a" * length for length in range(8, 340)})
+    assert time.process_time() - began < 3
+
+    written: list[bytes] = []
+    output = BuildOutput(written.append, config={"KEY": "a" * 60_000 + "b"}, environ={})
+    output.write(b"a" * 2 * LINE_LIMIT_BYTES)
+    assert written  # what is kept back goes by what is compared at once
+
+
+def test_a_long_name_is_shown_cut_and_repetitions_once() -> None:
+    """Else a build could make of each of its bytes as many as it likes."""
+    assert cleaned(b"abcdefgh.abcdefgh\n", config={"N" * 6000: "abcdefgh"}) == f"[{'N' * 64}].[{'N' * 64}]\n"
+    assert cleaned(b"a" * 5000 + b" \n", config={"NAME": "aaaaaaaa"}) == "[NAME] \n"
 
 
 def test_variables_that_the_shell_lists_are_hidden() -> None:
