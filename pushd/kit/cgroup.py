@@ -78,7 +78,7 @@ class Group:
     def has_killed_for_memory(self) -> bool:
         """Whether the kernel killed somebody in it, because all of it took more memory than it may.
 
-        It also counts whom it killed because the machine, or a group around this one, had none left: then this one was not full.
+        It also counts whom it killed since the machine, or a group around this one, had none left: this one was not full then.
         """
         if self._count(MEMORY, "memory.events", "oom_kill") > 0:
             return self._count(MEMORY, "memory.events", "oom") > 0

@@ -172,7 +172,7 @@ def test_the_controllers_of_a_tree_that_was_left_to_us_are_used_there(tmp_path: 
     (folder / "memory.events").write_text("low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\noom_group_kill 1\n")
     (folder / "pids.events").write_text("max 1\n")
     assert Group({MEMORY: folder}).has_killed_for_memory()
-    (folder / "memory.events").write_text("low 0\nhigh 0\nmax 3\noom 0\noom_kill 2\noom_group_kill 1\n")  # by the machine's want
+    (folder / "memory.events").write_text("low 0\nhigh 0\nmax 3\noom 0\noom_kill 2\noom_group_kill 1\n")
     assert not Group({MEMORY: folder}).has_killed_for_memory()
     assert Group({PIDS: folder}).has_refused_tasks()
 
