@@ -398,6 +398,17 @@ async def test_a_dyno_has_the_limits_that_were_set(dynos: Dynos, sandbox: Sandbo
         assert processes == "300"
 
 
+async def test_a_dyno_whose_group_cannot_be_made_is_bounded_all_the_same(sandbox: Sandbox, layout: Layout) -> None:
+    """As when the unit with the groups was begun anew since the daemon looked."""
+    gone = Groups(dict.fromkeys((PIDS, MEMORY), layout.run / "gone"), "pushd-test")
+    dynos = Dynos(layout, Sandbox(sandbox.way, hidden=layout.data, groups=gone))
+    handle = await dynos.start("ulimit -d", resources=Resources(memory_mb=64))
+    with Reader(handle) as reader:
+        assert await handle.wait() == 0
+        assert int(reader.rest()) == (128 << 10) + (1 << 20)
+    await handle.release()
+
+
 async def test_zombies_are_buried(dynos: Dynos) -> None:
     orphans = "for n in 1 2 3 4 5 6 7 8; do (true & exec true); done; echo made; exec sleep 600"
     handle = await dynos.start(orphans)

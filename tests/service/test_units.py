@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pushd.errors import InvalidParams
+from pushd.kit.cgroup_tree import CPU, MEMORY, PIDS
 from pushd.kit.uids import ROUTER_UID
+from pushd.model.resources import check_figure
 from tests.service.units import Unit
 
 SHIPPED = Path(__file__).parents[2] / "systemd"
@@ -70,6 +73,29 @@ def test_dynos_are_in_a_group_that_no_restart_of_the_daemon_touches() -> None:
     assert dynos.get("Service", "Delegate") == "cpu memory pids"
     assert service.all("Service", "Delegate") == []
     assert not [key for key in ("PartOf", "BindsTo", "Requires") if service.all("Unit", key) or dynos.all("Unit", key)]
+
+
+def test_what_keeps_that_group_switches_its_controllers_on(tmp_path: Path) -> None:
+    """By files: the daemon, which does it at its start, may be older than the group."""
+    words = unit("pushd-dynos.service").command[:-1]
+    (tmp_path / "sleep").write_text("#!/bin/sh\n")
+    (tmp_path / "sleep").chmod(0o755)
+    (tmp_path / "cgroup.subtree_control").symlink_to("/dev/stdout")
+
+    done = subprocess.run(
+        [*words, str(tmp_path)], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=60
+    )
+
+    assert (tmp_path / "keeper" / "cgroup.procs").read_text() == "0\n"
+    assert {word.lstrip("+") for word in done.stdout.split()} == {CPU, MEMORY, PIDS}
+
+
+def test_a_dyno_can_have_as_many_files_open_as_may_be_set() -> None:
+    """The daemon cannot raise what it was given itself: it has no CAP_SYS_RESOURCE."""
+    most = unit("pushd.service").get("Service", "LimitNOFILE")
+    check_figure("web", "open-files", most)
+    with pytest.raises(InvalidParams):
+        check_figure("web", "open-files", str(int(most) + 1))
 
 
 def test_what_the_group_of_the_dynos_bounds_would_bound_each_dyno() -> None:

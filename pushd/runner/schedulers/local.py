@@ -118,7 +118,7 @@ class LocalScheduler:
         return user is not None and shim is not None and (shim.user or 0) != user
 
     def _spawn(self, start: Start, folder: DynoFolder, user: int | None) -> LocalHandle:
-        group = self._groups.maybe_make(f"{_DYNO}{start.dyno_id}", bound_of(self._limits(start.resources)))
+        group = self._groups.maybe_make(f"{_DYNO}{start.dyno_id}", bound_of(self._limits(start.resources, None)))
         try:
             return self._spawn_in(group, start, folder, user)
         except BaseException:
@@ -154,13 +154,13 @@ class LocalScheduler:
         )
         return self._handle(start.dyno_id, folder, shim, is_child=True)
 
-    def _limits(self, resources: Resources) -> Limits:
-        """The kernel's bound of memory is where R15 is."""
+    def _limits(self, resources: Resources, group: Group | None) -> Limits:
+        """The kernel's bound of memory is where R15 is: of the group, or of each process where there is none."""
         most = vast_bytes(resources.memory_bytes, proc.machine_memory_bytes())
         return Limits(
             scratch_bytes=resources.memory_bytes,
             memory_bytes=most,
-            data_bytes=None if self._groups.holds(MEMORY) else most + _UNUSED_BYTES,
+            data_bytes=None if group is not None and self._groups.holds(MEMORY) else most + _UNUSED_BYTES,
             processes=resources.processes,
             open_files=resources.open_files,
             processors=resources.cpu,
@@ -175,7 +175,7 @@ class LocalScheduler:
         self, start: Start, folder: DynoFolder, mark: Mapping[str, str], group: Group | None, user: int | None
     ) -> Confined:
         """In a sandbox of its own, or in the one of a dyno that runs. Raises: CannotStart if that one has ended."""
-        limits = self._limits(start.resources)
+        limits = self._limits(start.resources, group)
         where = {"STORAGE_DIR": str(STORAGE if self._sandbox.confines else start.storage)}  # a config var of that name wins
         environ = Environ(where) | start.environ | mark
         environment: tuple[Bind, ...] = ()
