@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 MARK = "PUSHD_RUN_ID"  # `run` adds it to the environment, to find again what the program started
 OWNER = "PUSHD_RUN_OF"  # and this one if asked to, for a later daemon to find what nobody could end
 _CHUNK_BYTES = 1 << 16
+_FAIR_SHARE = 2  # so much longer than the handling of its output takes a program waits at its pipe: others have the loop then
 _KILL_WITHIN_SECONDS = 10.0
 _DEFAULT_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _FIRST_SPARE_FD = 64  # copies made for a child stand above the numbers that it will see them under
@@ -344,7 +345,9 @@ async def _follow(pid: int, reading: int, on_output: Callable[[bytes], None], gr
             changed.clear()
             data = _read(reading)
             if data:
+                began = loop.time()
                 on_output(data)
+                await asyncio.sleep(_FAIR_SHARE * (loop.time() - began))
             if status is None and (status := reap(pid)) is not None:
                 loop.remove_reader(pidfd)
                 last_words = loop.time() + grace

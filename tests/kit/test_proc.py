@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,20 @@ async def test_much_output_comes_whole() -> None:
     status, output = await run("seq 100000")
     assert status == 0
     assert output == "".join(f"{n}\n" for n in range(1, 100001))
+
+
+async def test_output_that_takes_long_to_handle_leaves_the_loop_to_others() -> None:
+    handled = 0.0
+
+    def on_output(data: bytes) -> None:
+        nonlocal handled
+        began = time.monotonic()
+        time.sleep(0.02)
+        handled += time.monotonic() - began
+
+    began = time.monotonic()
+    await proc.run(["/bin/sh", "-c", "head -c 1000000 /dev/zero"], env=ENV, on_output=on_output, within=20)
+    assert time.monotonic() - began > 2.5 * handled
 
 
 async def test_output_comes_while_the_program_runs(tmp_path: Path) -> None:
