@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.bench.measure import Row, free_port
+from tests.bench.measure import Row, free_port, median, seconds
 from tests.e2e.harness import Server
 
 APPS, RELEASES, ROUNDS = 50, 1000, 150
@@ -48,7 +49,7 @@ web.run_app(make(), host="127.0.0.1", port=int(sys.argv[1]), loop=uvloop.new_eve
 
 def measure(server: Server, folder: Path) -> list[Row]:
     _fill(server)
-    ours, listing, empty = [], [], []
+    ours, listing, empty, changes = [], [], [], []
     with _empty_handler() as port:
         plain = Caller("127.0.0.1", port, None)
         caller = Caller(*address(server), server.token)
@@ -57,6 +58,7 @@ def measure(server: Server, folder: Path) -> list[Row]:
             empty += [plain.seconds("GET", "/", None) for _ in MIX]
             if round_number % 5 == 0:
                 listing.append(caller.seconds("GET", "/apps", None))
+                changes.append(_change(caller, on=round_number % 10 == 0))
         caller.close()
         plain.close()
     slowest = _slowest(ours)
@@ -72,7 +74,27 @@ def measure(server: Server, folder: Path) -> list[Row]:
             p99, "5x", p99 <= 5,
         ),
         Row(f"API, list of all {APPS} apps, median", f"{statistics.median(listing) * 1e3:.2f} ms"),
+        Row("API, a change with its two entries in the audit trail, median", f"{statistics.median(changes) * 1e3:.2f} ms",
+            f"three transactions of SQLite {_transactions(folder, 3) * 1e3:.2f} ms"),
     ]  # fmt: skip
+
+
+def _change(caller: Caller, *, on: bool) -> float:
+    return seconds(lambda: caller.call("PATCH", f"/apps/{APP}", {"maintenance": on}))
+
+
+def _transactions(folder: Path, count: int) -> float:
+    """Median seconds of so many commits by hand of one row each, as durable as the store's."""
+    with contextlib.closing(sqlite3.connect(folder / "by-hand.sqlite3", isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("CREATE TABLE deeds (seq INTEGER PRIMARY KEY, what TEXT)")
+
+        def commit() -> None:
+            for _ in range(count):
+                database.execute("INSERT INTO deeds (what) VALUES ('a row of ordinary length')")
+
+        return median(lambda: seconds(commit), 30)
 
 
 def _fill(server: Server) -> None:

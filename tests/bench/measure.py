@@ -79,6 +79,7 @@ def booted(argv: list[str], folder: Path, port: int, environ: dict[str, str] | N
     process = subprocess.Popen(argv, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not answers(port):
+            assert process.poll() is None, f"{argv[0]} ended by itself; was port {port} taken meanwhile?"
             time.sleep(0.005)
         yield time.perf_counter() - start
     finally:
