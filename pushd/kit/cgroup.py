@@ -27,6 +27,7 @@ _ENTER = 'while [ "$1" != -- ]; do { echo 0 >"$1"; } 2>/dev/null; shift; done; s
 _END_SECONDS = 10.0
 _PAUSE_SECONDS = 0.002
 _AT_ONCE = 256  # descriptors
+_OF_SWAP = ("memory.swap.max", "memory.memsw.limit_in_bytes")  # not on every machine that has the others
 _PERIOD_MICROSECONDS = 100_000
 _NORMAL_SHARES, _NORMAL_WEIGHT = 1024, 100  # of version 1 and 2
 
@@ -36,7 +37,9 @@ class Bound:
     """What all that is in a group may take together; each of them counts where the machine has its controller."""
 
     tasks: int | None = None  # processes and threads; at the bound nobody in it can fork
-    memory_bytes: int | None = None  # with the files that it keeps in memory; above it the kernel kills in there
+    memory_bytes: int | None = (
+        None  # with the files that it keeps in memory, and as much of swap; above it the kernel kills in there
+    )
     processors: float | None = None  # at most so much time of a processor per second
     share: float = 1.0  # of the processors, while they are short, against 1 of everybody else
 
@@ -60,7 +63,8 @@ class Group:
         """Hold it to this, as far as there are controllers. Raises: OSError."""
         for controller, folder in self.folders.items():
             for name, value in _files(controller, bound, is_second=(folder / "cgroup.controllers").exists()):
-                (folder / name).write_text(value)
+                if name not in _OF_SWAP or (folder / name).exists():
+                    (folder / name).write_text(value)
 
     def pids(self) -> set[int]:
         """Who is in it, or in one that a program has made inside, and has not ended."""
@@ -242,8 +246,10 @@ def _files(controller: str, bound: Bound, *, is_second: bool) -> list[tuple[str,
     if controller == PIDS and bound.tasks is not None:
         return [("pids.max", str(bound.tasks))]
     if controller == MEMORY and bound.memory_bytes is not None:
-        size = str(bound.memory_bytes)
-        return [("memory.max", size), ("memory.oom.group", "1")] if is_second else [("memory.limit_in_bytes", size)]
+        size, both = str(bound.memory_bytes), str(2 * bound.memory_bytes)
+        if is_second:
+            return [("memory.max", size), ("memory.swap.max", size), ("memory.oom.group", "1")]
+        return [("memory.limit_in_bytes", size), ("memory.memsw.limit_in_bytes", both)]
     if controller == CPU and is_second:
         quota = "max" if bound.processors is None else str(round(bound.processors * _PERIOD_MICROSECONDS))
         weight = min(10_000, max(1, round(_NORMAL_WEIGHT * bound.share)))

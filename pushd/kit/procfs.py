@@ -77,6 +77,25 @@ def rss_bytes(pid: int) -> int:
         return 0
 
 
+def swapped_bytes(pids: Sequence[int], *, exact: bool = False) -> int:
+    """What of their memory is in swap; pages that they share count for each, unless `exact`, which costs a millisecond each.
+
+    Source: proc(5), /proc/swaps, VmSwap in /proc/pid/status, SwapPss in /proc/pid/smaps_rollup.
+    """
+    if len(Path("/proc/swaps").read_bytes().splitlines()) < 2:  # its heading alone
+        return 0
+    return sum((exact and _sized(pid, "smaps_rollup", b"SwapPss:")) or _sized(pid, "status", b"VmSwap:") for pid in pids)
+
+
+def _sized(pid: int, file: str, name: bytes) -> int:
+    """A number of kilobytes, in bytes; 0 when the process is gone, or is not ours to look at so closely."""
+    try:
+        lines = Path(f"/proc/{pid}/{file}").read_bytes().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith(name)), 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """Some processes with all below them, and how many tasks (threads) they are."""

@@ -31,8 +31,8 @@ class Verdict(Enum):
 
 
 def judge(memory: Memory, quota_bytes: int, machine_bytes: int) -> Verdict:
-    """Processes and scratch files count together: what is written to /tmp takes memory too."""
-    taken = memory.rss_bytes + memory.scratch_bytes
+    """Processes and scratch files count together: what is written to /tmp takes memory too, and so does what is in swap."""
+    taken = memory.total_bytes
     if taken > vast_bytes(quota_bytes, machine_bytes):
         return Verdict.VASTLY_OVER
     return Verdict.OVER if taken > quota_bytes else Verdict.FINE
@@ -45,9 +45,10 @@ def metrics_line(life: Life, memory: Memory, quota_bytes: int) -> str:
     Source: Heroku Dev Center, "Log Runtime Metrics", as far as we measure it.
     """
     samples = {
-        "memory_total": memory.rss_bytes + memory.scratch_bytes,
+        "memory_total": memory.total_bytes,
         "memory_rss": memory.rss_bytes,
         "memory_cache": memory.scratch_bytes,
+        "memory_swap": memory.swap_bytes,
         "memory_quota": quota_bytes,
     }
     shown = " ".join(f"sample#{name}={size / (1 << 20):.2f}MB" for name, size in samples.items())
@@ -96,7 +97,7 @@ class MemoryWatch:
         if verdict is Verdict.FINE:
             self._told_at.pop(life.id, None)
             return
-        taken = memory.rss_bytes + memory.scratch_bytes
+        taken = memory.total_bytes
         shown = f"Process running mem={taken / (1 << 20):.0f}M({100 * taken / quota_bytes:.1f}%)"
         if verdict is Verdict.VASTLY_OVER:
             life.tell(shown)

@@ -164,11 +164,12 @@ def test_the_controllers_of_a_tree_that_was_left_to_us_are_used_there(tmp_path: 
     (tmp_path / "web" / "cgroup.controllers").write_text("cpu memory pids\n")
 
     folder = tmp_path / "web"
+    (folder / "memory.swap.max").write_text("max\n")
     Group(dict.fromkeys((PIDS, MEMORY, CPU), folder)).bound(Bound(tasks=20, memory_bytes=1 << 20, processors=0.5, share=2))
 
     found = {path.name: path.read_text() for path in folder.iterdir() if path.name != "cgroup.controllers"}
-    assert found == {"pids.max": "20", "memory.max": str(1 << 20), "memory.oom.group": "1", "cpu.weight": "200",
-                     "cpu.max": "50000 100000"}  # fmt: skip
+    assert found == {"pids.max": "20", "memory.max": str(1 << 20), "memory.swap.max": str(1 << 20), "memory.oom.group": "1",
+                     "cpu.weight": "200", "cpu.max": "50000 100000"}  # fmt: skip
     (folder / "memory.events").write_text("low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\noom_group_kill 1\n")
     (folder / "pids.events").write_text("max 1\n")
     assert Group({MEMORY: folder}).has_killed_for_memory()

@@ -288,3 +288,16 @@ async def test_ended_waits_for_processes_that_are_not_our_children(tmp_path: Pat
     (tmp_path / "go").write_text("\n")
     await asyncio.wait_for(proc.ended(orphan), 20)
     await asyncio.wait_for(proc.ended(orphan), 20)  # again: it is gone
+
+
+def test_what_is_in_swap_is_what_the_kernel_says_of_each_process() -> None:
+    gone = proc.spawn(["/bin/true"], env=ENV)
+    while proc.reap(gone) is None:
+        pass
+    for file, name in (
+        ("status", b"VmRSS:"),
+        ("smaps_rollup", b"Pss:"),
+    ):  # where the figures of swap stand too, if there is any
+        assert procfs._sized(os.getpid(), file, name) > 1 << 20
+        assert procfs._sized(gone, file, name) == 0
+    assert procfs.swapped_bytes([gone]) == procfs.swapped_bytes([gone], exact=True) == 0

@@ -26,6 +26,11 @@ def test_no_dyno_takes_all_of_a_small_machine() -> None:
     assert judge(Memory(770 * MB, 0), 512 * MB, 1024 * MB) is Verdict.VASTLY_OVER
 
 
+def test_what_is_in_swap_counts_too() -> None:
+    assert judge(Memory(500 * MB, 0, 500 * MB), 512 * MB, 4096 * MB) is Verdict.OVER
+    assert judge(Memory(500 * MB, 0, 530 * MB), 512 * MB, 4096 * MB) is Verdict.VASTLY_OVER
+
+
 async def test_a_dyno_over_its_quota_is_told_now_and_then_and_runs_on(room: Room) -> None:
     await room.deploy(room.launch(memory="100M"))
     room.scheduler.named("web.1").taken = Memory(110 * MB, 10 * MB)
@@ -118,12 +123,12 @@ async def test_a_dyno_that_cannot_be_measured_keeps_no_other_from_being_measured
 
 async def test_metrics_are_logged_every_20_seconds_if_the_app_wants_them(room: Room) -> None:
     await room.deploy(room.launch({"web": 1}, memory="100M", settings={"log-runtime-metrics": "on"}))
-    room.scheduler.named("web.1").taken = Memory(30 * MB, MB // 2)
+    room.scheduler.named("web.1").taken = Memory(30 * MB, MB // 2, MB)
 
     for _ in range(7):
         await room.clock.skip(4)
-    sizes = "sample#memory_total=30.50MB sample#memory_rss=30.00MB sample#memory_cache=0.50MB sample#memory_quota=100.00MB"
-    await room.happened.has(sizes, times=2)
+    sizes = ("total=31.50MB", "rss=30.00MB", "cache=0.50MB", "swap=1.00MB", "quota=100.00MB")
+    await room.happened.has(" ".join(f"sample#memory_{size}" for size in sizes), times=2)
 
     assert room.log.count("sample#memory_total") == 2
     assert "heroku[web.1]: source=web.1 dyno=heroku." in room.log

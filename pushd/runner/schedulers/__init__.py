@@ -60,6 +60,12 @@ class Memory:
 
     rss_bytes: int
     scratch_bytes: int
+    swap_bytes: int = 0
+
+    @property
+    def total_bytes(self) -> int:
+        """What counts against the quota."""
+        return self.rss_bytes + self.scratch_bytes + self.swap_bytes
 
 
 class Handle(Protocol):

@@ -141,13 +141,13 @@ class LocalHandle:
         return [Listener(address, port) for address, port in procfs.listening(self._processes())]
 
     def memory(self) -> Memory:
-        """Resident memory, exact only near the quota; files on /app, /tmp and /dev/shm when those live in memory."""
+        """Resident and swapped, exact only near the quota; files on /app, /tmp and /dev/shm when those live in memory."""
         processes = self._processes()
         scratch = self._scratch_bytes(processes)
-        taken = proc.rss_bytes(processes)
-        if taken + scratch > self._shim.memory_bytes * _NEAR:
-            taken = proc.pss_bytes(processes)
-        return Memory(taken, scratch)
+        found = Memory(proc.rss_bytes(processes), scratch, procfs.swapped_bytes(processes))
+        if found.total_bytes > self._shim.memory_bytes * _NEAR:
+            return Memory(proc.pss_bytes(processes), scratch, procfs.swapped_bytes(processes, exact=True))
+        return found
 
     def ran_out_of_memory(self) -> bool:
         """Only where a control group bounds it."""
