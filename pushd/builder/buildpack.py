@@ -153,7 +153,12 @@ def _view(workshop: Workshop, tools: Tools, variables: Mapping[str, str], limits
 
 
 def _compiled(workshop: Workshop) -> Compiled:
-    detected = [line.split("\t") for line in workshop.answer("detected").splitlines()]
+    detected = [line.split("\t") for line in workshop.answer("detected").split("\n")]
+    if any(len(each) != 2 for each in detected):
+        raise BuildFailed(
+            "the build has removed or overwritten the answers of its buildpacks",
+            remedy="Have it write into its own folders and /tmp only.",
+        )
     folders = tuple(folder for folder, _ in detected)
     try:
         process_types = parse_release(workshop.answer("release"))

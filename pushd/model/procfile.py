@@ -12,6 +12,7 @@ from pushd.errors import PushdError
 
 _LINE = re.compile(r"[ \t]*(?P<name>[A-Za-z0-9_-]+)[ \t]*:[ \t]*(?P<command>\S.*?)[ \t]*")
 _NAME_LIMIT = 30
+_TYPES_LIMIT = 500  # what is asked of an app's formation looks at all of them
 _SHOWN_CHARACTERS = 80
 _EXAMPLE = "Write one process type per line, for example:  web: gunicorn hello:app"
 
@@ -32,7 +33,7 @@ def parse_procfile(data: bytes) -> Mapping[str, str]:
     """Process types in the order of the file: "web" -> "gunicorn hello:app".
 
     Taken:   a byte order mark, CRLF and CR line ends, blanks around name, colon and command, empty lines, # lines.
-    Raises:  ProcfileError for all else: no colon, a bad name, no command, a type twice, a control character, not UTF-8.
+    Raises:  ProcfileError for all else: no colon, bad name, no command, a type twice, too many, control characters, not UTF-8.
     Source:  Heroku's format, by honcho's parser: it gets the clean lines, because alone it drops odd ones without a word.
     """
     clean: dict[str, str] = {}
@@ -43,6 +44,8 @@ def parse_procfile(data: bytes) -> Mapping[str, str]:
         if name in clean:
             raise ProcfileError(number, line, f"{name} is there twice", remedy="Keep one of the two lines.")
         clean[name] = command
+        if len(clean) > _TYPES_LIMIT:
+            raise ProcfileError(number, line, f"an app has {_TYPES_LIMIT} process types at most", remedy="Leave some out.")
     return MappingProxyType(dict(honcho.parse_procfile(procfile_text(clean)).processes))
 
 

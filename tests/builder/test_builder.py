@@ -767,6 +767,18 @@ async def test_a_buildpack_whose_release_cannot_be_read_is_refused(
     assert error.message == f"bin/release of the pack buildpack cannot be read: {fault}"
 
 
+@pytest.mark.parametrize("overwrite", ["rm *", "echo pack >detected", ">detected", r"printf 'a\tb\tc\n' >detected"])
+async def test_a_build_that_overwrites_the_answers_of_its_buildpacks_is_told_so(
+    workplace: Workplace, tmp_path: Path, overwrite: str
+) -> None:
+    workplace.buildpacks = _pack(tmp_path, compile=":", release=f'cd "${{0%/*}}/../../../result" && {overwrite}; true')
+    workplace.builder = workplace.new_builder()
+
+    error = await workplace.refused(Files(files={"Procfile": "web: x\n"}))
+
+    assert error.message == "the build has removed or overwritten the answers of its buildpacks"
+
+
 def _pack(folder: Path, name: str = "pack", *, compile: str, release: str = "echo '--- {}'") -> Path:
     """A buildpack of three shell scripts; gives the folder that holds it."""
     shelf = folder / "packs"

@@ -48,6 +48,7 @@ def test_good_procfiles(data: bytes, expected: dict[str, str]) -> None:
         (b"web: ok\nworker: \xff\n", 2, r"it is not UTF-8: worker: \xff"),
         (b"x" * 31 + b": a\n", 1, "more than 30 characters"),
         (b"<<<<<<< HEAD\nweb: a\n", 1, "no colon"),
+        (b"".join(b"t%d: a\n" % number for number in range(501)), 501, "an app has 500 process types at most: t500: a"),
     ],
 )
 def test_bad_procfiles_are_refused_with_line_and_text(data: bytes, number: int, text: str) -> None:
