@@ -13,10 +13,10 @@ from aiohttp import web
 from pushd.access.access import Access
 from pushd.access.actions import Action
 from pushd.access.tokens import maybe_name, maybe_token
-from pushd.api.audited import audited
+from pushd.api.audited import audited, entry
 from pushd.api.body import take_body
 from pushd.api.needs import ACCESS, APP, RATES, REMAINING, STORE, USER
-from pushd.errors import NotFound, Unauthorized
+from pushd.errors import Forbidden, NotFound, Unauthorized
 from pushd.kit.addresses import address_of
 from pushd.model.app import App
 from pushd.model.user import User
@@ -42,28 +42,40 @@ def guarded(
         rates = request.app[RATES]
         request[REMAINING] = 0
         request[REMAINING] = rates.take(user.id) if counted else rates.remaining(user.id)
-        user, app = await _let_in(request, user, action)
+        user, app = await _let_in(request, user, action, deed)
         if request.can_read_body:  # which may take a while: what was allowed when it began need not be when it is here
             await take_body(request)
-            user, app = await _let_in(request, await access.again(user), action)
+            user, app = await _let_in(request, await access.again(user), action, deed)
         if deed is None:
             return await handler(request)
-        source = user.came_from or address_of(request.remote)
-        return await audited(request, handler, action=deed, source=source, user=user, app=app)
+        return await audited(request, handler, action=deed, source=_source(request, user), user=user, app=app)
 
     return enter
 
 
-async def _let_in(request: web.Request, user: User | None, action: Action) -> tuple[User, App | None]:
-    """Keep the user and the app of the path for the handler. Raises: Unauthorized, NotFound, Forbidden."""
+async def _let_in(request: web.Request, user: User | None, action: Action, deed: str | None) -> tuple[User, App | None]:
+    """Keep the user and the app of the path for the handler. Raises: Unauthorized, NotFound, Forbidden.
+
+    Who may see an app and not do that stands in the audit trail; who may not see it has asked for one that is not there.
+    """
     name = request.match_info.get("app")
     app = None if name is None else await request.app[STORE].apps.find(name)
-    request.app[ACCESS].check(user, action, app)
+    try:
+        request.app[ACCESS].check(user, action, app)
+    except Forbidden as error:
+        if deed is not None and user is not None:
+            async with entry(request, action=deed, source=_source(request, user), user=user, app=app) as written:
+                written.outcome = f"refused: {error.message}"
+        raise
     assert user is not None  # or that raises
     request[USER] = user
     if app is not None:
         request[APP] = app
     return user, app
+
+
+def _source(request: web.Request, user: User) -> str:
+    return user.came_from or address_of(request.remote)
 
 
 async def find_app(request: web.Request, id_or_name: str, action: Action) -> App:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pushd.api.routes import ROUTES
+from pushd.model.user import Scope
 from tests.api.conftest import Api
 
 SECRET = "hunter2-and-more"
@@ -112,6 +113,30 @@ async def test_refusals_stand_there_too_and_questions_do_not(api: Api) -> None:
     found = await trail(api)
     assert len(found) == before + 1
     assert found[0] == 'PATCH /apps/{app}/config-vars blog {"1BAD": "set"} refused: Config var name \'1BAD\' is not valid.'
+
+
+async def test_what_somebody_may_not_do_with_an_app_that_they_see_stands_there_too(api: Api) -> None:
+    await api.create()
+    await api.create("hidden")
+    await api.request("POST", "/apps/blog/collaborators", {"user": "ada@example.com"})
+    user = await api.store.users.maybe_by_email("ada@example.com")
+    assert user
+    _, hers = await api.store.users.create_authorization(user, "hers")
+    _, narrow = await api.store.users.create_authorization(api.operator, "narrow", scopes=frozenset({Scope.READ}))
+    before = len(await trail(api))
+
+    assert (await api.request("DELETE", "/apps/blog", token=hers)).status == 403
+    assert (await api.request("POST", "/apps/blog/collaborators", {"user": "eve@example.com"}, token=hers)).status == 403
+    assert (await api.request("PATCH", "/apps/blog/config-vars", {"A": SECRET}, token=narrow)).status == 403
+    assert (await api.request("DELETE", "/apps/hidden", token=hers)).status == 404
+    assert (await api.request("GET", "/apps/blog/config-vars", token=narrow)).status == 403
+
+    assert (await trail(api))[: -before or None] == [
+        "PATCH /apps/{app}/config-vars blog {} refused: The scope of your token (read) does not let you change the config "
+        "vars of this app.",
+        "POST /apps/{app}/collaborators blog {} refused: You may not change who has access to this app.",
+        "DELETE /apps/{app} blog {} refused: You may not destroy this app.",
+    ]
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "before=-1", "before=9999999999999999"])
