@@ -11,8 +11,10 @@ from uuid import UUID, uuid4
 from pushd.errors import BootFailed, PushdError
 from pushd.kit.aio import first, in_thread
 from pushd.kit.clock import Clock
+from pushd.kit.proc import machine_memory_bytes
 from pushd.model.dyno import MOVES, Dyno, DynoEvent, DynoState, shown_state
 from pushd.model.logline import PLATFORM
+from pushd.model.resources import vast_bytes
 from pushd.runner.exits import exit_failure
 from pushd.runner.needs import LogPipes
 from pushd.runner.plan import HEALTHY_SECONDS, pause_before_start
@@ -25,6 +27,11 @@ _EVIDENCE_LINES = 50
 R15 = "Error R15 (Memory quota vastly exceeded)"
 _TRY_AGAIN_SECONDS = 1.0
 _CRASHES_WITHOUT_ROOM = 3  # a try every 10 seconds
+
+
+def memory_line(taken_bytes: int, quota_bytes: int) -> str:
+    """What stands before R14 and R15, as on Heroku."""
+    return f"Process running mem={taken_bytes / (1 << 20):.0f}M({100 * taken_bytes / quota_bytes:.1f}%)"
 
 
 def moved(state: DynoState, event: DynoEvent) -> DynoState:
@@ -258,6 +265,8 @@ class Life:
             self.crashes = 1 if healthy else self.crashes + 1
         self._move(E.EXITED)
         if not self._killed_because and await in_thread(process.handle.ran_out_of_memory):  # the kernel was quicker
+            quota_bytes = process.handle.memory_bytes
+            self.tell(memory_line(vast_bytes(quota_bytes, machine_memory_bytes()), quota_bytes))
             self.tell(R15)
             self._killed_because = self._too_much_memory
         status = self.exit_status = await self._processes.settle(process)

@@ -14,7 +14,7 @@ from pushd.kit.aio import in_thread
 from pushd.kit.clock import Clock
 from pushd.kit.proc import machine_memory_bytes
 from pushd.model.resources import vast_bytes
-from pushd.runner.dyno import Life
+from pushd.runner.dyno import Life, memory_line
 from pushd.runner.schedulers import Memory
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,9 @@ class MemoryWatch:
             self._told_at.pop(life.id, None)
             return
         taken = memory.total_bytes
-        shown = f"Process running mem={taken / (1 << 20):.0f}M({100 * taken / quota_bytes:.1f}%)"
+        if ran_out:  # what took it may be gone by now: the kernel ended it at its bound
+            taken = max(taken, vast_bytes(quota_bytes, self._machine_bytes))
+        shown = memory_line(taken, quota_bytes)
         if verdict is Verdict.VASTLY_OVER:
             life.tell(shown)
             life.kill_for_memory()

@@ -66,16 +66,19 @@ async def test_one_that_the_kernel_ended_for_its_memory_says_so(room: Room) -> N
     await room.happened.has("heroku[web.1]: Error R15 (Memory quota vastly exceeded)")
     await room.happened.has("heroku[web.1]: Process exited with status 137")
     await room.happened.has("State changed from starting to up", times=2)
+    assert "Process running mem=200M(200.0%)\nheroku[web.1]: Error R15" in room.log
 
 
 async def test_one_of_which_the_kernel_ended_a_part_is_ended(room: Room) -> None:
     await room.deploy(room.launch(memory="100M"))
     room.scheduler.named("web.1").out_of_memory = True
+    room.scheduler.named("web.1").taken = Memory(35 * MB, 0)  # what is left
 
     await room.clock.skip(4)
 
     await room.happened.has("heroku[web.1]: Error R15 (Memory quota vastly exceeded)")
     await room.happened.has("State changed from starting to up", times=2)
+    assert "heroku[web.1]: Process running mem=200M(200.0%)" in room.log
     assert room.log.count("R15") == 1
 
 
