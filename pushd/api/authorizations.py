@@ -96,10 +96,12 @@ async def update(request: web.Request) -> web.Response:
 
 async def regenerate(request: web.Request) -> web.Response:
     """POST /oauth/authorizations/{authorization}/actions/regenerate-tokens -> 200: another token; the old one has ended."""
-    user, which = request[USER], request.match_info["authorization"]
-    await _note(request)
+    user, which, now = request[USER], request.match_info["authorization"], request.app[CLOCK].now()
+    found = await _note(request)
+    if found.expires_at is not None and found.expires_at <= now:  # so would the new one have
+        raise InvalidParams("This token has expired.", remedy="Make another: `pushd authorizations:create`.")
     changed, token = await request.app[STORE].users.rotate(user, which)
-    return answer(authorization_json(changed, user, now=request.app[CLOCK].now(), token=token))
+    return answer(authorization_json(changed, user, now=now, token=token))
 
 
 async def revoke(request: web.Request) -> web.Response:

@@ -25,8 +25,10 @@ def list_authorizations(client: Client, as_json: bool) -> None:
     rows = sorted(client.authorizations(), key=lambda row: row["description"])
     if as_json:
         return render.json(rows)
-    headings = ["Description", "ID", "Scope", "App"]
-    render.table(headings, [(row["description"], row["id"], ",".join(row["scope"]), _app(row)) for row in rows])
+    headings = ["Description", "ID", "Scope", "App", "Expires"]
+    render.table(
+        headings, [(row["description"], row["id"], ",".join(row["scope"]), _app(row), _end(row) or "never") for row in rows]
+    )
 
 
 @click.command("authorizations:create")
@@ -133,6 +135,14 @@ def _app(row: AuthorizationShape) -> str:
     return app["name"] if app else "all"
 
 
+def _end(row: AuthorizationShape) -> str | None:
+    """When it ends, if it does: what has ended is listed for a while, so that one sees why it opens nothing."""
+    left = row["access_token"]["expires_in"]
+    if not left:
+        return None if left is None else "has expired"
+    return f"{datetime.now(UTC) + timedelta(seconds=left):%Y/%m/%d %H:%M:%S %z}"
+
+
 def _show(row: AuthorizationShape, as_json: bool) -> None:
     if as_json:
         return render.json(row)
@@ -145,6 +155,6 @@ def _show(row: AuthorizationShape, as_json: bool) -> None:
         "Token": row["access_token"]["token"],
         "Updated at": render.when(row["updated_at"]),
     }
-    if (left := row["access_token"]["expires_in"]) is not None:
-        rows["Expires at"] = f"{datetime.now(UTC) + timedelta(seconds=left):%Y/%m/%d %H:%M:%S %z}"
+    if end := _end(row):
+        rows["Expires at"] = end
     render.pairs(rows)

@@ -20,6 +20,7 @@ from pushd.store.rows import check_app_there, maybe_id, maybe_text, maybe_time, 
 
 TOKEN_PREFIX = "pushd-"
 _KEPT_AFTER_THEIR_END = timedelta(days=30)  # expired authorizations, so that one can see what has ended
+_LISTED = "`pushd authorizations` lists yours."
 _SELECT = "SELECT authorizations.*, apps.name AS app_name FROM authorizations LEFT JOIN apps ON apps.id = authorizations.app_id"
 TOKEN_BYTES = 32  # so random that a plain SHA-256 is as good as a slow hash
 
@@ -142,7 +143,7 @@ class Users:
         for each in await self.authorizations(user):
             if each.id == wanted or (each.from_file and authorization_id == "~"):
                 return each
-        raise not_found("authorization")
+        raise not_found("authorization", _LISTED)
 
     async def create_authorization(
         self,
@@ -302,7 +303,7 @@ def hash_of_token(token: str) -> bytes:
 def _not_of_the_file(row: sqlite3.Row | None) -> Authorization:
     """The row that was changed. Raises: NotFound without one, Conflict for that of admin.token: nothing is changed then."""
     if row is None:
-        raise not_found("authorization")
+        raise not_found("authorization", _LISTED)
     if row["from_file"]:
         raise Conflict(
             "That is the token of the file admin.token: it cannot be changed or revoked from here.",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -70,6 +72,16 @@ async def test_a_token_is_described_and_rotated(api: Api) -> None:
     assert (await api.request("GET", "/account", token=old)).status == 401
     assert (await api.request("GET", "/account", token=new)).status == 200
     assert new not in (await api.request("GET", where)).text
+
+
+async def test_a_token_that_has_expired_is_not_rotated(api: Api) -> None:
+    made, _ = await api.store.users.create_authorization(api.operator, "ci", datetime.now(UTC) - timedelta(seconds=1))
+
+    answer = await api.request("POST", f"/oauth/authorizations/{made.id}/actions/regenerate-tokens")
+
+    assert (answer.status, "This token has expired." in answer.json["message"]) == (422, True)
+    gone = await api.request("GET", f"/oauth/authorizations/{uuid4()}")
+    assert "`pushd authorizations` lists yours." in gone.json["message"]
 
 
 @pytest.mark.parametrize(
