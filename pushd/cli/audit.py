@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from pushd.cli import render
-from pushd.cli.options import app_options, discover, json_option
+from pushd.cli.options import discover, json_option, one_app_or_all
 from pushd.client.shapes import DeedShape
+from pushd.errors import Forbidden
 
 
 @click.command("audit")
-@app_options
+@one_app_or_all
 @click.option("-n", "--num", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many entries.")
 @json_option
 def audit(app: str | None, remote: str | None, host: str | None, num: int, as_json: bool) -> None:
@@ -27,7 +28,11 @@ def audit(app: str | None, remote: str | None, host: str | None, num: int, as_js
         pushd audit --app myapp
         pushd audit -n 500 --json
     """
-    found = discover(app=app, remote=remote, host=host).client.audit(app, limit=num)
+    try:
+        found = discover(app=app, remote=remote, host=host).client.audit(app, limit=num)
+    except Forbidden as error:
+        one = "" if app else "\nWhat was done with one app: pushd audit --app APP"
+        raise Forbidden(error.message, remedy=f"{error.remedy}{one}") from error
     if as_json:
         return render.json(found)
     if not found:

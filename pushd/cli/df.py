@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pushd.cli import render
-from pushd.cli.options import app_options, discover, json_option
+from pushd.cli.options import discover, json_option, one_app_or_all
 from pushd.client.shapes import AppDiskShape, DiskShape
 
 _KINDS = ("repository", "slugs", "environments", "caches", "outputs", "logs", "storage")
@@ -13,7 +13,7 @@ _OF_SERVER = ("store", "uploads", "total")
 
 
 @click.command("df")
-@app_options
+@one_app_or_all
 @json_option
 def df(app: str | None, remote: str | None, host: str | None, as_json: bool) -> None:
     """Show what apps take on the server's disk, and what is left.

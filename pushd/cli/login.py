@@ -72,6 +72,8 @@ def login(
     if as_json:
         return render.json(account)
     render.out(f"Logged in to {where.server} as {account['email']}")
+    if not _is_found(where.server):
+        render.hint(f"In folders without an app of it: export PUSHD_HOST={where.server}")
 
 
 @click.command("auth:password")
@@ -147,6 +149,14 @@ def token(host: str | None, as_json: bool) -> None:
     if as_json:
         return render.json({"server": where.server, "token": found})
     render.out(found)
+
+
+def _is_found(server: str) -> bool:
+    """Whether commands that are given no server mean this one, here."""
+    try:
+        return discover().server == server
+    except PushdError:
+        return False
 
 
 def _accept(where: Discovery, expires_in: int | None) -> str:

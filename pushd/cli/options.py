@@ -105,5 +105,10 @@ def app_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("-a", "--app", metavar="APP", help=help_)(_remote_option(host_option(function)))
 
 
+def one_app_or_all(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for what is about all of the server unless an app is named: no git remote names one."""
+    return click.option("-a", "--app", metavar="APP", help="This app alone. [all]")(_remote_option(host_option(function)))
+
+
 def _remote_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("-r", "--remote", metavar="NAME", help="The git remote that leads to the app.")(function)

@@ -33,10 +33,19 @@ def trust_server(where: Discovery, expected: str | None) -> None:
         authority = _one_certificate(where.server, where.stranger().authority())
         _confirm(where.server, fingerprint(authority), expected, error, before=_maybe_kept(where))
         _keep(where, authority)
-        return
-    if expected is not None:
-        shown = _maybe_kept(where) or fingerprint(_one_certificate(where.server, where.client_with(None).authority()))
-        _compare(where.server, shown, expected)
+    else:
+        if expected is not None:
+            shown = _maybe_kept(where) or fingerprint(_one_certificate(where.server, where.client_with(None).authority()))
+            _compare(where.server, shown, expected)
+    _tell_what_git_does(where)
+
+
+def _tell_what_git_does(where: Discovery) -> None:
+    """This variable beats git's config, and so the CA that is named there for this server."""
+    others = where.environ.get("GIT_SSL_CAINFO")
+    if others and where.maybe_ca() is not None:
+        render.warn("GIT_SSL_CAINFO is set: git trusts that file alone, and `git push` fails unless the server's CA is in it.")
+        render.hint(f"Unset it where you push; git config --global http.sslCAInfo {others} keeps it for other servers.")
 
 
 def _maybe_kept(where: Discovery) -> str | None:

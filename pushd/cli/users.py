@@ -9,6 +9,7 @@ import click
 from pushd.cli import render
 from pushd.cli.options import json_option, on_server
 from pushd.client.client import Client
+from pushd.client.server import is_this_machine
 from pushd.client.shapes import UserWithInvitation
 
 
@@ -118,7 +119,9 @@ def _show(client: Client, row: UserWithInvitation, as_json: bool) -> None:
     assert row["invitation"] is not None
     until = datetime.fromisoformat(row["invitation"]["expires_at"]).astimezone(UTC)
     render.pairs({"Invitation": row["invitation"]["token"], "Valid until": f"{until:%Y/%m/%d %H:%M:%S %z}, once"})
-    render.hint(f"They set their password with it: git pushd login --invitation --host {client.server}")
+    render.hint(f"They set their password with it: git pushd login --invitation {client.server}")
+    if is_this_machine(client.server):
+        render.hint("From another machine they name it as they reach it, such as https://myserver:5000.")
 
 
 def _password(row: UserWithInvitation) -> str:

@@ -79,10 +79,14 @@ def maybe_app_of(url: str, server: str) -> str | None:
     return last.removesuffix(".git") or None
 
 
+def is_this_machine(server: str) -> bool:
+    """Whether the URL leads to the machine that it is asked on, whichever that is."""
+    return split_location(server.partition("://")[2])[0] in _THIS_MACHINE
+
+
 def _local_port(server: str) -> int | None:
     """The port of a server that is this machine; None for others, and without a port: http and https have each their own."""
-    host, port = split_location(server.partition("://")[2])
-    return (port or None) if host in _THIS_MACHINE else None
+    return (split_location(server.partition("://")[2])[1] or None) if is_this_machine(server) else None
 
 
 def _shown(text: str) -> str:

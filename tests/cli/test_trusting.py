@@ -121,6 +121,22 @@ def test_a_fingerprint_is_compared_with_a_server_that_is_trusted_already(strange
         assert server.tokens[-1] is None
 
 
+def test_what_keeps_git_from_trusting_it_and_how_other_folders_find_it_is_told(stranger: Cli, tmp_path: Path) -> None:
+    with tls_server(issue("localhost", by=OURS), tmp_path) as server:
+        server.authorities = OURS.pem
+        code, told = log_in(stranger, server)
+        assert (code, "GIT_SSL_CAINFO" in told) == (0, False)
+        assert f"export PUSHD_HOST={server.url}" in told
+
+        stranger.environ |= {"GIT_SSL_CAINFO": "/etc/all.pem", "PUSHD_HOST": server.url}
+        code, told = log_in(stranger, server)
+
+    assert code == 0
+    assert "GIT_SSL_CAINFO is set: git trusts that file alone" in told
+    assert "git config --global http.sslCAInfo /etc/all.pem" in told
+    assert "export PUSHD_HOST" not in told
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_another_ca_than_before_is_pointed_out(stranger: Cli, tmp_path: Path, terminal: bool) -> None:
     with tls_server(issue("localhost", by=THEIRS), tmp_path) as server:

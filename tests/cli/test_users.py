@@ -15,7 +15,8 @@ def test_a_user_is_added_and_invited(cli: Cli) -> None:
 
     assert ended.code == 0
     assert ended.out == f"Invitation:  {INVITATION}\nValid until: 2026/01/09 03:04:05 +0000, once\n"
-    assert f"git pushd login --invitation --host {cli.api.url}" in ended.err
+    assert f"git pushd login --invitation {cli.api.url}\n" in ended.err
+    assert "as they reach it, such as https://myserver:5000" in ended.err
     assert cli.api.last("POST").body == {"email": BEN, "admin": False}
     assert INVITATION not in cli.ok("users")
     assert INVITATION in cli.ok("users:invite", BEN)
