@@ -12,6 +12,9 @@ from pushd.cli.waiting import follow
 from pushd.client.shapes import ResourcesShape
 
 
+_HELD_BY = {"cpu": "processor limit", "processes": "process limit"}  # what not every machine can hold
+
+
 @click.command("resources")
 @on_app
 @json_option
@@ -44,7 +47,13 @@ def set_resources(here: Here, kind: str, pairs: tuple[str, ...], no_wait: bool, 
         pushd resources:set web memory=1G cpu=1
         pushd resources:set build memory=2G time=15m
     """
-    _change(here, kind, parse_pairs(pairs), "Setting", no_wait=no_wait, as_json=as_json)
+    wanted = parse_pairs(pairs)
+    _change(here, kind, wanted, "Setting", no_wait=no_wait, as_json=as_json)
+    if _HELD_BY.keys() & wanted:
+        off = {each["name"]: each["why"] for each in here.client.protections(here.app) if not each["on"]}
+        for name in wanted:
+            if (why := off.get(_HELD_BY.get(name, ""))) is not None:
+                render.warn(f"{name} is kept, and nothing holds it on this server: {why}")
 
 
 @click.command("resources:unset")

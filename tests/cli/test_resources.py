@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from pushd.client.client import Client
 from tests.cli.conftest import Cli
 
 SHOWN = """=== shop Resources
@@ -28,7 +31,16 @@ def test_they_are_set_and_unset_and_dynos_followed(shop: Cli) -> None:
     assert ended.err == "Setting memory, cpu of web of shop... done\n"
     assert shop.api.last("PATCH").path == "/-/apps/shop/resources/web"
     assert shop.api.last("PATCH").body == {"memory": "1G", "cpu": "0.5"}
-    assert shop.api.paths()[-1] == "GET /-/changes/c1"
+    assert shop.api.paths()[-2:] == ["GET /-/changes/c1", "GET /-/apps/shop/protections"]
     shop.ok("resources:unset", "web", "memory")
     assert shop.api.last("PATCH").body == {"memory": None}
     assert shop("resources:set", "web", "memory").code == shop("resources:set", "web").code == 2
+
+
+def test_a_limit_that_this_server_cannot_hold_is_pointed_out(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    off = [{"name": "processor limit", "on": False, "why": "there are no control groups"}]
+    monkeypatch.setattr(Client, "protections", lambda client, app: off)
+
+    told = "cpu is kept, and nothing holds it on this server: there are no control groups"
+    assert told in shop("resources:set", "web", "memory=1G", "cpu=0.5").err
+    assert "nothing holds it" not in shop("resources:set", "web", "memory=1G", "processes=100").err
