@@ -11,7 +11,6 @@ from pushd.cli.options import Here, json_option, no_wait_option, on_app, parse_p
 from pushd.cli.waiting import follow
 from pushd.client.shapes import ResourcesShape
 
-
 _HELD_BY = {"cpu": "processor limit", "processes": "process limit"}  # what not every machine can hold
 
 
