@@ -101,7 +101,7 @@ def chain(way: Way, view: View) -> list[str]:
             inner += become(user)
         if view.terminal:
             inner += ["/usr/bin/setsid", "-c"]
-        inner += ["/bin/sh", "-c", "\n".join(_last(view)), "pushd-sandbox"]
+        inner += ["/bin/sh", "-c", "\n".join(_last(way, view)), "pushd-sandbox"]
     return [*enter, "/bin/sh", "-c", script, "pushd-sandbox", str(view.root), str(view.scratch or ""), *inner]
 
 
@@ -127,8 +127,9 @@ def _setting(name: str, value: str) -> str:
     return f"({line}) 2>/dev/null && {line}\n" if name in _OF_SHELLS else f"{line}\n"
 
 
-def _last(view: View) -> Iterator[str]:
+def _last(way: Way, view: View) -> Iterator[str]:
     """Shell lines that run where the program will, as whom it will, right before it."""
+    yield from inner_limits(view, way)
     if view.limits.low_priority:  # in here: the program has a session of its own
         yield _GIVE_WAY
     yield _SET_VARIABLES
@@ -238,14 +239,8 @@ def limits(view: View, way: Way) -> Iterator[str]:
     given = view.limits
     yield "ulimit -c 0"
     yield f"ulimit -n {given.open_files} 2>/dev/null"
-    most = None
-    if way.bubblewrap is not None and way.user_namespace:  # elsewhere it would count all processes of the daemon's user
-        # Above what a build is ended at: one that cannot fork would only hang.
-        most = given.processes * (2 if view.kind is Kind.BUILD else 1)
-    elif user_of(way, view) is not None:  # it counts all that the app runs
-        most = _PROCESSES_OF_AN_APP
-    if most is not None:
-        yield f"ulimit -p {most} 2>/dev/null || ulimit -u {most} 2>/dev/null"
+    if user_of(way, view) is not None:  # it counts all that the app runs
+        yield _process_limit(_PROCESSES_OF_AN_APP)
     if given.data_bytes is not None:
         yield f"ulimit -d {given.data_bytes // 1024}"
     if view.kind is Kind.DYNO:
@@ -254,6 +249,17 @@ def limits(view: View, way: Way) -> Iterator[str]:
         if way.bubblewrap is None:
             yield _GIVE_WAY
         yield _LOW
+
+
+def inner_limits(view: View, way: Way) -> Iterator[str]:
+    """Shell lines for within the user namespace alone: a limit that is older than it counts all that the daemon's user runs."""
+    if way.bubblewrap is not None and way.user_namespace:
+        # Above what a build is ended at: one that cannot fork would only hang.
+        yield _process_limit(view.limits.processes * (2 if view.kind is Kind.BUILD else 1))
+
+
+def _process_limit(most: int) -> str:
+    return f"ulimit -p {most} 2>/dev/null || ulimit -u {most} 2>/dev/null"
 
 
 def _root(way: Way, view: View) -> Iterator[str]:

@@ -7,7 +7,7 @@ Its variables are set in there by a shell that reads them from a descriptor: no 
 from __future__ import annotations
 
 from pushd.kit.link import filtering
-from pushd.sandbox.argv import FILTER_FD, VARIABLES_FD, Way, become, limits, user_of
+from pushd.sandbox.argv import FILTER_FD, VARIABLES_FD, Way, become, inner_limits, limits, user_of
 from pushd.sandbox.view import View
 
 OWNER_FD, OWN_FD = 4, 3  # two user namespaces
@@ -42,5 +42,7 @@ def chain(way: Way, view: View, first_process: int | None, *, nested: bool) -> l
             lost = ["--bounding-set=-all", "--inh-caps=-all"] if way.uid == 0 else []
             enter += ["/usr/bin/setpriv", "--no-new-privs", *lost, "--"]
     session = ["/usr/bin/setsid", *(["-c"] if view.terminal else [])]
-    script = _BEGIN.format(limits="\n".join(limits(view, way)), fd=VARIABLES_FD, owner=OWNER_FD, own=OWN_FD)
+    script = _BEGIN.format(
+        limits="\n".join((*limits(view, way), *inner_limits(view, way))), fd=VARIABLES_FD, owner=OWNER_FD, own=OWN_FD
+    )
     return [*enter, *session, "/bin/sh", "-c", script, "pushd-sandbox"]

@@ -20,6 +20,7 @@ SOME = " or ".join((
     "test_a_dyno_sees_its_slug_and_writes_privately",
     "test_the_rest_of_the_machine_is_not_there",
     "test_a_build_that_forks_without_end_is_ended",
+    "test_who_may_start_few_programs_is_not_counted_with_others_of_its_user and build",
     "test_no_capability_is_left_and_none_can_be_had",
     "test_term_reaches_the_program_and_kill_is_not_needed",
     "test_kill_takes_the_stubborn_and_the_escaped",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import stat
 import sys
@@ -224,6 +225,22 @@ async def test_what_confine_opens_is_closed(sandbox: Sandbox, tmp_path: Path) ->
 
 
 # From here on: what bubblewrap gives.
+
+
+@pytest.mark.parametrize("kind", ["dyno", "build"])
+async def test_who_may_start_few_programs_is_not_counted_with_others_of_its_user(
+    confining: Sandbox, tmp_path: Path, kind: str
+) -> None:
+    """The daemon itself, all dynos and builds are one user where it is no root."""
+    view = dyno(tmp_path) if kind == "dyno" else build(tmp_path)
+    view = replace(view, limits=replace(view.limits, processes=16))
+    others = [spawn(["sleep", "600"], env={"PATH": SYSTEM_PATH}) for _ in range(40)]
+    try:
+        assert await sh(confining, view, "(echo forked)") == (0, "forked\n")
+    finally:
+        for other in others:
+            os.kill(other, signal.SIGKILL)
+            await asyncio.to_thread(os.waitpid, other, 0)
 
 
 async def test_the_rest_of_the_machine_is_not_there(confining: Sandbox, tmp_path: Path) -> None:
