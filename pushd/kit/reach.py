@@ -14,7 +14,9 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _LONGEST_NAME = 253
 _PUBLIC_PORTS = (80, 443)
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # an IPv4 address in disguise, RFC 6052
+_DISGUISES = tuple(map(ipaddress.ip_network, (  # IPv6 with an IPv4 address in it: NAT64, RFC 6052 and 8215; RFC 7915; RFC 4291
+    "64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96",
+)))  # fmt: skip
 
 
 class OutOfReach(Exception):
@@ -36,7 +38,7 @@ class Reach:
         found = _parsed(address)
         if self._lists(host, found):
             return True
-        return found.is_global and not found.is_multicast and not _is_disguised(found)
+        return found.is_global and not found.is_multicast and not _is_disguised(found) and not _is_of_a_site(found)
 
     def reaches(self, host: str, address: str, port: int) -> bool:
         """The same for one of its ports."""
@@ -89,4 +91,9 @@ def _is_disguised(address: _Address) -> bool:
     """An IPv6 address that leads to an IPv4 one, which nobody has looked at."""
     if isinstance(address, ipaddress.IPv4Address):
         return False
-    return address in _NAT64 or address.sixtofour is not None or address.teredo is not None
+    return any(address in each for each in _DISGUISES) or address.sixtofour is not None or address.teredo is not None
+
+
+def _is_of_a_site(address: _Address) -> bool:
+    """What was private in IPv6 before fc00::/7 was."""
+    return isinstance(address, ipaddress.IPv6Address) and address.is_site_local
