@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from pushd.api.answers import Json, answer, page, timestamp
+from pushd.access.actions import Action, may
+from pushd.api.answers import Json, answer, host_alone, page, timestamp
 from pushd.api.apps import git_url
 from pushd.api.audited import note
 from pushd.api.body import parse_body
@@ -81,7 +82,13 @@ async def cancel(request: web.Request) -> web.Response:
 
 
 def build_json(request: web.Request, build: Build) -> Json:
-    """Addresses are without their log-in: who may see a build need not know it, nor the config var that it came from."""
+    """Addresses are without their log-in: who may see a build need not know it, nor the config var that it came from.
+
+    Nor need they read the code, to which the rest of the address may be the key: one of ours is, and any that is signed.
+    """
+    source = shown(build.source_url)
+    if source and not may(request[USER], Action.FETCH, request[APP]):
+        source = host_alone(source)
     return {
         "id": str(build.id),
         "app": {"id": str(build.app_id)},
@@ -89,7 +96,7 @@ def build_json(request: web.Request, build: Build) -> Json:
         "output_stream_url": output_url(request, "builds", build.app_id, build.id),
         "source_blob": {
             "checksum": f"SHA256:{build.source_checksum}" if build.source_checksum else None,
-            "url": shown(build.source_url) or git_url(request, request[APP]),
+            "url": source or git_url(request, request[APP]),
             "version": build.commit or None,
             "version_description": (build.description if build.source_url else build.branch) or None,
         },

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from pushd.access.actions import Action, may
 from pushd.api.answers import Json, answer, app_reference, page, timestamp
 from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import APP, BELONGINGS, STORE, USER
 from pushd.api.ranges import Field, created_at
-from pushd.model.app import App
 from pushd.model.drain import Drain
 
 FIELDS = {
@@ -28,14 +28,12 @@ class CreateBody:
 
 async def list_all(request: web.Request) -> web.Response:
     """GET /apps/{app}/log-drains -> 200 or 206."""
-    app = request[APP]
-    return page(request, await request.app[STORE].drains.of(app), FIELDS, lambda row: _drain_json(app, row))
+    return page(request, await request.app[STORE].drains.of(request[APP]), FIELDS, lambda row: _drain_json(request, row))
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /apps/{app}/log-drains/{drain} -> 200: by URL (percent-encoded), token or id."""
-    app = request[APP]
-    return answer(_drain_json(app, await request.app[STORE].drains.find(app, request.match_info["drain"])))
+    return answer(_drain_json(request, await request.app[STORE].drains.find(request[APP], request.match_info["drain"])))
 
 
 async def create(request: web.Request) -> web.Response:
@@ -43,7 +41,7 @@ async def create(request: web.Request) -> web.Response:
     app, wanted = request[APP], await parse_body(request, CreateBody)
     made = await request.app[BELONGINGS].add_drain(app, wanted.url, request[USER])
     note(request, {"drain": str(made.id)})
-    return answer(_drain_json(app, made), status=201, warning=NOT_DELIVERED)
+    return answer(_drain_json(request, made, is_theirs=True), status=201, warning=NOT_DELIVERED)
 
 
 async def remove(request: web.Request) -> web.Response:
@@ -51,15 +49,17 @@ async def remove(request: web.Request) -> web.Response:
     app = request[APP]
     removed = await request.app[BELONGINGS].remove_drain(app, request.match_info["drain"], request[USER])
     note(request, {"drain": str(removed.id)})
-    return answer(_drain_json(app, removed))
+    return answer(_drain_json(request, removed))
 
 
-def _drain_json(app: App, drain: Drain) -> Json:
+def _drain_json(request: web.Request, drain: Drain, *, is_theirs: bool = False) -> Json:
+    """`is_theirs`: the URL is one that they have just sent; else it is for those alone who may read what is configured."""
+    may_read = is_theirs or may(request[USER], Action.CONFIG_READ, request[APP])
     return {
         "id": str(drain.id),
-        "app": app_reference(app),
+        "app": app_reference(request[APP]),
         "addon": None,
-        "url": drain.url,
+        "url": drain.url if may_read else drain.shown,
         "token": drain.token,
         "created_at": timestamp(drain.created_at),
         "updated_at": timestamp(drain.updated_at),

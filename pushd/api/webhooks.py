@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
-from pushd.access.actions import Action
-from pushd.api.answers import Json, answer, app_reference, maybe_timestamp, page, timestamp
+from pushd.access.actions import Action, may
+from pushd.api.answers import Json, answer, app_reference, host_alone, maybe_timestamp, page, timestamp
 from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, APP, STORE, USER
@@ -57,12 +57,12 @@ class UpdateBody:
 
 async def list_all(request: web.Request) -> web.Response:
     """GET /apps/{app}/webhooks -> 200 or 206."""
-    return page(request, await request.app[STORE].webhooks.of(request[APP]), FIELDS, lambda row: _json(request[APP], row))
+    return page(request, await request.app[STORE].webhooks.of(request[APP]), FIELDS, lambda row: _json(request, row))
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /apps/{app}/webhooks/{webhook} -> 200."""
-    return answer(_json(request[APP], await _find(request)))
+    return answer(_json(request, await _find(request)))
 
 
 async def create(request: web.Request) -> web.Response:
@@ -79,7 +79,7 @@ async def create(request: web.Request) -> web.Response:
     )
     webhook = await request.app[STORE].webhooks.create(app, url=url, include=include, level=level, secrets=secrets)
     note(request, {"webhook": str(webhook.id)})
-    response = answer(_json(app, webhook), status=201)
+    response = answer(_json(request, webhook, is_theirs=True), status=201)
     if secrets.secret.isascii():
         response.headers["Heroku-Webhook-Secret"] = secrets.secret
     _warn_of_silence(response, webhook)
@@ -102,15 +102,14 @@ async def update(request: web.Request) -> web.Response:
         authorization = check_authorization(wanted.authorization) if wanted.authorization else None
     secret = check_secret(wanted.secret) if wanted.secret else secrets.secret
     stored = await store.webhooks.update(app, changed, Secrets(secret, authorization))
-    response = answer(_json(app, stored))
+    response = answer(_json(request, stored, is_theirs=wanted.url is not None))
     _warn_of_silence(response, stored)
     return response
 
 
 async def destroy(request: web.Request) -> web.Response:
     """DELETE /apps/{app}/webhooks/{webhook} -> 200: the webhook as it was; what it had still to get is dropped."""
-    app = request[APP]
-    return answer(_json(app, await request.app[STORE].webhooks.remove(app, request.match_info["webhook"])))
+    return answer(_json(request, await request.app[STORE].webhooks.remove(request[APP], request.match_info["webhook"])))
 
 
 async def list_events(request: web.Request) -> web.Response:
@@ -178,11 +177,13 @@ def delivery_json(delivery: Delivery) -> Json:
     }
 
 
-def _json(app: App, webhook: Webhook) -> Json:
+def _json(request: web.Request, webhook: Webhook, *, is_theirs: bool = False) -> Json:
+    """`is_theirs`: the URL is one that they have just sent; else it is for those alone who may read what is configured."""
+    may_read = is_theirs or may(request[USER], Action.CONFIG_READ, request[APP])
     return {
         "id": str(webhook.id),
-        "app": app_reference(app),
-        "url": webhook.url,
+        "app": app_reference(request[APP]),
+        "url": webhook.url if may_read else host_alone(webhook.url),
         "include": list(webhook.include),
         "level": webhook.level.value,
         "created_at": timestamp(webhook.created_at),

@@ -152,6 +152,17 @@ async def test_the_url_of_a_drain_is_kept_out_of_the_log_and_off_the_disk(api: A
     assert "t0ken" not in str([tuple(row) for row in kept])
 
 
+async def test_no_answer_shows_the_url_of_a_drain_to_who_may_not_read_it(api: Api) -> None:
+    await api.create("blog")
+    asked = await api.request("POST", "/oauth/authorizations", {"scope": ["write"]})
+    token = asked.json["access_token"]["token"]
+    made = await api.request("POST", DRAINS, {"url": "https://logs.example.com/in?key=s3cret"}, token=token)
+    assert made.json["url"] == "https://logs.example.com/in?key=s3cret"  # they have just said it
+    removed = await api.request("DELETE", f"{DRAINS}/{made.json['id']}", token=token)
+
+    assert (removed.status, removed.json["url"]) == (200, "https://logs.example.com")
+
+
 async def test_an_app_has_at_most_five_drains(api: Api) -> None:
     await api.create()
     for number in range(5):

@@ -51,6 +51,23 @@ async def test_what_is_sent_is_read_again_without_a_token(api: Api) -> None:
     assert (await api.request("GET", urls["get_url"], token=None)).text == "two"
 
 
+async def test_the_address_of_a_source_opens_it_to_those_alone_who_may_read_the_code(api: Api) -> None:
+    """While a build runs the archive is there, and the address is the key to it."""
+    await api.create("blog")
+    urls = await urls_of(api)
+    await put(api, urls["put_url"], archive_of(**{"app.py": "secret"}))
+    made = await build(api, urls["get_url"])
+    shown = {}
+    for scope in ("read", "read-protected"):
+        token = (await api.request("POST", "/oauth/authorizations", {"scope": [scope]})).json["access_token"]["token"]
+        (listed,) = await api.get("/apps/blog/builds", token=token)
+        one = await api.get(f"/apps/blog/builds/{made.json['id']}", token=token)
+        assert listed["source_blob"] == one["source_blob"]
+        shown[scope] = one["source_blob"]["url"]
+
+    assert shown == {"read": f"http://{api.address}", "read-protected": urls["get_url"]}
+
+
 async def test_each_url_is_good_for_its_own_purpose(api: Api) -> None:
     urls = await urls_of(api)
     assert await put(api, urls["get_url"], b"x") == 404

@@ -32,6 +32,20 @@ async def test_a_webhook_is_made_shown_changed_and_removed(api: Api) -> None:
     assert await api.get("/apps/blog/webhooks") == []
 
 
+async def test_no_answer_shows_the_url_to_who_may_not_read_it(api: Api) -> None:
+    await api.create("blog")
+    path = f"/apps/blog/webhooks/{(await made(api))['id']}"
+    for scopes, method, body, url in (
+        (["write", "deploy"], "PATCH", {"level": "notify"}, "https://hooks.example.com"),
+        (["write", "deploy"], "PATCH", {"url": "https://hooks.example.com/mine"}, "https://hooks.example.com/mine"),
+        (["write", "read-protected"], "PATCH", {}, "https://hooks.example.com/mine"),
+        (["write"], "DELETE", None, "https://hooks.example.com"),
+    ):
+        token = (await api.request("POST", "/oauth/authorizations", {"scope": scopes})).json["access_token"]["token"]
+        answer = await api.request(method, path, body, token=token)
+        assert (answer.status, answer.json["url"]) == (200, url)
+
+
 async def test_the_secret_is_shown_once_and_made_up_if_none_is_given(api: Api) -> None:
     app = await api.create("blog")
 
