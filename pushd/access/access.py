@@ -49,7 +49,7 @@ class Access:
         """Whose token this is, with an `email` only if it is theirs; where a door takes passwords, whose password.
 
         None for no secret, and for a wrong one: that takes a while, the longer the more often it happens at this `source` or
-        to this account. Raises: TooManyAttempts for a password, where a crowd of one source tries some.
+        to this account. Raises: TooManyAttempts where a crowd of one source tries some, also for a right password.
         """
         if not secret:
             return None
@@ -65,7 +65,7 @@ class Access:
         return user
 
     async def refuse(self, source: str) -> None:
-        """Somebody guessed at a secret that is none of a user's: return when they have waited long enough."""
+        """Somebody guessed at a secret that is none of a user's: return when they have waited. Raises: TooManyAttempts."""
         await self._slowdown.failed(source)
 
     async def hashed(self, password: str, *, source: str) -> str:

@@ -36,6 +36,7 @@ class Login:
     attempts: int = 0
     user: User | None = None
     answered: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    asked_again: asyncio.Event = field(default_factory=asyncio.Event, repr=False)  # of who asks for it now
 
 
 class Logins:
@@ -83,10 +84,16 @@ class Logins:
         login.user = user
         login.answered.set()
 
-    async def wait(self, login: Login, within: float) -> bool:
-        """Whether it is decided, at once or within so many seconds: confirmed, ended or too old."""
+    def ask(self, login: Login) -> asyncio.Event:
+        """Its program asks from now on, until this event: one does at a time, or a stranger could hold any number open."""
+        login.asked_again.set()
+        login.asked_again = asyncio.Event()
+        return login.asked_again
+
+    async def wait(self, login: Login, within: float, *, until: asyncio.Event) -> bool:
+        """Whether it is over, at once or within so many seconds: confirmed, ended, too old, or somebody else asks now."""
         left = max(0.0, login.ends_at - self._clock.monotonic())
-        if await first(login.answered.wait(), self._clock.sleep(min(within, left))) == 0:
+        if await first(login.answered.wait(), until.wait(), self._clock.sleep(min(within, left))) < 2:
             return True
         self._forget_old()
         return login not in self._waiting

@@ -19,13 +19,13 @@ Line = deque[asyncio.Future[None]]
 
 
 class TooManyAttempts(PushdError):
-    """So many wait from one source that one of them had to make room (HTTP 429)."""
+    """So many log-ins wait from one source that one of them had to make room (HTTP 429)."""
 
     id, status = "rate_limit", 429
 
     def __init__(self) -> None:
         super().__init__(
-            "Too many passwords are being tried from your address.", remedy="Try again in a moment, or log in with a token."
+            "Too many log-ins are being tried from your address.", remedy="Try again in a moment, or log in with a token."
         )
 
 

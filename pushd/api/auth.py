@@ -38,7 +38,7 @@ def guarded(
 
     async def enter(request: web.Request) -> web.StreamResponse:
         access = request.app[ACCESS]
-        user = await _find_user(request, access, takes_password=takes_password)
+        user = request[USER] = await _find_user(request, access, takes_password=takes_password)
         rates = request.app[RATES]
         request[REMAINING] = 0
         request[REMAINING] = rates.take(user.id) if counted else rates.remaining(user.id)

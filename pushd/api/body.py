@@ -26,6 +26,7 @@ B = TypeVar("B")
 
 _WITHIN_SECONDS = 60.0  # for a whole body
 _CHUNK_BYTES = 1 << 18
+_STRANGERS_BYTES = 16_384  # of who has shown no token: an address and a password
 
 _WORDS: Mapping[Any, str] = {str: "a string", int: "an integer", bool: "true or false", types.NoneType: "null"}
 
@@ -81,6 +82,9 @@ async def read_body(request: web.Request) -> bytes:
     if BODY in request:
         return request[BODY]
     limit_bytes, read = request.app[SITE].body_limit_bytes, bytearray()
+    remedy = "Send less, or raise the setting body_limit_bytes."
+    if USER not in request:
+        limit_bytes, remedy = min(limit_bytes, _STRANGERS_BYTES), "Send less."
     if (request.content_length or 0) <= limit_bytes:
         try:
             async with _in_time(request):
@@ -92,7 +96,7 @@ async def read_body(request: web.Request) -> bytes:
                     return bytes(read)
         except TimeoutError:
             raise BadRequest(f"The body did not come within {_WITHIN_SECONDS:g} seconds.", remedy="Send it again.") from None
-    raise TooLarge(f"The body is larger than {limit_bytes} bytes.", remedy="Send less, or raise the setting body_limit_bytes.")
+    raise TooLarge(f"The body is larger than {limit_bytes} bytes.", remedy=remedy)
 
 
 @asynccontextmanager

@@ -100,7 +100,7 @@ async def confirm(request: web.Request) -> web.Response:
 async def collect(request: web.Request) -> web.StreamResponse:
     """GET /auth/cli/{token}, with the secret as bearer -> 200 {"access_token"} or {"error"}, once it is decided.
 
-    Blanks before the JSON keep the connection awake meanwhile.
+    Blanks before the JSON keep the connection awake meanwhile. One asks at a time: a later one is answered in place of it.
     """
     login = request.app[LOGINS].find_poll(request.match_info["token"], maybe_token(request.headers.get("Authorization")) or "")
     outcome = _outcome(request, login)
@@ -109,8 +109,12 @@ async def collect(request: web.Request) -> web.StreamResponse:
 
 async def _outcome(request: web.Request, login: Login) -> AsyncIterator[bytes]:
     logins, access = request.app[LOGINS], request.app[ACCESS]
-    while not await logins.wait(login, _HEARTBEAT_SECONDS):
+    asked_again = logins.ask(login)
+    while not await logins.wait(login, _HEARTBEAT_SECONDS, until=asked_again):
         yield b" "
+    if asked_again.is_set():
+        yield json.dumps({"error": "Another program asks for this login now."}).encode()
+        return
     user = logins.take(login)
     if user is None:
         yield json.dumps({"error": "The login was not confirmed: begin again."}).encode()

@@ -72,7 +72,9 @@ from pushd.story.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
-_LONGEST_HEADER_BYTES = 16_384  # the Heroku CLI repeats up to 7 KiB of ids in one
+# Of a head; all of it is kept twice until its end is there, and strangers may send it.
+_LONGEST_HEADER_BYTES = 8190  # the Heroku CLI repeats up to 7 KiB of ids in one
+_HEADERS = 64
 _FIRST_WORD_SECONDS = 3.0  # when we stop, for who has just connected
 _LINGER_SECONDS = 3.0  # to read on after a refused body, so that the client reads the refusal and no reset
 _TLS_PLEASE = (
@@ -165,6 +167,7 @@ class ApiServer:
             keepalive_timeout=KEEP_ALIVE_SECONDS,
             max_line_size=_LONGEST_HEADER_BYTES,
             max_field_size=_LONGEST_HEADER_BYTES,
+            max_headers=_HEADERS,
             lingering_time=_LINGER_SECONDS,
             shutdown_timeout=stop_seconds,
         )

@@ -18,7 +18,7 @@ async def test_what_a_person_confirms_is_taken_once() -> None:
     logins = Logins(FakeClock())
     login = logins.begin("box", "127.0.0.1")
     assert logins.find_poll(login.poll_id, login.poll_secret) is login
-    waiting = asyncio.ensure_future(logins.wait(login, 600))
+    waiting = asyncio.ensure_future(logins.wait(login, 600, until=asyncio.Event()))
     await asyncio.sleep(0)
 
     logins.confirm(logins.find_page(login.page_id), OWNER)
@@ -46,7 +46,7 @@ async def test_a_login_ends_by_itself() -> None:
     clock = FakeClock()
     logins = Logins(clock)
     login = logins.begin("box", "x")
-    waiting = asyncio.ensure_future(logins.wait(login, 10_000))
+    waiting = asyncio.ensure_future(logins.wait(login, 10_000, until=asyncio.Event()))
     await asyncio.sleep(0)
     await clock.advance(VALID_SECONDS)
 
@@ -59,10 +59,24 @@ async def test_a_login_ends_by_itself() -> None:
 async def test_a_wait_says_when_nothing_came_of_it_yet() -> None:
     clock = FakeClock()
     logins = Logins(clock)
-    waiting = asyncio.ensure_future(logins.wait(logins.begin("box", "x"), 20))
+    waiting = asyncio.ensure_future(logins.wait(logins.begin("box", "x"), 20, until=asyncio.Event()))
     await asyncio.sleep(0)
     await clock.advance(20)
     assert not await waiting
+
+
+async def test_one_asks_at_a_time() -> None:
+    logins = Logins(FakeClock())
+    login = logins.begin("box", "x")
+    asked = [logins.ask(login) for _ in range(3)]
+    waiting = [asyncio.ensure_future(logins.wait(login, 600, until=each)) for each in asked]
+    await asyncio.sleep(0.01)
+
+    assert [each.is_set() for each in asked] == [True, True, False]
+    assert [each.done() for each in waiting] == [True, True, False]
+    logins.confirm(login, OWNER)
+    assert await waiting[2]
+    assert logins.take(login) == OWNER
 
 
 async def test_a_confirmed_login_that_nobody_collects_ends_too() -> None:
@@ -85,7 +99,7 @@ async def test_wrong_tokens_end_it() -> None:
     logins.refuse(login)
     with pytest.raises(NotFound):
         logins.find_page(login.page_id)
-    assert await logins.wait(login, 600)
+    assert await logins.wait(login, 600, until=asyncio.Event())
 
 
 def test_a_source_that_begins_too_many_ends_its_own() -> None:

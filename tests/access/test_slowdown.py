@@ -8,6 +8,7 @@ import pytest
 
 from pushd.access import slowdown
 from pushd.access.slowdown import FORGOTTEN_SECONDS, LONGEST_SECONDS, Slowdown, seconds_after
+from pushd.access.turns import TooManyAttempts
 from pushd.kit.addresses import source_of
 from tests.fakes import FakeClock, InstantClock
 
@@ -90,3 +91,26 @@ async def test_a_flood_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
 
     assert [vars(each)["failures"] for each in caplog.records] == [1, 2, 4, 8, 16, 32, 64]
     assert "ada@" not in str([vars(each) for each in caplog.records])  # a password may have been typed there
+
+
+async def test_of_many_who_wait_the_oldest_of_their_source_is_told_so_and_nobody_else() -> None:
+    """Each holds a connection."""
+    clock = FakeClock()
+    slow = Slowdown(clock)
+    elsewhere = asyncio.ensure_future(slow.failed(THERE))
+    crowd = [asyncio.ensure_future(slow.failed(HERE)) for _ in range(slowdown.WAITING_PER_SOURCE + 20)]
+    await asyncio.sleep(0.1)
+
+    assert [each.done() for each in crowd] == [True] * 20 + [False] * slowdown.WAITING_PER_SOURCE
+    assert not elsewhere.done()
+    await clock.advance(LONGEST_SECONDS)
+    ended = await asyncio.gather(elsewhere, *crowd, return_exceptions=True)
+    assert [type(each) for each in ended] == [type(None)] + [TooManyAttempts] * 20 + [type(None)] * slowdown.WAITING_PER_SOURCE
+    assert slow._waiting == {}
+
+
+async def test_a_name_that_is_no_address_takes_no_more_room_than_one() -> None:
+    slow = Slowdown(InstantClock())
+    await slow.failed(HERE, "a@" + "x" * 100_000)
+
+    assert max(len(name) for _, name in slow._by) == 254

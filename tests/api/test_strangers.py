@@ -12,8 +12,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from pushd.access import slowdown
+from pushd.access.slowdown import Slowdown
 from pushd.api import strangers
+from pushd.api.needs import ACCESS
 from tests.api.conftest import TOKEN, Api
+from tests.fakes import FakeClock
 
 HALF_A_HEAD = b"GET /apps HTTP/1.1\r\nHost: x\r\nX-Slow: "
 HALF_A_BODY = b"POST /auth HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"
@@ -71,14 +75,56 @@ async def test_of_half_requests_from_one_source_the_oldest_go_and_calls_are_answ
 
 
 async def test_idle_connections_are_bounded_but_for_those_that_came_with_a_token(api: Api) -> None:
-    async with connections(api, 1, A_CALL) as ((known, writer),), connections(api, 1, A_REQUEST) as ((unknown, _),):
-        assert (await status_of(known), await status_of(unknown)) == (200, 200)
+    refused = A_CALL.replace(b"/account", b"/apps/nowhere")
+    async with connections(api, 1, refused) as ((known, writer),), connections(api, 1, A_REQUEST) as ((unknown, _),):
+        assert (await status_of(known), await status_of(unknown)) == (404, 200)
         async with connections(api, strangers.PER_SOURCE, A_REQUEST) as others:
             for reader, _ in others:
                 assert await status_of(reader) == 200
             assert await ended(unknown)
             writer.write(A_CALL)
             assert await status_of(known) == 200
+
+
+async def test_of_those_who_came_with_a_wrong_token_only_so_many_wait(api: Api) -> None:
+    """While they do, they are being answered: nobody dismisses them."""
+    application, clock = api.server._runner.app, FakeClock()
+    application[ACCESS]._slowdown = Slowdown(clock)
+    wrong = A_CALL.replace(TOKEN.encode(), b"wrong")
+    async with connections(api, slowdown.WAITING_PER_SOURCE + 10, wrong) as waiting:
+        for reader, _ in waiting[:10]:
+            assert await status_of(reader) == 429
+        async with connections(api, 1, A_CALL) as ((reader, _),):
+            assert await status_of(reader) == 200
+        await clock.advance(2.0)
+        for reader, _ in waiting[10:]:
+            assert await status_of(reader) == 401
+
+
+async def test_of_those_who_ask_for_one_login_one_waits(api: Api) -> None:
+    login = (await api.request("POST", "/auth", {}, token=None)).json
+    poll = f"GET {login['cli_url']} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {login['token']}\r\n\r\n".encode()
+    async with connections(api, 20, poll) as asking:
+        answers = [asyncio.create_task(reader.readuntil(b"\r\n0\r\n\r\n")) for reader, _ in asking]
+        for answer in itertools.islice(asyncio.as_completed(answers), 19):
+            assert b"Another program asks" in await answer
+        async with connections(api, 1, A_CALL) as ((reader, _),):
+            assert await status_of(reader) == 200
+        (last,) = (answer for answer in answers if not answer.done())
+        last.cancel()
+
+
+async def test_a_head_is_small(api: Api) -> None:
+    """So much of each may have to be kept until its end is there."""
+    for head in (b"X: %b\r\n" % (b"a" * 8200), b"X: a\r\n" * 70):
+        async with connections(api, 1, b"GET /apps HTTP/1.1\r\nHost: x\r\n" + head) as ((reader, _),):
+            assert await status_of(reader) == 400
+
+
+async def test_a_body_of_somebody_who_has_shown_no_token_is_small(api: Api) -> None:
+    said = {"description": "x" * 20_000}
+    assert (await api.request("POST", "/auth", said, token=None)).status == 413
+    assert (await api.request("PATCH", "/account", {"name": "Ada", **said})).status == 200
 
 
 async def test_half_a_head_is_told_that_it_is_late(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
