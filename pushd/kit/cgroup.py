@@ -8,6 +8,7 @@ Source: cgroups(7), proc(5), /proc/self/mountinfo and /proc/self/cgroup.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -24,6 +25,7 @@ _PROCESSES = "cgroup.procs"
 # The group's files come first, then "--" and the program, which keeps the pid. Whoever writes 0 means itself. A group that is
 # gone keeps nobody from running: then the program stays where we are.
 _ENTER = 'while [ "$1" != -- ]; do { echo 0 >"$1"; } 2>/dev/null; shift; done; shift; exec "$@"'
+_TRY_TO_ENTER = 'for file; do { echo 0 >"$file"; } 2>/dev/null || exit 1; done'
 _END_SECONDS = 10.0
 _PAUSE_SECONDS = 0.002
 _AT_ONCE = 256  # descriptors
@@ -53,6 +55,11 @@ class Group:
     def enter(self) -> tuple[str, ...]:
         """What to put before a program's argv so that it is in there before its first instruction."""
         return ("/bin/sh", "-c", _ENTER, "pushd-group", *(str(folder / _PROCESSES) for folder in self._each()), "--")
+
+    def lets_in(self) -> bool:
+        """Whether who is started with `enter` gets there: a user may take nobody from one part of a tree to another."""
+        words = ["/bin/sh", "-c", _TRY_TO_ENTER, "pushd-group", *(str(folder / _PROCESSES) for folder in self._each())]
+        return os.waitpid(os.posix_spawn(words[0], words, {}), 0)[1] == 0
 
     def make(self) -> None:
         """Raises: OSError."""
@@ -180,6 +187,8 @@ class Groups:
             try:
                 trial.make()
                 trial.bound(Bound(tasks=10, memory_bytes=1 << 30, processors=1.0))
+                if not trial.lets_in():
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(parent))
                 groups = cls({**groups.parents, controller: parent}, owner)
             except OSError as error:
                 log.debug("no control groups", extra={"controller": controller, "cause": str(error)})

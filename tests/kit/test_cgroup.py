@@ -150,6 +150,17 @@ def test_a_tree_that_goes_while_we_run_is_no_failure(cgroup: Path) -> None:
     groups.sweep()
 
 
+def test_a_tree_that_lets_nobody_in_is_none(cgroup: Path) -> None:
+    """As for a user whose daemon runs in another part of the tree than the one that was left to it."""
+    tree = cgroup / "ours"
+    tree.mkdir()
+    (tree / "cgroup.type").write_text("threaded")  # groups in there take threads alone
+
+    assert MEMBERS in find_parents(tree)
+    assert MEMBERS not in Groups.find(f"pushd-test-{uuid4().hex[:8]}", tree).parents
+    assert list(tree.glob("*/")) == []
+
+
 def test_nothing_is_made_at_the_top_by_who_was_left_a_tree(cgroup: Path) -> None:
     """This one has no controller, unless the machine has version 2 alone."""
     found = set(find_parents(cgroup).values())
