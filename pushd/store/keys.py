@@ -18,6 +18,7 @@ from pushd.kit.key_file import KEY_BYTES, make_key, next_key
 from pushd.store.cipher import RESTORE, Cipher, Sealed, WrongKey
 from pushd.store.meta import get_meta, set_meta
 
+_SHAPE = "It is 32 bytes as one line of URL-safe base64, and always the same for this store: openssl rand -base64 32 | tr +/ -_"
 _KEY_CHECK = "key_check"  # in `meta`: a known text, encrypted with the key that the store has
 
 
@@ -69,7 +70,7 @@ class KeyFile:
 
     def _wanted(self, *, may_make: bool) -> Cipher:
         if self.given is not None:
-            return Cipher(_parse(self.given, "what secret_key_from names"))
+            return Cipher(_parse(self.given, "what secret_key_from names", remedy=_SHAPE))
         if self._next.exists():
             return Cipher(_read(self._next))
         if may_make and not self.path.exists():
@@ -121,12 +122,12 @@ def _read(path: Path) -> bytes:
     return _parse(text, str(path))
 
 
-def _parse(text: bytes, where: str) -> bytes:
+def _parse(text: bytes, where: str, *, remedy: str = RESTORE) -> bytes:
     """Raises: WrongKey."""
     try:
         key = base64.b64decode(text.strip(), altchars=b"-_", validate=True)
     except binascii.Error:
-        raise WrongKey(f"cannot read config vars: {where} holds no key", remedy=RESTORE) from None
+        raise WrongKey(f"cannot read config vars: {where} holds no key", remedy=remedy) from None
     if len(key) != KEY_BYTES:
-        raise WrongKey(f"cannot read config vars: {where} holds no key of {KEY_BYTES} bytes", remedy=RESTORE)
+        raise WrongKey(f"cannot read config vars: {where} holds no key of {KEY_BYTES} bytes", remedy=remedy)
     return key

@@ -188,6 +188,14 @@ async def test_a_key_from_elsewhere_takes_over_from_the_file_and_then_needs_none
         await Kept(kept.folder, base64.urlsafe_b64encode(bytes(32))).open()
 
 
+@pytest.mark.parametrize("given", [b"hunter2 hunter2", b"0123456789abcdef" * 4])
+async def test_a_key_of_another_shape_is_refused_with_how_to_make_one(kept: Kept, given: bytes) -> None:
+    with pytest.raises(WrongKey, match="what secret_key_from names holds no key") as caught:
+        await Kept(kept.folder, given).open()
+
+    assert "openssl rand -base64 32 | tr +/ -_" in caught.value.remedy
+
+
 async def test_something_that_cannot_be_read_leaves_all_as_it_was(kept: Kept) -> None:
     with sqlite3.connect(kept.path) as connection:
         connection.execute("UPDATE drains SET url = x'00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'")
