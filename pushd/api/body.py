@@ -75,12 +75,14 @@ async def take_body(request: web.Request) -> None:
 
 
 async def read_body(request: web.Request) -> bytes:
-    """The whole body, never more than the limit in memory, however it was packed.
+    """The whole body, never more than the limit in memory.
 
-    Raises: TooLarge, and BadRequest when it does not come.
+    Raises: TooLarge, and BadRequest when it does not come or is packed.
     """
     if BODY in request:
         return request[BODY]
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise BadRequest("Bodies are not unpacked here.", remedy="Send it as it is, without Content-Encoding.")
     limit_bytes, read = request.app[SITE].body_limit_bytes, bytearray()
     remedy = "Send less, or raise the setting body_limit_bytes."
     if USER not in request:

@@ -169,6 +169,7 @@ class ApiServer:
             max_field_size=_LONGEST_HEADER_BYTES,
             max_headers=_HEADERS,
             lingering_time=_LINGER_SECONDS,
+            auto_decompress=False,  # it would unzip in the loop, also what strangers send: 5 MB held everybody up for seconds
             shutdown_timeout=stop_seconds,
         )
         self._nursery = Nursery("api")

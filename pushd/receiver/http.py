@@ -121,7 +121,7 @@ async def upload_pack(request: web.Request) -> web.StreamResponse:
 
 
 class _Body:
-    """The body of a request as it comes; gunzipped here if aiohttp was told not to do it."""
+    """The body of a request as it comes; gunzipped here, at a pace that leaves others the loop, if aiohttp does not do it."""
 
     def __init__(self, request: web.Request, service: str) -> None:
         if request.content_type != f"application/x-{service}-request":
@@ -134,6 +134,8 @@ class _Body:
     async def read(self) -> bytes:
         """The next bytes; b"" at the end. Raises: ConnectionError when the client is gone, BadRequest for a broken body."""
         while True:
+            if self._pending:
+                await asyncio.sleep(0)  # what came at once may hold a thousand pieces
             data = self._pending or await self._next()
             if self._may_be_zipped and data:
                 self._may_be_zipped = False

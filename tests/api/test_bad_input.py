@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -364,6 +366,16 @@ async def test_a_body_that_is_not_what_it_says(
     answer = await shared.request(method, path, data=b"none of it", headers={"Content-Encoding": encoding})
     assert (answer.status, answer.json["id"]) == (400, "bad_request")
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_a_packed_body_is_not_unpacked(shared: Api) -> None:
+    """Not by the HTTP library either: a few MB, from a stranger too, would hold everybody up for seconds."""
+    bomb = gzip.compress(bytes(1 << 28))
+    for token in (TOKEN, None):
+        began = time.process_time()
+        answer = await shared.request("POST", "/apps", data=bomb, headers={"Content-Encoding": "gzip"}, token=token)
+        assert time.process_time() - began < 0.1
+        assert answer.status == (400 if token else 401)
 
 
 async def test_values_never_stand_in_an_error(shared: Api) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 import zlib
 from collections.abc import AsyncIterator
 
@@ -164,6 +165,25 @@ async def test_a_zip_bomb_ends_at_the_pack_limit(server: Server) -> None:
         "ng refs/heads/master unpacker error",
     ]
     await server.assert_clean()
+
+
+async def test_a_zip_bomb_leaves_the_loop_to_others(make_server: MakeServer) -> None:
+    server = await make_server(auto_decompress=False)
+    body = gzip.compress(push_body([CREATE], b"JUNK") + bytes(1 << 28))
+    longest = 0.0
+
+    async def take_turns() -> None:
+        nonlocal longest
+        while True:
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - began)
+
+    others = asyncio.create_task(take_turns())
+    answer = await post(server, body, headers={"Content-Encoding": "gzip"})
+    others.cancel()
+    assert answer.report[0].startswith("unpack ")
+    assert longest < 0.05  # a piece takes 0.0002 s, and there are thousands
 
 
 async def test_expect_100_continue(server: Server) -> None:
