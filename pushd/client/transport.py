@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
@@ -278,6 +279,11 @@ class _TellingFailures:
             case TimeoutError():
                 raise Unreachable(
                     f"{server} gave no answer within {self._within:g} s.", remedy="Look at the daemon's log, then try again."
+                ) from error
+            case OSError(errno=errno.ENETUNREACH | errno.EHOSTUNREACH):
+                raise Unreachable(
+                    f"Cannot reach {server}: {os.strerror(error.errno or 0).lower()}.",
+                    remedy="Check the address, and whether a firewall stands between.",
                 ) from error
             case OSError() | http.client.RemoteDisconnected() | http.client.IncompleteRead():
                 raise Unreachable(f"The connection to {server} broke.", remedy="Try again. " + SERVE_HINT) from error

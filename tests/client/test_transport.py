@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import select
 import socket
 import ssl
@@ -113,6 +115,18 @@ def test_a_connection_that_breaks(answer: bytes) -> None:
     with raw_server(answer) as url:
         with pytest.raises(Unreachable, match="broke"):
             Transport(url, token=None).call("GET", "/account")
+
+
+@pytest.mark.parametrize("code", [errno.EHOSTUNREACH, errno.ENETUNREACH])
+def test_no_way_leads_there(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def nowhere(*words: object, **options: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(socket, "create_connection", nowhere)
+
+    with pytest.raises(Unreachable, match=r"Cannot reach \S+: (no route to host|network is unreachable)\.") as caught:
+        Transport("http://192.0.2.1:5000", token=None).call("GET", "/account")
+    assert "firewall" in caught.value.remedy
 
 
 def test_nobody_listens() -> None:
