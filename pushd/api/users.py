@@ -97,7 +97,7 @@ async def remove(request: web.Request) -> web.Response:
     for app in await request.app[STORE].apps.all():
         if found.user.id == app.owner_id or found.user.id in app.collaborator_ids:
             await also_under(request, app)
-    return answer(user_json(await accounts.remove(found.user, heir)))
+    return answer(user_json(await accounts.remove(found.user, heir, by=request[USER])))
 
 
 async def finalize(request: web.Request) -> web.Response:

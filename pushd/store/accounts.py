@@ -116,15 +116,18 @@ class Accounts:
 
         return await self._database.transact(work)
 
-    async def remove(self, user: User, heir: User | None = None) -> Account:
+    async def remove(self, user: User, heir: User | None = None, *, by: User) -> Account:
         """Gives what it was. Tokens, keys, password and access to apps end; what they own goes to the heir.
 
         The row stays for the releases and builds that name it. Raises: NotFound; InvalidParams for the operator; Conflict if
-        they own something and there is no heir, or if the heir has a pipeline of the same name.
+        they own something and there is no heir, or if the heir has a pipeline of the same name; Unauthorized, Forbidden if
+        `by` is no admin any more: what an heir gets is a way in.
         """
-        now = time_text(self._clock.now())
+        moment = self._clock.now()
+        now = time_text(moment)
 
         def work(connection: sqlite3.Connection) -> Account:
+            check_stands(connection, by, moment)
             account = self._find(connection, str(user.id))
             _check_no_operator(account)
             if heir is not None and heir.id != user.id:

@@ -81,7 +81,7 @@ async def test_it_ends_with_what_it_rests_on(standing: Standing, store: Store, a
         elif what == "rotated":
             await store.users.rotate(user, str(authorization.id))
         elif what == "user":
-            await store.accounts.remove(user)
+            await store.accounts.remove(user, by=await store.users.operator())
         else:
             await store.apps.delete(app)
 

@@ -198,7 +198,7 @@ async def test_a_signed_url_ends_with_its_token_its_user_and_its_app(urls: Urls,
 
     other = await share(api, "blog", "ben@example.com")
     url = urls.of(route, other)
-    await api.store.accounts.remove(other)
+    await api.store.accounts.remove(other, by=api.operator)
     await urls.refusal(route, url)
     if not route.path.startswith("/sources/"):
         await api.store.apps.delete(await api.store.apps.find("blog"))

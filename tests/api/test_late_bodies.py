@@ -116,7 +116,7 @@ async def end_tokens(api: Api, user: User) -> None:
 
 
 async def remove(api: Api, user: User) -> None:
-    await api.store.accounts.remove(user)
+    await api.store.accounts.remove(user, by=api.operator)
 
 
 @pytest.mark.parametrize("lose", [revoke, rotate, end_tokens, remove])

@@ -242,5 +242,5 @@ async def test_the_output_of_a_build_ends_for_who_loses_the_app(api: Api) -> Non
     await api.outputs.pieces[made.build.id].put(b"-----> Building")
     async with api.session.get(build["output_stream_url"]) as response:
         assert await response.content.readany() == b"-----> Building"
-        await api.store.accounts.remove(user)
+        await api.store.accounts.remove(user, by=api.operator)
         assert await response.content.read() == b""

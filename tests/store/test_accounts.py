@@ -98,7 +98,7 @@ async def test_an_admin_is_made_and_unmade_but_the_operator(store: Store, operat
     user = await store.users.by_token(token)
     assert user
     assert not user.is_admin
-    for change in (store.accounts.set_admin(operator, False, by=operator), store.accounts.remove(operator)):
+    for change in (store.accounts.set_admin(operator, False, by=operator), store.accounts.remove(operator, by=operator)):
         with pytest.raises(InvalidParams, match="account of the server itself"):
             await change
 
@@ -112,7 +112,7 @@ async def test_a_removed_user_has_no_way_in_and_stays_in_the_history(store: Stor
     _, token = await store.users.create_authorization(ada, "laptop")
     build = await store.builds.create(app, user=ada, commit="1" * 40, branch="main")
 
-    removed = await store.accounts.remove(ada)
+    removed = await store.accounts.remove(ada, by=operator)
 
     assert removed.user.email == ADA
     assert await store.users.by_token(token) is None
@@ -122,7 +122,7 @@ async def test_a_removed_user_has_no_way_in_and_stays_in_the_history(store: Stor
     assert [each.email for each in await store.collaborators.of(app)] == [operator.email]
     assert (await store.apps.find("blog")).collaborator_ids == frozenset()
     assert (await store.builds.find(app, str(build.id))).user_email == ADA
-    for gone in (store.accounts.find(ADA), store.accounts.remove(ada), store.accounts.invite(ada, by=operator)):
+    for gone in (store.accounts.find(ADA), store.accounts.remove(ada, by=operator), store.accounts.invite(ada, by=operator)):
         with pytest.raises(NotFound):
             await gone
     with pytest.raises(Unauthorized):
@@ -132,7 +132,7 @@ async def test_a_removed_user_has_no_way_in_and_stays_in_the_history(store: Stor
 async def test_who_was_removed_begins_anew(store: Store, operator: User) -> None:
     ada = await join(store, ADA, is_admin=True)
     _, token = await store.users.create_authorization(ada, "laptop")
-    await store.accounts.remove(ada)
+    await store.accounts.remove(ada, by=operator)
 
     again, _ = await store.accounts.add("Ada@example.com", is_admin=False, by=operator)
 
@@ -147,11 +147,11 @@ async def test_apps_of_a_removed_user_need_an_heir(store: Store, operator: User)
     await store.pipelines.create("line", ada)
     await store.collaborators.add(app, BEN, by=operator)
     with pytest.raises(Conflict, match="owns blog, line"):
-        await store.accounts.remove(ada)
+        await store.accounts.remove(ada, by=operator)
     with pytest.raises(Conflict, match="owns blog, line"):
-        await store.accounts.remove(ada, ada)
+        await store.accounts.remove(ada, ada, by=operator)
 
-    await store.accounts.remove(ada, ben)
+    await store.accounts.remove(ada, ben, by=operator)
 
     app = await store.apps.find("blog")
     assert (app.owner_id, app.collaborator_ids) == (ben.id, frozenset())
@@ -164,7 +164,7 @@ async def test_an_heir_cannot_have_two_pipelines_of_one_name(store: Store, opera
     for user in (ada, ben):
         await store.pipelines.create("line", user)
     with pytest.raises(Conflict, match="have a pipeline called line"):
-        await store.accounts.remove(ada, ben)
+        await store.accounts.remove(ada, ben, by=operator)
     assert {each.owner_id for each in await store.pipelines.all()} == {ada.id, ben.id}
 
 

@@ -1,4 +1,4 @@
-"""Whoever makes a token, a key, a password, an invitation or an admin still has what they came with, in that transaction."""
+"""Whoever makes a token, a key, a password, an admin, an heir and so on still has what they came with, in that transaction."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ MAKE: dict[str, Make] = {
     "an invitation": lambda store, by, app: store.accounts.invite(by, by=by),
     "an admin": lambda store, by, app: store.accounts.set_admin(by, True, by=by),
     "access": lambda store, by, app: store.collaborators.add(app, BEN, by=by),
+    "an heir": lambda store, by, app: store.accounts.remove(by, by, by=by),
 }
 
 
@@ -89,7 +90,7 @@ async def end_all(store: Store, user: User, clock: FakeClock) -> None:
 
 
 async def remove(store: Store, user: User, clock: FakeClock) -> None:
-    await store.accounts.remove(user)
+    await store.accounts.remove(user, by=await store.users.operator())
 
 
 ENDS: list[tuple[Come, Lose]] = [
