@@ -18,7 +18,7 @@ from pushd.kit.bounds import TookTooMuch
 from pushd.kit.proc import RanTooLong, machine_memory_bytes
 from pushd.model.app import STACK
 from pushd.model.procfile import is_declarable
-from pushd.model.resources import Resources
+from pushd.model.resources import Resources, spare_bytes
 from pushd.model.secret import Environ
 from pushd.sandbox.view import Bind, Kind, Limits, View
 
@@ -180,7 +180,7 @@ def _compiled(workshop: Workshop) -> Compiled:
 
 
 def _limits(resources: Resources) -> Limits:
-    memory_bytes = min(resources.memory_bytes, machine_memory_bytes() * 3 // 4)
+    memory_bytes = min(resources.memory_bytes, spare_bytes(machine_memory_bytes()))
     return Limits(
         scratch_bytes=_SCRATCH_BYTES,
         memory_bytes=memory_bytes,

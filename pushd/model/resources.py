@@ -57,9 +57,14 @@ class Resources:
         return self.memory_mb << 20
 
 
+def spare_bytes(machine_bytes: int) -> int:
+    """The most memory that one dyno or one build gets of a machine, whatever its limits are."""
+    return machine_bytes * 3 // 4
+
+
 def vast_bytes(quota_bytes: int, machine_bytes: int) -> int:
     """Above so much memory a dyno is ended (R15); above its quota it is told (R14)."""
-    return min(2 * quota_bytes, machine_bytes * 3 // 4)
+    return min(2 * quota_bytes, spare_bytes(machine_bytes))
 
 
 _OF_BUILDS = Resources(memory_mb=4096, processes=2048)

@@ -16,7 +16,7 @@ from pushd.model.change import Change
 from pushd.model.dyno import Dyno
 from pushd.model.formation import RELEASE, RUN, ProcessFormation, Scale, check_known
 from pushd.model.logline import APP
-from pushd.model.resources import BUILD, DEFAULT_SIZE, DynoSize, check_figure
+from pushd.model.resources import BUILD, DEFAULT_SIZE, DynoSize, check_figure, spare_bytes
 from pushd.model.user import User
 from pushd.store.store import Store
 from pushd.story.changes import Changes
@@ -146,7 +146,10 @@ class Dynos:
 
 
 def check_fits(memory_mb: int) -> None:
-    """Raises: InvalidParams for more than the machine has: it would promise what nobody can keep. The default always fits."""
-    most = max(machine_memory_bytes() >> 20, DEFAULT_SIZE.memory_mb)
+    """Raises: InvalidParams for more than the machine can spare: it would be ended below. The default always fits."""
+    most = max(spare_bytes(machine_memory_bytes()) >> 20, DEFAULT_SIZE.memory_mb)
     if memory_mb > most:
-        raise InvalidParams(f"{memory_mb} MB of memory are more than the {most} MB of this server.", remedy="Take less.")
+        raise InvalidParams(
+            f"{memory_mb} MB of memory are more than the {most} MB of this server that one dyno or build can have.",
+            remedy="Take less.",
+        )

@@ -51,6 +51,10 @@ async def test_on_a_small_server_the_default_fits_and_what_says_nothing_of_memor
     await story.dynos.set_resources(app, BUILD, {"time": "15m"}, story.user)
     with pytest.raises(InvalidParams, match="1024 MB of memory are more than the 512 MB"):
         await story.dynos.scale(app, [], story.user, {"web": find_size("standard-2x")})
+    monkeypatch.setattr("pushd.story.dynos.machine_memory_bytes", lambda: 1000 << 20)
+    await story.dynos.set_resources(app, "web", {"memory": "750M"}, story.user)
+    with pytest.raises(InvalidParams, match="751 MB of memory are more than the 750 MB"):  # above that it would be ended
+        await story.dynos.set_resources(app, "web", {"memory": "751M"}, story.user)
 
 
 async def test_what_the_server_does_not_have_cannot_be_promised(story: Story, app: App) -> None:
