@@ -25,10 +25,8 @@ def list_authorizations(client: Client, as_json: bool) -> None:
     rows = sorted(client.authorizations(), key=lambda row: row["description"])
     if as_json:
         return render.json(rows)
-    headings = ["Description", "ID", "Scope", "App", "Expires"]
-    render.table(
-        headings, [(row["description"], row["id"], ",".join(row["scope"]), _app(row), _end(row) or "never") for row in rows]
-    )
+    headings = ["Description", "ID", "Scope", "App"]
+    render.table(headings, [(_described(row), row["id"], ",".join(row["scope"]), _app(row)) for row in rows])
 
 
 @click.command("authorizations:create")
@@ -135,12 +133,9 @@ def _app(row: AuthorizationShape) -> str:
     return app["name"] if app else "all"
 
 
-def _end(row: AuthorizationShape) -> str | None:
-    """When it ends, if it does: what has ended is listed for a while, so that one sees why it opens nothing."""
-    left = row["access_token"]["expires_in"]
-    if not left:
-        return None if left is None else "has expired"
-    return f"{datetime.now(UTC) + timedelta(seconds=left):%Y/%m/%d %H:%M:%S %z}"
+def _described(row: AuthorizationShape) -> str:
+    """What has ended is listed for a while, so that one sees why it opens nothing. No column more: ids are to be whole."""
+    return row["description"] + (" (expired)" if row["access_token"]["expires_in"] == 0 else "")
 
 
 def _show(row: AuthorizationShape, as_json: bool) -> None:
@@ -155,6 +150,7 @@ def _show(row: AuthorizationShape, as_json: bool) -> None:
         "Token": row["access_token"]["token"],
         "Updated at": render.when(row["updated_at"]),
     }
-    if end := _end(row):
-        rows["Expires at"] = end
+    if (left := row["access_token"]["expires_in"]) is not None:
+        end = datetime.now(UTC) + timedelta(seconds=left)
+        rows["Expires at"] = f"{end:%Y/%m/%d %H:%M:%S %z}" if left else "has expired"
     render.pairs(rows)
