@@ -19,6 +19,7 @@ from pushd.model.pipeline import Promotion, PromotionTarget
 from pushd.store.promotions import promotion_not_found
 
 FIELDS = {"id": Field[PromotionTarget](lambda row: str(row.id))}
+SOURCE, TARGETS = "source", "targets"  # in the audit trail: names of apps
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ async def create(request: web.Request) -> web.Response:
     source = await find_app(request, wanted.source.app.id, Action.RELEASES)
     targets = [await find_app(request, each.app.id, Action.RELEASE) for each in wanted.targets]
     release = None if wanted.source.release is None else wanted.source.release.id
-    note(request, {"pipeline": pipeline.name, "source": source.name, "targets": [app.name for app in targets]})
+    note(request, {"pipeline": pipeline.name, SOURCE: source.name, TARGETS: [app.name for app in targets]})
     for app in dict.fromkeys((source, *targets)):
         await also_under(request, app)
     promotion = await request.app[PROMOTIONS].promote(pipeline, source, release, targets, request[USER])

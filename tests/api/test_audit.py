@@ -12,7 +12,7 @@ import pytest
 
 from pushd.api.routes import ROUTES
 from pushd.model.user import Scope
-from tests.api.conftest import Api
+from tests.api.conftest import TOKEN, Api, share
 
 SECRET = "hunter2-and-more"
 
@@ -137,6 +137,30 @@ async def test_what_somebody_may_not_do_with_an_app_that_they_see_stands_there_t
         "POST /apps/{app}/collaborators blog {} refused: You may not change who has access to this app.",
         "DELETE /apps/{app} blog {} refused: You may not destroy this app.",
     ]
+
+
+async def test_of_a_promotion_those_apps_are_named_that_one_may_see(api: Api) -> None:
+    ids = {name: str((await api.deployed(name)).app.id) for name in ("staging", "shop", "secret")}
+    line = (await api.request("POST", "/pipelines", {"name": "line"})).json
+    for name, stage in (("staging", "staging"), ("shop", "production"), ("secret", "production")):
+        coupling = {"app": name, "pipeline": line["id"], "stage": stage}
+        assert (await api.request("POST", "/pipeline-couplings", coupling)).status == 201
+    wanted = {
+        "pipeline": {"id": line["id"]},
+        "source": {"app": {"id": ids["staging"]}},
+        "targets": [{"app": {"id": ids[name]}} for name in ("shop", "secret")],
+    }
+    assert (await api.request("POST", "/pipeline-promotions", wanted)).status == 201
+    user = await share(api, "shop")
+    _, token = await api.store.users.create_authorization(user, "theirs")
+
+    hers, ours = [
+        next(each["details"] for each in await api.get("/-/apps/shop/audit", token=who) if "promotions" in each["action"])
+        for who in (token, TOKEN)
+    ]
+
+    assert (hers["source"], hers["targets"]) == ("...", ["shop", "..."])
+    assert (ours["source"], ours["targets"]) == ("staging", ["shop", "secret"])
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "before=-1", "before=9999999999999999"])
