@@ -19,6 +19,7 @@ from pushd.store.cipher import RESTORE, Cipher, Sealed, WrongKey
 from pushd.store.meta import get_meta, set_meta
 
 _SHAPE = "It is 32 bytes as one line of URL-safe base64, and always the same for this store: openssl rand -base64 32 | tr +/ -_"
+_MISSING = f"{RESTORE} A key that is kept elsewhere is named by the setting secret_key_from."
 _KEY_CHECK = "key_check"  # in `meta`: a known text, encrypted with the key that the store has
 
 
@@ -116,7 +117,7 @@ def _read(path: Path) -> bytes:
     try:
         text = path.read_bytes()
     except FileNotFoundError:
-        raise WrongKey(f"cannot read config vars: {path} is missing", remedy=RESTORE) from None
+        raise WrongKey(f"cannot read config vars: {path} is missing", remedy=_MISSING) from None
     except OSError as error:
         raise WrongKey(f"cannot read config vars: {path}: {error.strerror}", remedy="Check its owner and mode.") from error
     return _parse(text, str(path))

@@ -182,8 +182,9 @@ async def test_a_key_from_elsewhere_takes_over_from_the_file_and_then_needs_none
     kept.key.path.unlink()
     await Kept(kept.folder, given).hold_all()
 
-    with pytest.raises(WrongKey, match=r"secret\.key is missing"):
+    with pytest.raises(WrongKey, match=r"secret\.key is missing") as caught:
         await kept.open()
+    assert "secret_key_from" in caught.value.remedy
     with pytest.raises(WrongKey, match="what secret_key_from names is not the key"):
         await Kept(kept.folder, base64.urlsafe_b64encode(bytes(32))).open()
 
