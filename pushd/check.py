@@ -34,7 +34,9 @@ async def _try_protections(wanted: Settings) -> Sequence[Protection]:
             Path(folder),
             "off" if wanted.sandbox == "off" else "auto",
             data=wanted.data_dir,
-            groups=await in_thread(Groups.find, owner_of(wanted.data_dir), wanted.dyno_cgroup),
+            groups=await in_thread(
+                Groups.find, f"{owner_of(wanted.data_dir)}-check", wanted.dyno_cgroup
+            ),  # not the trial of a daemon
             user=_some_uid(wanted),
             no_user=why_no_users(wanted) if os.geteuid() == 0 else "",
         )

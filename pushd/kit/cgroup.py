@@ -40,7 +40,7 @@ class Bound:
 
     tasks: int | None = None  # processes and threads; at the bound nobody in it can fork
     memory_bytes: int | None = (
-        None  # with the files that it keeps in memory, and as much of swap; above it the kernel kills in there
+        None  # with the files that it keeps there, and as much of swap; above it the kernel kills in there
     )
     processors: float | None = None  # at most so much time of a processor per second
     share: float = 1.0  # of the processors, while they are short, against 1 of everybody else

@@ -37,6 +37,7 @@ from pushd.sandbox.sandbox import Sandbox
 from tests.fakes import USER, FixedUids
 from tests.sandbox.calls import ALLOWED, CALLS
 
+SECRET = f"s3cret-{uuid4().hex}"  # of this run alone: others may have one in their command lines
 SERVER = """python3 -c '
 import os, signal, socket
 def stop(*_):
@@ -105,7 +106,7 @@ class Dynos:
         (self.slug / "file").write_text("from the slug\n")
         app = uuid4()
         layout.storage(app).mkdir()
-        self.template = Start(dyno_id=uuid4(), app_id=app, name="web.1", command="", environ=Environ({"KEY": "s3cret"}),
+        self.template = Start(dyno_id=uuid4(), app_id=app, name="web.1", command="", environ=Environ({"KEY": SECRET}),
                               slug=self.slug, environment=None, storage=layout.storage(app),
                               resources=Resources(memory_mb=64))  # fmt: skip
 
@@ -233,7 +234,7 @@ async def test_profile_scripts_are_sourced_before_the_command(dynos: Dynos) -> N
     (dynos.slug / ".profile.d" / "b.sh").write_text('export LIST="$LIST b"; set -- gone\n')
     (dynos.slug / ".profile.d" / "a.sh").write_text('export LIST="$KEY a"\n')
     (dynos.slug / ".profile").write_text('export LIST="$LIST profile"\n')
-    assert await dynos.run("echo $LIST; echo $# $1") == (0, "s3cret a b profile\n0\n")
+    assert await dynos.run("echo $LIST; echo $# $1") == (0, f"{SECRET} a b profile\n0\n")
 
 
 async def test_a_simple_command_becomes_the_process_itself(dynos: Dynos) -> None:
@@ -251,7 +252,7 @@ async def test_secrets_stand_in_no_command_line(dynos: Dynos) -> None:
     with Reader(handle) as reader:
         assert await reader.line() == "up\n"
         told = [Path(f"/proc/{pid}/cmdline") for pid in procfs.pids()]
-        assert not [path for path in told if b"s3cret" in _read(path)]
+        assert not [path for path in told if SECRET.encode() in _read(path)]
         handle.kill()
         assert await handle.wait() == 137
 
