@@ -58,7 +58,8 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
     protections = uvloop.run(_try_protections(effective.settings))
     git = shutil.which("git", path=environ.get("PATH"))
     rights = Rights.found()
-    authority = _maybe_fingerprint(Layout(effective.settings.data_dir).tls / "ca.pem")
+    given = effective.settings.api_certificate  # clients are shown, and trust, that one then
+    authority = _maybe_fingerprint(given or Layout(effective.settings.data_dir).tls / "ca.pem")
     if as_json:
         settings = {name: {"value": value, "origin": effective.origins[name]} for name, value in values.items()}
         told = [asdict(each) for each in protections]
@@ -80,7 +81,7 @@ def check(effective: Effective, *, environ: Mapping[str, str], as_json: bool = F
     for protection in protections:
         print(f"{protection.name}: {'on' if protection.on else 'OFF: ' + protection.why}")
     print(f"git program: {git or 'not found: large packs are indexed more slowly'}")
-    print(f"CA of the API port: {authority or 'made at the first start'} (SHA-256)")
+    print(f"CA of the API port: {authority or (f'none in {given}' if given else 'made at the first start')} (SHA-256)")
     print(f"commands over SSH: {_ssh_commands(effective.settings, protections)}")
     print(f"ssh: {_ssh(effective.settings)}")
     return 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import BIN, FIXTURE_APPS, Result, Server, run, running
+from tests.pki import issue
 
 ASK = (
     "import socket, sys; it = socket.create_connection((sys.argv[2], 5000), source_address=(sys.argv[1], 0));"
@@ -138,6 +139,18 @@ def test_a_person_who_says_no_keeps_nothing(distant: Server, laptop: Laptop) -> 
     assert code == 1
     assert "Not logged in" in shown
     assert [path.name for path in laptop.home.rglob("*") if path.is_file()] == []
+
+
+def test_of_a_certificate_that_was_given_both_see_the_same_fingerprint(tmp_path: Path, laptop: Laptop) -> None:
+    own = issue("localhost")
+    (tmp_path / "own.pem").write_text(own.pem)
+    (tmp_path / "own.key").write_text(own.key_pem)
+    flags = ("--api-certificate", str(tmp_path / "own.pem"), "--api-private-key", str(tmp_path / "own.key"))
+    with running(Server(tmp_path / "data", tmp_path / "home", flags=("--api-listen", "127.0.0.2:0", *flags))) as server:
+        refused = laptop.run("pushd", "login", url_of(server), stdin=f"{server.token}\n")
+        (shown,) = re.findall(r"--fingerprint ([0-9A-F:]{95})", refused.output)
+
+        assert f"CA of the API port: {shown} " in server.ok("serve", "--check", "--data-dir", str(server.data), *flags)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a network of its own")
