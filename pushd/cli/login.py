@@ -60,13 +60,13 @@ def login(
     if invitation:
         token = _accept(where, expires_in)
     elif interactive:
-        token = _log_in(where, click.prompt(f"Email for {where.server}", err=True), expires_in)
+        token = _log_in(where, _ask_email(f"Email for {where.server}"), expires_in)
     elif text := _ask(
         f"Token for {where.server} (press Enter to give e-mail address and password)", may_be_empty=sys.stdin.isatty()
     ):
         token = _check_token(where, text, expires_in)
     else:
-        token = _log_in(where, click.prompt("Email", err=True), expires_in)
+        token = _log_in(where, _ask_email("Email"), expires_in)
     account = where.client_with(token).account()
     where.netrc.save(where.server, login=account["email"], token=token)
     if as_json:
@@ -88,7 +88,7 @@ def password(host: str | None) -> None:
         pushd auth:password
     """
     where = discover(host=host)
-    current = _ask("Current password (press Enter if you have none)", may_be_empty=True, blanks=True)
+    current = _ask("Current password (press Enter if you have none)", may_be_empty=True, what="password")
     new = _ask_new_password()
     with render.doing("Changing your password"):
         where.client.change_password(new, current=current or None)
@@ -161,14 +161,14 @@ def _is_found(server: str) -> bool:
 
 def _accept(where: Discovery, expires_in: int | None) -> str:
     """Use an invitation; gives a token."""
-    invitation = _ask(f"Invitation to {where.server}")
+    invitation = _ask(f"Invitation to {where.server}", what="invitation")
     password = _ask_new_password()
     user = where.client_with(None).use_invitation(invitation, password)
     return _token_for(where, user["email"], password, expires_in)
 
 
 def _log_in(where: Discovery, email: str, expires_in: int | None) -> str:
-    return _token_for(where, email, _ask(f"Password for {email}", blanks=True), expires_in)
+    return _token_for(where, email, _ask(f"Password for {email}", what="password"), expires_in)
 
 
 def _token_for(where: Discovery, email: str, password: str, expires_in: int | None) -> str:
@@ -208,10 +208,14 @@ def _ask_new_password() -> str:
     """Twice on a terminal, where one sees nothing of it."""
     if sys.stdin.isatty():
         return str(click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
-    return _ask("New password", blanks=True)
+    return _ask("New password", what="password")
 
 
-def _ask(prompt: str, *, may_be_empty: bool = False, blanks: bool = False) -> str:
+def _ask_email(prompt: str) -> str:
+    return str(click.prompt(prompt, err=True)) if sys.stdin.isatty() else _ask(prompt, what="e-mail address")
+
+
+def _ask(prompt: str, *, may_be_empty: bool = False, what: str = "token") -> str:
     """A secret, typed unseen or the next line of a pipe; the blanks around it belong to a password.
 
     Raises: PushdError for an empty answer or one that is no text; it does not show it.
@@ -222,10 +226,9 @@ def _ask(prompt: str, *, may_be_empty: bool = False, blanks: bool = False) -> st
     else:
         line = sys.stdin.readline()
         text, may_be_empty = line.rstrip("\r\n"), may_be_empty and bool(line)
-    text = text if blanks else text.strip()
+    text = text if what == "password" else text.strip()
     if not text and may_be_empty:
         return ""
     if not text or not text.isprintable():
-        what = "password" if blanks else "token"
         raise PushdError(f"That is no {what}.", remedy=f"Give the {what} in one line.")
     return text

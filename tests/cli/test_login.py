@@ -47,6 +47,20 @@ def test_login_with_no_token(stranger: Cli, typed: str) -> None:
     assert stranger.api.asked == []
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["login", "-i"], "That is no e-mail address."),
+        (["login", "--invitation"], "That is no invitation."),
+        (["auth:password"], "That is no password."),
+    ],
+)
+def test_an_empty_pipe_is_told_what_was_asked_for(stranger: Cli, words: list[str], told: str) -> None:
+    ended = stranger(*words, stdin="")
+
+    assert (ended.code, ended.err.splitlines()[0].endswith(told)) == (1, True), ended.err
+
+
 @pytest.mark.parametrize(("email", "code"), [("ada@example.com", 0), ("eve@example.com", 1)])
 def test_login_with_a_password_keeps_a_token_that_ends(stranger: Cli, email: str, code: int) -> None:
     ended = stranger("login", "-i", stdin=f"{email}\n{stranger.api.password}\n")
