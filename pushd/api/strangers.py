@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import cast
 
 from aiohttp import web
+from aiohttp.web_protocol import _ErrInfo
 
 from pushd.kit.addresses import source_of
 from pushd.kit.crowd import Crowd
@@ -71,17 +72,35 @@ class Strangers:
 
 
 class HttpDoor(asyncio.Protocol):
-    """Waits for the head of a connection's first request, and has HTTP read it."""
+    """Waits for the head of a connection's first request, and has HTTP read what comes, until it is no HTTP.
+
+    aiohttp would read on until it has refused that, and keep all of it meanwhile, for each piece is an error again.
+    """
 
     def __init__(self, http: Callable[[], asyncio.Protocol], strangers: Strangers) -> None:
         self._http = http()
         self._strangers = strangers
+        self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
         self._strangers.wait_for(transport, _HEAD_SECONDS, answer=_ANSWER)
-        cast(asyncio.Transport, transport).set_protocol(self._http)
         self._http.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """What whoever was there before has read."""
         self._http.data_received(data)
+        waiting = cast(web.RequestHandler, self._http)._messages
+        if waiting and isinstance(waiting[-1][0], _ErrInfo) and self._transport is not None:
+            self._transport.pause_reading()  # for good: it is closed behind the answer
+
+    def eof_received(self) -> bool | None:
+        return self._http.eof_received()
+
+    def pause_writing(self) -> None:
+        self._http.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._http.resume_writing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._http.connection_lost(error)

@@ -121,6 +121,34 @@ async def test_a_head_is_small(api: Api) -> None:
             assert await status_of(reader) == 400
 
 
+async def test_what_is_no_http_is_read_no_further(api: Api) -> None:
+    """aiohttp would keep all that comes until it has refused it, some megabytes of each."""
+    read = list[bytes]()
+
+    class Handler(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.handler = api.server._runner.server()
+            self._messages = self.handler._messages
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.handler.connection_made(transport)
+
+        def data_received(self, data: bytes) -> None:
+            read.append(data)
+            self.handler.data_received(data)
+
+    server = await asyncio.get_running_loop().create_server(
+        lambda: strangers.HttpDoor(Handler, api.server.strangers), "127.0.0.1"
+    )
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(b"no HTTP\r\n" * 1_000_000)
+        with contextlib.suppress(ConnectionError):
+            assert b" 400 " in await reader.readuntil(b"\r\n")
+        writer.close()
+    assert len(read) == 1
+
+
 async def test_a_body_of_somebody_who_has_shown_no_token_is_small(api: Api) -> None:
     said = {"description": "x" * 20_000}
     assert (await api.request("POST", "/auth", said, token=None)).status == 413
