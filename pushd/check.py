@@ -29,14 +29,13 @@ from pushd.ssh.programs import why_no_user
 
 async def _try_protections(wanted: Settings) -> Sequence[Protection]:
     """By starting programs, as the daemon does; what it requires is told here and not refused."""
+    owner = f"{owner_of(wanted.data_dir)}-check"  # a daemon that starts meanwhile tries the same by another name
     with tempfile.TemporaryDirectory(prefix="pushd-check-") as folder:
         sandbox = await Sandbox.probe(
             Path(folder),
             "off" if wanted.sandbox == "off" else "auto",
             data=wanted.data_dir,
-            groups=await in_thread(
-                Groups.find, f"{owner_of(wanted.data_dir)}-check", wanted.dyno_cgroup
-            ),  # not the trial of a daemon
+            groups=await in_thread(Groups.find, owner, wanted.dyno_cgroup),
             user=_some_uid(wanted),
             no_user=why_no_users(wanted) if os.geteuid() == 0 else "",
         )

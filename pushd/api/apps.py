@@ -9,7 +9,7 @@ from aiohttp import web
 from pushd.access.actions import Action, may
 from pushd.api.account import find_self
 from pushd.api.answers import Json, answer, app_reference, base_url, fixed, maybe_timestamp, page, timestamp
-from pushd.api.audited import note
+from pushd.api.audited import also_under, note
 from pushd.api.body import parse_body, read_object, wrong_type
 from pushd.api.needs import ACCESS, APP, APPS, SITE, STORE, USER
 from pushd.api.ranges import Field
@@ -42,6 +42,7 @@ async def create(request: web.Request) -> web.Response:
     name = None if wanted.name is None else parse_app_name(wanted.name)
     app = await request.app[APPS].create(name, request[USER])
     note(request, {"name": app.name})
+    await also_under(request, app)  # only now is there one
     return answer(app_json(request, app), status=201)
 
 

@@ -69,7 +69,7 @@ async def entry(request: web.Request, *, action: str, source: str, user: User, a
 
 
 async def also_under(request: web.Request, app: App) -> None:
-    """Have it stand under this app too, which no path names. For the handler, before it is done."""
+    """Have it stand under this app too, which no path names. For the handler, before it is done, or once the app is there."""
     if (written := request.get(_ENTRY)) is not None:
         await written.begin(app)
 

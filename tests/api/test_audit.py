@@ -172,8 +172,17 @@ async def test_it_is_read_in_pieces(api: Api) -> None:
     for name in ("one-app", "two-app", "three-app"):
         await api.create(name)
 
-    first = await api.get("/-/audit?limit=2")
-    rest = await api.get(f"/-/audit?limit=2&before={first[-1]['sequence']}")
+    first = await api.get("/-/audit?limit=4")
+    rest = await api.get(f"/-/audit?limit=4&before={first[-1]['sequence']}")
 
-    assert [each["details"]["name"] for each in [*first, *rest]] == ["three-app", "two-app", "one-app"]
-    assert await api.get("/-/apps/one-app/audit") == []
+    names = [each["details"]["name"] for each in [*first, *rest]]
+    assert names == ["three-app", "three-app", "two-app", "two-app", "one-app", "one-app"]  # of the server, and of the app
+
+
+async def test_the_trail_of_an_app_begins_with_who_made_it(api: Api) -> None:
+    await api.create("one-app")
+    await api.create("two-app")
+
+    (made,) = await api.get("/-/apps/one-app/audit")
+
+    assert (made["action"], made["details"], made["outcome"]) == ("POST /apps", {"name": "one-app"}, "done")

@@ -207,7 +207,7 @@ async def walk_pipelines(walk: Walk) -> None:
 
 async def test_whatever_changes_something_leaves_an_entry_that_names_it(api: Api) -> None:
     walk = Walk(api)
-    await walk.call("POST /apps", {"name": "prod"}, says='"name": "prod"', under=None)
+    await walk.call("POST /apps", {"name": "prod"}, says='"name": "prod"', under="prod")
     made = await api.deployed()
     build = await api.store.builds.create(made.app, user=api.operator, commit="ab" * 20, branch="main")
     walk._seen = (await api.get("/-/audit?limit=1"))[0]["sequence"]
