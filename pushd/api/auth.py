@@ -15,7 +15,7 @@ from pushd.access.actions import Action
 from pushd.access.tokens import maybe_name, maybe_token
 from pushd.api.audited import audited, entry
 from pushd.api.body import take_body
-from pushd.api.needs import ACCESS, APP, RATES, REMAINING, STORE, USER
+from pushd.api.needs import ACCESS, APP, RATES, REMAINING, STORE, STRANGERS, USER
 from pushd.errors import Forbidden, NotFound, Unauthorized
 from pushd.kit.addresses import address_of
 from pushd.model.app import App
@@ -39,6 +39,7 @@ def guarded(
     async def enter(request: web.Request) -> web.StreamResponse:
         access = request.app[ACCESS]
         user = request[USER] = await _find_user(request, access, takes_password=takes_password)
+        request.app[STRANGERS].belongs_to(request.transport, user.id)
         rates = request.app[RATES]
         request[REMAINING] = 0
         request[REMAINING] = rates.take(user.id) if counted else rates.remaining(user.id)

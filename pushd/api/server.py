@@ -209,7 +209,7 @@ class ApiServer:
             await self._listener.close(grace_seconds=_FIRST_WORD_SECONDS)
         await self._rendezvous.close()
         await self._runner.cleanup()
-        self.strangers.crowd.close()
+        self.strangers.close()
 
     async def _renew(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Connections to the API that have shown nothing yet: how long they are waited for, and how many.
+"""Connections to the API that have shown nothing yet: how long they are waited for, and how many; and how many of a user.
 
 One is waited for until the head of its first request is there, while a body comes that anybody may send, and between
 requests unless the one before came with a token. While a request is answered, nobody dismisses it.
@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
+from uuid import UUID
 
 from aiohttp import web
 from aiohttp.web_protocol import _ErrInfo
@@ -19,7 +20,9 @@ from pushd.kit.crowd import Crowd
 
 PER_SOURCE = 200
 AT_MOST = 1000  # of the 20,000 descriptors that the daemon may have open
+PER_USER, OF_USERS = 1000, 10_000  # the rest are for its own work
 KEEP_ALIVE_SECONDS = 75.0
+_FOR_GOOD_SECONDS = 365 * 86_400.0
 _HEAD_SECONDS = 30.0  # as the router gives an app for its first byte
 _TOO_LATE = b'{"id": "request_timeout", "message": "The head of the request did not come in time.\\nSend it in one piece."}'
 _ANSWER = (
@@ -36,6 +39,7 @@ class Strangers:
 
     def __init__(self, *, per_source: int = PER_SOURCE, at_most: int = AT_MOST) -> None:
         self.crowd = Crowd(per_source=per_source, at_most=at_most)
+        self.users = Crowd(per_source=PER_USER, at_most=OF_USERS)
 
     def wait_for(self, transport: asyncio.BaseTransport, within: float, *, answer: bytes = b"") -> None:
         """Until `known` says that it came; whoever is late gets the answer."""
@@ -58,6 +62,17 @@ class Strangers:
     def known(self, transport: asyncio.BaseTransport | None) -> None:
         """What was waited for has come."""
         self.crowd.leave(transport)
+
+    def belongs_to(self, transport: asyncio.BaseTransport | None, user_id: UUID) -> None:
+        """It asked in the name of this user just now; of one who has too many the one that was silent for longest goes."""
+        if transport is not None:
+            kept = cast(asyncio.Transport, transport)
+            self.users.enter(kept, str(user_id), within=_FOR_GOOD_SECONDS, dismiss=kept.abort, is_gone=kept.is_closing)
+
+    def close(self) -> None:
+        """Wait for nobody any more."""
+        self.crowd.close()
+        self.users.close()
 
     @contextmanager
     def waiting(self, request: web.Request, within: float) -> Iterator[None]:
@@ -103,4 +118,5 @@ class HttpDoor(asyncio.Protocol):
         self._http.resume_writing()
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._strangers.users.leave(self._transport)
         self._http.connection_lost(error)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from pushd.access.actions import Action, may
 from pushd.api.auth import Handler
-from pushd.api.needs import ACCESS, APP, CLAIMS, CLOCK, SIGNER, STILL, STORE, USER
+from pushd.api.needs import ACCESS, APP, CLAIMS, CLOCK, SIGNER, STILL, STORE, STRANGERS, USER
 from pushd.api.signed import no_such_url
 from pushd.errors import NotFound
 from pushd.model.user import User
@@ -56,6 +56,7 @@ def guarded_by_url(handler: Handler, action: Action, purpose: str) -> Handler:
             if user is None or not may(user, action, app):
                 raise no_such_url(purpose)
             request[USER] = user
+            request.app[STRANGERS].belongs_to(request.transport, user.id)
 
         await ask()
         request[STILL] = ask  # once more when all is in that they send

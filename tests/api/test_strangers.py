@@ -16,6 +16,7 @@ from pushd.access import slowdown
 from pushd.access.slowdown import Slowdown
 from pushd.api import strangers
 from pushd.api.needs import ACCESS
+from pushd.kit.crowd import Crowd
 from tests.api.conftest import TOKEN, Api
 from tests.fakes import FakeClock
 
@@ -174,3 +175,20 @@ async def test_a_connection_that_is_known_goes_on_as_long_as_it_likes(api: Api) 
     assert len(api.server.strangers.crowd) == 0
     writer.close()
     await writer.wait_closed()
+
+
+async def test_a_user_has_so_many_connections_that_others_have_some_too(api: Api) -> None:
+    """Whatever is under way on them; of who has too many those that were silent for longest go, and nobody else's."""
+    api.server.strangers.users = Crowd(per_source=5, at_most=100)
+    account, _ = await api.store.accounts.add("ada@example.com", is_admin=False, by=api.operator)
+    _, token = await api.store.users.create_authorization(account.user, "hers")
+    call = A_CALL.replace(TOKEN.encode(), token.encode())
+    async with connections(api, 1, A_CALL) as ((operators, writer),), connections(api, 8, call) as theirs:
+        assert await status_of(operators) == 200
+        for reader, _ in theirs:
+            assert await status_of(reader) == 200
+        for reader, _ in theirs[:3]:
+            assert await ended(reader)
+        assert not [reader for reader, _ in theirs[3:] if reader.at_eof()]
+        writer.write(A_CALL)
+        assert await status_of(operators) == 200
