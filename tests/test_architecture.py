@@ -255,8 +255,8 @@ def test_only_kit_aio_starts_tasks() -> None:
     assert not uses(STARTS_TASKS, outside="kit/aio.py"), "use kit.aio.Nursery"
 
 
-def test_only_kit_proc_starts_programs() -> None:
-    assert not uses(STARTS_PROGRAMS, outside="kit/proc.py"), "use kit.proc"
+def test_only_kit_spawn_starts_programs() -> None:
+    assert not uses(STARTS_PROGRAMS, outside="kit/spawn.py"), "use kit.proc, or kit.spawn"
 
 
 def test_only_the_store_holds_sql() -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pushd.kit.cgroup_tree import CPU, MEMBERS, MEMORY, PIDS, find_parents
+from pushd.kit.spawn import spawn
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Group:
     def lets_in(self) -> bool:
         """Whether who is started with `enter` gets there: a user may take nobody from one part of a tree to another."""
         words = ["/bin/sh", "-c", _TRY_TO_ENTER, "pushd-group", *(str(folder / _PROCESSES) for folder in self._each())]
-        return os.waitpid(os.posix_spawn(words[0], words, {}), 0)[1] == 0
+        return os.waitpid(spawn(words, env={}), 0)[1] == 0
 
     def make(self) -> None:
         """Raises: OSError."""

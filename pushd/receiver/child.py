@@ -12,6 +12,7 @@ from pathlib import Path
 import pushd
 from pushd.kit import proc
 from pushd.kit.aio import finish
+from pushd.kit.spawn import spawn
 
 _CHUNK_BYTES = 1 << 16
 _KILL_WITHIN_SECONDS = 10.0
@@ -93,7 +94,7 @@ async def running(
     os.set_blocking(reading, False)
     try:
         env = {**ENVIRON, **(environ or {})}
-        pid = proc.spawn(argv, env=env, stdin=theirs if stdin is None else stdin, stdout=writing, stderr=stderr)
+        pid = spawn(argv, env=env, stdin=theirs if stdin is None else stdin, stdout=writing, stderr=stderr)
         child = Child(pid, os.pidfd_open(pid), ours, reading)
     except BaseException:
         os.close(ours)

@@ -18,6 +18,7 @@ from pushd.kit.cgroup import NO_GROUPS, Bound, Groups
 from pushd.kit.door import Door
 from pushd.kit.listen import short_path
 from pushd.kit.procfs import Identity
+from pushd.kit.spawn import spawn
 from pushd.model.routing import Table, table_to_dict
 from pushd.router.frames import Channel, Message
 
@@ -192,9 +193,7 @@ async def start_router(
         if os.fstat(errors).st_size > _LOG_LIMIT_BYTES:
             os.ftruncate(errors, 0)
         try:
-            pid = proc.spawn(
-                [*groups.enter_apart("router", Bound(share=_SHARE)), *argv], env=environ, stdout=writing, stderr=errors
-            )
+            pid = spawn([*groups.enter_apart("router", Bound(share=_SHARE)), *argv], env=environ, stdout=writing, stderr=errors)
         finally:
             os.close(writing)
         with ended_unless_used(pid):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pushd.kit import proc
+from pushd.kit.spawn import spawn
 
 # Numbers of asm-generic/unistd.h, the same on all architectures that have these calls since Linux 5.12; flags of linux/mount.h.
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
@@ -63,7 +63,7 @@ def open_user_map(uid: int) -> int:
     waiting, releasing = os.pipe2(os.O_CLOEXEC)
     try:
         argv = ["unshare", "--user", "--", "/bin/sh", "-c", "echo; read -r _"]
-        pid = proc.spawn(argv, env={"PATH": os.defpath}, stdin=waiting, stdout=telling)
+        pid = spawn(argv, env={"PATH": os.defpath}, stdin=waiting, stdout=telling)
         try:
             os.close(telling)
             telling = -1

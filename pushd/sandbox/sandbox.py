@@ -64,7 +64,7 @@ class Confined:
 
     argv: tuple[str, ...]
     env: Environ  # of the process that we start; behind bubblewrap the program gets the view's own
-    fds: dict[int, int]  # number that it must see -> ours, as `kit.proc.spawn` takes them
+    fds: dict[int, int]  # number that it must see -> ours, as `kit.spawn` takes them
     home: Path  # where the program finds its root: /app, or without a sandbox the real folder
     scope: Scope | None = None  # as `spawn` takes it too
 

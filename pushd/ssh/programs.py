@@ -22,6 +22,7 @@ from pushd.kit import proc
 from pushd.kit.aio import Nursery, finish, first, in_thread
 from pushd.kit.handed import in_memory, joined
 from pushd.kit.ownership import lend
+from pushd.kit.spawn import spawn
 from pushd.kit.wires import STDERR, Streams, Wires
 from pushd.model.secret import Environ
 from pushd.model.user import User
@@ -139,7 +140,7 @@ class Programs:
         handed = in_memory(joined(words))
         try:
             with self._sandbox.confine(view) as confined:
-                return proc.spawn(
+                return spawn(
                     [*takes_terminal, *confined.argv, *self._client, str(_WORDS_FD)],
                     env=confined.env,
                     stdin=streams.stdin,

@@ -16,6 +16,7 @@ import pytest
 from pushd.kit import proc, procfs
 from pushd.kit.proc import RanTooLong, Tree
 from pushd.kit.procfs import Identity
+from pushd.kit.spawn import spawn
 
 ENV = {"PATH": "/usr/bin:/bin"}
 # A daemon as they are written: double fork, a session of its own, no output that we hold; tells its pid.
@@ -222,7 +223,7 @@ def test_identity_tells_a_later_process_from_an_earlier_one() -> None:
 
 
 def test_a_zombie_is_nobody() -> None:
-    pid = proc.spawn(["/bin/true"], env=ENV)
+    pid = spawn(["/bin/true"], env=ENV)
     pidfd = os.pidfd_open(pid)
     os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
     os.close(pidfd)
@@ -233,7 +234,7 @@ def test_a_zombie_is_nobody() -> None:
 
 def test_what_was_spawned_is_found_by_its_mark_at_once() -> None:
     for number in range(20):
-        pid = proc.spawn(["/bin/sleep", "600"], env={"M": f"{os.getpid()}.{number}"})
+        pid = spawn(["/bin/sleep", "600"], env={"M": f"{os.getpid()}.{number}"})
         found = procfs.marked("M", f"{os.getpid()}.{number}")
         assert Tree(procfs.identify(pid), ("M", "")).kill()
         proc.reap(pid)
@@ -242,7 +243,7 @@ def test_what_was_spawned_is_found_by_its_mark_at_once() -> None:
 
 async def test_a_tree_has_descendants_and_marked_ones_but_not_the_spared(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
-    pid = proc.spawn(["/bin/sh", "-c", f"{ESCAPE}; cat go; :"], env=ENV | {"M": "1"}, cwd=tmp_path)
+    pid = spawn(["/bin/sh", "-c", f"{ESCAPE}; cat go; :"], env=ENV | {"M": "1"}, cwd=tmp_path)
     root = procfs.identify(pid)
     try:
         assert root is not None
@@ -278,7 +279,7 @@ def test_memory_is_measured_and_zero_for_the_dead() -> None:
 async def test_ended_waits_for_processes_that_are_not_our_children(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
     script = "(setsid sh -c 'echo $$ >pid; read -r _ <go' >/dev/null 2>&1 &) ; until [ -s pid ]; do :; done"
-    pid = proc.spawn(["/bin/sh", "-c", script], env=ENV, cwd=tmp_path)
+    pid = spawn(["/bin/sh", "-c", script], env=ENV, cwd=tmp_path)
     shell = procfs.identify(pid)
     if shell is not None:
         await proc.ended(shell)
@@ -291,7 +292,7 @@ async def test_ended_waits_for_processes_that_are_not_our_children(tmp_path: Pat
 
 
 def test_what_is_in_swap_is_what_the_kernel_says_of_each_process() -> None:
-    gone = proc.spawn(["/bin/true"], env=ENV)
+    gone = spawn(["/bin/true"], env=ENV)
     while proc.reap(gone) is None:
         pass
     for file, name in (

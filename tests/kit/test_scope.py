@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pushd.kit import proc
 from pushd.kit.scope import Scope, has_scopes
+from pushd.kit.spawn import spawn
 
 pytestmark = pytest.mark.skipif(not has_scopes(), reason="it takes Landlock of Linux 6.12")
 CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect('\\0' + sys.argv[1])"
@@ -22,7 +22,7 @@ def test_only_who_is_in_none_reaches_what_others_listen_on(tmp_path: Path, scope
     with socket.socket(socket.AF_UNIX) as ours:
         ours.bind(f"\0{tmp_path}")
         ours.listen()
-        pid = proc.spawn([sys.executable, "-I", "-S", "-c", CONNECT, str(tmp_path)], env={}, scope=scope)
+        pid = spawn([sys.executable, "-I", "-S", "-c", CONNECT, str(tmp_path)], env={}, scope=scope)
         _, status = os.waitpid(pid, 0)
 
     assert os.waitstatus_to_exitcode(status) == (0 if scope is None else 1)
@@ -35,7 +35,7 @@ def test_only_who_is_in_none_reaches_what_others_listen_on(tmp_path: Path, scope
 
 def test_a_program_that_asks_to_die_with_its_parent_lives_as_long_as_we(tmp_path: Path) -> None:
     threads = set(threading.enumerate())
-    pid = proc.spawn(["/bin/cat"], env={}, stdin=(pipe := os.pipe())[0], scope=Scope(outlives_us=False))
+    pid = spawn(["/bin/cat"], env={}, stdin=(pipe := os.pipe())[0], scope=Scope(outlives_us=False))
     (starter,) = set(threading.enumerate()) - threads
     assert starter.is_alive()
     os.close(pipe[0])
@@ -46,4 +46,4 @@ def test_a_program_that_asks_to_die_with_its_parent_lives_as_long_as_we(tmp_path
 
 def test_what_cannot_be_started_is_told() -> None:
     with pytest.raises(FileNotFoundError):
-        proc.spawn(["/no/such/program"], env={}, scope=Scope(outlives_us=True))
+        spawn(["/no/such/program"], env={}, scope=Scope(outlives_us=True))

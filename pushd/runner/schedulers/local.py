@@ -22,6 +22,7 @@ from pushd.kit.cgroup_tree import MEMORY
 from pushd.kit.disk import is_full
 from pushd.kit.ownership import lend, make_owned, make_shared, maybe_sealed
 from pushd.kit.proc import Tree
+from pushd.kit.spawn import spawn
 from pushd.layout import Layout
 from pushd.model.resources import Resources, vast_bytes
 from pushd.model.secret import Environ
@@ -133,7 +134,7 @@ class LocalScheduler:
             with folder.open_for_shim() as (output, alive), _streams(start, output, user) as streams:
                 command = ["/bin/sh", "-c", SHIM, "pushd-dyno", str(folder.path), *confined.argv, *launcher]
                 knows_all = self._sandbox.confines or group is not None
-                pid = proc.spawn(
+                pid = spawn(
                     [*self._groups.enter_apart(SHIMS), *(command if knows_all else proc.adopting(command))],
                     env={**confined.env, **mark},
                     stdout=output,
