@@ -24,7 +24,7 @@ from pushd.access.rates import Rates
 from pushd.access.sessions import Sessions
 from pushd.access.slowdown import Slowdown
 from pushd.access.standing import Standing
-from pushd.api.needs import Site
+from pushd.api.needs import STRANGERS, Site
 from pushd.api.server import ApiServer, make_application
 from pushd.assembly import Rooms, Story, build_story, certificate_of
 from pushd.builder.builder import Builder, BuildLimits
@@ -259,7 +259,7 @@ async def _build_doors(rooms: Rooms, story: Story, ending: Ending, sockets: Sock
             ssh_host_key=None if sockets.host_key is None else public_line(sockets.host_key),
         ),
     )
-    add_routes(application, receiver)
+    add_routes(application, receiver, application[STRANGERS])
     return _Doors(
         receiver=receiver,
         hooks=HookServer(layout=layout, receiver=receiver, users=rooms.store.users, group=settings.hook_group),

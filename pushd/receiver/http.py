@@ -18,6 +18,7 @@ from pushd.model.user import User
 from pushd.problems import answer_to_git
 from pushd.receiver.commands import LINES_LIMIT_BYTES, read_push
 from pushd.receiver.damage import RepositoryDamaged
+from pushd.receiver.needs import Connections
 from pushd.receiver.pktline import FLUSH, PktReader, Read, pkt
 from pushd.receiver.receiver import Receiver, refusal
 from pushd.receiver.room import explaining_full_disk
@@ -29,15 +30,17 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 RECEIVER: web.AppKey[Receiver] = web.AppKey("receiver", Receiver)
+CONNECTIONS: web.AppKey[Connections] = web.AppKey("connections", Connections)
 CLIENT_GONE = 499  # nobody reads it; the access log does
 _GZIP = b"\x1f\x8b"
 _PIECE_BYTES = 1 << 16
 _NOT_CACHED = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Pragma": "no-cache"}
 
 
-def add_routes(app: web.Application, receiver: Receiver) -> None:
+def add_routes(app: web.Application, receiver: Receiver, connections: Connections) -> None:
     """Let `app` answer git: `/<app>.git/...`, with or without the `.git`."""
     app[RECEIVER] = receiver
+    app[CONNECTIONS] = connections
     app.router.add_get("/{app}/info/refs", _explained(info_refs))
     app.router.add_post("/{app}/git-receive-pack", _explained(receive_pack))
     app.router.add_post("/{app}/git-upload-pack", _explained(upload_pack))
@@ -179,6 +182,7 @@ async def _enter(request: web.Request, service: str) -> tuple[App, User]:
         if token:
             raise Unauthorized("This server does not know the token.", remedy="`pushd login` keeps the right one for git.")
         raise Unauthorized("Give your token as the password.", remedy="`pushd login` keeps it for git.")
+    request.app[CONNECTIONS].belongs_to(request.transport, user.id)
     return await find_app(receiver, user, service, request.match_info["app"]), user
 
 

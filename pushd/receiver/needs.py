@@ -52,6 +52,13 @@ class Audit(Protocol):
         """Raises: DiskFull."""
 
 
+class Connections(Protocol):
+    """Where the connections of the API port are counted, which are git's too."""
+
+    def belongs_to(self, transport: asyncio.BaseTransport | None, user_id: UUID) -> None:
+        """Somebody asked on it in the name of this user just now."""
+
+
 class Users(Protocol):
     """Where the operator is found."""
 

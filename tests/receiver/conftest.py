@@ -16,6 +16,7 @@ from aiohttp import web
 from pushd.access.access import Access
 from pushd.access.slowdown import Slowdown
 from pushd.access.standing import Standing
+from pushd.api.strangers import Strangers
 from pushd.errors import NotFound
 from pushd.kit.aio import Nursery, in_thread
 from pushd.kit.clock import SystemClock
@@ -222,6 +223,7 @@ class Server:
         self.audit = FakeAudit()
         access = Access(self.users, slowdown=Slowdown(InstantClock()))
         self._on_write: list[Callable[[], None]] = []
+        self.strangers = Strangers()
         self.standing = Standing(access, self.apps, SystemClock(), self._tell)
         self.receiver = Receiver(
             layout=self.layout,
@@ -286,7 +288,7 @@ async def make_server(tmp_path: Path) -> AsyncIterator[MakeServer]:
     async def make(*, auto_decompress: bool = True, **settings: object) -> Server:
         server = Server(tmp_path, settings_in(tmp_path / "data", **settings))
         application = web.Application(client_max_size=1000)
-        add_routes(application, server.receiver)
+        add_routes(application, server.receiver, server.strangers)
         runner = web.AppRunner(application, shutdown_timeout=1.0, auto_decompress=auto_decompress)
         await runner.setup()
         runners.append((runner, server))
@@ -300,6 +302,7 @@ async def make_server(tmp_path: Path) -> AsyncIterator[MakeServer]:
         await server.nursery.close()
         await server.standing.close()
         await runner.cleanup()
+        server.strangers.close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from pushd.kit.crowd import Crowd
 from pushd.receiver.commands import ZERO
 from tests.receiver.conftest import STRANGERS_TOKEN, TOKEN, Git, MakeServer, Server, until
 from tests.receiver.wire import Raw, basic, blob, commit, id_of, knocking, pack, parse_answer, post, push_body, tree
@@ -184,6 +185,23 @@ async def test_a_zip_bomb_leaves_the_loop_to_others(make_server: MakeServer) -> 
     others.cancel()
     assert answer.report[0].startswith("unpack ")
     assert longest < 0.05  # a piece takes 0.0002 s, and there are thousands
+
+
+async def test_pushes_that_say_nothing_more_are_bounded_with_the_other_connections_of_a_user(server: Server) -> None:
+    server.strangers.users = Crowd(per_source=2, at_most=10)
+    head = "POST /myapp.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+    head += f"Authorization: {basic(TOKEN)}\r\nContent-Type: application/x-git-receive-pack-request\r\n\r\n"
+    pushes = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
+    ends = [asyncio.create_task(reader.read()) for reader, _ in pushes]
+    for _, writer in pushes:
+        writer.write(head.encode())
+
+    ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    assert [each.result() for each in ended] == [b""]
+    assert len(server.strangers.users) == 2
+    for _, writer in pushes:
+        writer.close()
+    await asyncio.gather(*ends)
 
 
 async def test_expect_100_continue(server: Server) -> None:
