@@ -102,10 +102,11 @@ def disguises(text: str) -> Iterator[str]:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """A long text in pieces that together are all of it, the last two over one another; they are found one by one."""
-    last = max(0, len(text) - _PIECE_CHARACTERS)
-    for start in (*range(0, last, _PIECE_CHARACTERS), last):
-        yield text[start : start + _PIECE_CHARACTERS]
+    """A long text in pieces that are all of it, none over another: each is found by itself, also where output is cut."""
+    while len(text) >= 2 * _PIECE_CHARACTERS:
+        yield text[:_PIECE_CHARACTERS]
+        text = text[_PIECE_CHARACTERS:]
+    yield text
 
 
 def _words(text: bytes) -> array[int]:

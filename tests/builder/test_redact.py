@@ -145,6 +145,15 @@ def test_a_long_one_is_hidden_and_so_is_a_part_of_it(secret: str) -> None:
     assert "[PASSWORD]" in cleaned((secret * 3)[:-10].encode(), config={"PASSWORD": secret * 3})
 
 
+@pytest.mark.parametrize("length", [199, 399, 401, 9950])
+def test_no_end_of_a_long_one_is_shown_where_a_line_is_cut_within_it(length: int) -> None:
+    secret = "".join(f"{number:05}" for number in range(2000))[:length]
+    printed = secret.encode() * (3 * LINE_LIMIT_BYTES // length)
+    for step in (4096, 4999):
+        pieces = [printed[start : start + step] for start in range(0, len(printed), step)]
+        assert set(cleaned(*pieces, b"\n", config={"KEY": secret}).replace("[KEY]", "")) == {"\n"}
+
+
 def test_what_is_nearly_a_secret_costs_no_more_than_other_text() -> None:
     """Config vars that begin with one another, or that are long, and a build that prints their beginnings without end."""
     began = time.process_time()
