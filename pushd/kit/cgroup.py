@@ -30,6 +30,7 @@ _TRY_TO_ENTER = 'for file; do { echo 0 >"$file"; } 2>/dev/null || exit 1; done'
 _END_SECONDS = 10.0
 _PAUSE_SECONDS = 0.002
 _AT_ONCE = 256  # descriptors
+_SHARE_OF_THE_DYING = 10.0  # of the processors: who was killed still takes some time, and the group may get next to none
 _OF_SWAP = ("memory.swap.max", "memory.memsw.limit_in_bytes")  # not on every machine that has the others
 _PERIOD_MICROSECONDS = 100_000
 _NORMAL_SHARES, _NORMAL_WEIGHT = 1024, 100  # of version 1 and 2
@@ -40,9 +41,7 @@ class Bound:
     """What all that is in a group may take together; each of them counts where the machine has its controller."""
 
     tasks: int | None = None  # processes and threads; at the bound nobody in it can fork
-    memory_bytes: int | None = (
-        None  # with the files that it keeps there, and as much of swap; above it the kernel kills in there
-    )
+    memory_bytes: int | None = None  # with files kept there, and as much of swap beside; above it the kernel kills in there
     processors: float | None = None  # at most so much time of a processor per second
     share: float = 1.0  # of the processors, while they are short, against 1 of everybody else
 
@@ -106,6 +105,7 @@ class Group:
             if not self._kill_at_a_word():
                 self._stop_forking()
                 self._kill_each()
+            self._let_die()
             time.sleep(_PAUSE_SECONDS)
         return True
 
@@ -141,6 +141,11 @@ class Group:
         if (folder := self.folders.get(PIDS)) is not None:
             with contextlib.suppress(OSError):
                 (folder / "pids.max").write_text("0")
+
+    def _let_die(self) -> None:
+        """Thousands that a build has forked take longer than we wait, with its tenth of a busy processor."""
+        with contextlib.suppress(OSError):
+            self.bound(Bound(share=_SHARE_OF_THE_DYING))
 
     def _kill_each(self) -> None:
         """Only who is still in it once its descriptor holds on to who it is: a pid may be another process's by now."""

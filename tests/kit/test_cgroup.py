@@ -261,6 +261,21 @@ def test_the_time_of_a_processor_is_bounded(bounding: Groups) -> None:
     assert group.remove()
 
 
+def test_who_is_killed_gets_the_processors_to_end_with(bounding: Groups) -> None:
+    """What a build had forked by the thousand had not ended after 10 s of its tenth of a busy machine."""
+    group = bounding.maybe_make("slow", Bound(tasks=10, processors=0.05, share=0.1))
+    assert group is not None
+    shares = next(path for path in map(group.folders[CPU].joinpath, ("cpu.weight", "cpu.shares")) if path.exists())
+    before = int(shares.read_text())
+
+    with subprocess.Popen([*group.enter(), "sleep", "1000"]) as sleeper:
+        while sleeper.pid not in group.pids():
+            pass
+        assert group.kill()
+    assert int(shares.read_text()) > 50 * before
+    assert group.remove()
+
+
 # --- who is killed --------------------------------------------------------------------------------------------------------
 
 
