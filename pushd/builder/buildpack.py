@@ -114,8 +114,8 @@ def parse_release(text: str) -> Mapping[str, str]:
 
 
 def _rows(node: yaml.Node | None) -> Mapping[str, yaml.Node]:
-    """Those of a mapping from names, none where nothing is. Raises: ValueError."""
-    if node is None or node.tag == _NOTHING:
+    """Those of a mapping from names, none where nothing is, also as an empty list, as PHP writes it. Raises: ValueError."""
+    if node is None or node.tag == _NOTHING or not node.value:
         return {}
     if not isinstance(node, yaml.MappingNode) or any(name.tag != _TEXT for name, _ in node.value):
         raise ValueError(_NO_MAPPING)

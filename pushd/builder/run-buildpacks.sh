@@ -21,7 +21,8 @@ for pack in "$@"; do
         [ "$mode" = all ] && fail detect "$folder"
         continue
     fi
-    name=${name%%$'\n'*}
+    read -r name <<<"$name" # its first line, without blanks around it
+    name=${name//$'\t'/ }
     printf '%s\t%s\n' "$folder" "${name:=$folder}" >>"$result/detected"
     printf -- '-----> %s app detected\n' "$name"
     "$pack/bin/compile" "$HOME" "$cache" "$env" || fail compile "$name"

@@ -767,6 +767,36 @@ async def test_a_buildpack_whose_release_cannot_be_read_is_refused(
     assert error.message == f"bin/release of the pack buildpack cannot be read: {fault}"
 
 
+@pytest.mark.parametrize(
+    "release",
+    [
+        r"printf -- 'addons:\n- x\nconfig_vars:\n  WORKERS: 2\ndefault_process_types:\n  web: >\n    ./run\n    $PORT\n'",
+        r"printf -- '---\nline: &1 ./run $PORT\ndefault_process_types:\n  web: *1\n'",
+        """echo '{"addons": [], "config_vars": [], "default_process_types": {"web": "./run $PORT"}}'""",
+    ],
+    ids=["folded", "an alias", "JSON"],
+)
+async def test_what_buildpacks_say_of_process_types_is_taken(workplace: Workplace, tmp_path: Path, release: str) -> None:
+    workplace.buildpacks = _pack(tmp_path, compile=":", release=release)
+    workplace.builder = workplace.new_builder()
+
+    assert (await workplace.build(Files(files={"file": ""}))).slug.process_types == {"web": "./run $PORT"}
+
+
+@pytest.mark.parametrize(
+    ("detect", "shown"), [(r"printf ' PHP\t8.3 \nwith composer\n'", "PHP 8.3"), ("echo ' '", "pack")], ids=["PHP", "blank"]
+)
+async def test_what_a_buildpack_calls_the_app_is_one_line(
+    workplace: Workplace, tmp_path: Path, detect: str, shown: str
+) -> None:
+    workplace.buildpacks = _pack(tmp_path, compile=":", release="echo 'default_process_types: []'", detect=detect)
+    workplace.builder = workplace.new_builder()
+
+    await workplace.build(Files(files={"Procfile": "web: x\n"}))
+
+    assert f"-----> {shown} app detected\n" in workplace.said
+
+
 @pytest.mark.parametrize("overwrite", ["rm *", "echo pack >detected", ">detected", r"printf 'a\tb\tc\n' >detected"])
 async def test_a_build_that_overwrites_the_answers_of_its_buildpacks_is_told_so(
     workplace: Workplace, tmp_path: Path, overwrite: str
@@ -779,10 +809,10 @@ async def test_a_build_that_overwrites_the_answers_of_its_buildpacks_is_told_so(
     assert error.message == "the build has removed or overwritten the answers of its buildpacks"
 
 
-def _pack(folder: Path, name: str = "pack", *, compile: str, release: str = "echo '--- {}'") -> Path:
+def _pack(folder: Path, name: str = "pack", *, compile: str, release: str = "echo '--- {}'", detect: str | None = None) -> Path:
     """A buildpack of three shell scripts; gives the folder that holds it."""
     shelf = folder / "packs"
-    scripts = {"detect": f"echo {name}", "compile": compile, "release": release}
+    scripts = {"detect": detect or f"echo {name}", "compile": compile, "release": release}
     (shelf / name / "bin").mkdir(parents=True)
     for step, script in scripts.items():
         path = shelf / name / "bin" / step
