@@ -22,7 +22,7 @@ class Bounds:
     """What a tree of processes may take, all of it together."""
 
     tasks: int  # processes, each counted with its threads
-    memory_bytes: int | None = None  # resident; pages that some of them share count once
+    memory_bytes: int | None = None  # resident and in swap; pages that some of them share count once
     group: Group | None = None  # that they are in; the kernel holds it to the same, as far as it can
 
     @property
@@ -40,13 +40,14 @@ class TookTooMuch(Exception):
 
 
 def find_excess(bounds: Bounds, family: Family, pss_bytes: Callable[[Sequence[int]], int]) -> TookTooMuch | None:
-    """What these take too much of, if anything. Resident memory is read first: the exact one costs a millisecond each."""
+    """What these take too much of, if anything. Memory is summed up first: to know it exactly costs a millisecond each."""
     if family.tasks > bounds.tasks or (bounds.group is not None and bounds.group.has_refused_tasks()):
         return TookTooMuch("tasks", family.tasks, bounds.tasks)
     if bounds.memory_bytes is not None and bounds.was_killed_for_memory:
         return TookTooMuch("memory", bounds.memory_bytes, bounds.memory_bytes)
-    if bounds.memory_bytes is not None and sum(map(procfs.rss_bytes, family.pids)) > bounds.memory_bytes:
-        exact = pss_bytes(list(family.pids))
+    pids = list(family.pids)
+    if bounds.memory_bytes is not None and sum(map(procfs.rss_bytes, pids)) + procfs.swapped_bytes(pids) > bounds.memory_bytes:
+        exact = pss_bytes(pids) + procfs.swapped_bytes(pids, exact=True)
         if exact > bounds.memory_bytes:
             return TookTooMuch("memory", exact, bounds.memory_bytes)
     return None
