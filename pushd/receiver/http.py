@@ -79,7 +79,7 @@ async def receive_pack(request: web.Request) -> web.StreamResponse:
     if wanted is None:
         return _answer(RECEIVE)
     try:
-        ongoing = await receiver.receive(app, user, wanted, reader.rest, source=user.came_from or address_of(request.remote))
+        ongoing = await receiver.receive(app, user, wanted, reader.rest, source=_source(request, user))
     except (DiskFull, RepositoryDamaged) as error:  # git shows no other answer than the report
         while await reader.rest():
             pass
@@ -183,7 +183,11 @@ async def _enter(request: web.Request, service: str) -> tuple[App, User]:
             raise Unauthorized("This server does not know the token.", remedy="`pushd login` keeps the right one for git.")
         raise Unauthorized("Give your token as the password.", remedy="`pushd login` keeps it for git.")
     request.app[CONNECTIONS].belongs_to(request.transport, user.id)
-    return await find_app(receiver, user, service, request.match_info["app"]), user
+    return await find_app(receiver, user, service, request.match_info["app"], source=_source(request, user)), user
+
+
+def _source(request: web.Request, user: User) -> str:
+    return user.came_from or address_of(request.remote)
 
 
 def _answer(service: str) -> web.StreamResponse:

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from pushd import __version__
 from pushd.access.actions import Action
-from pushd.errors import NotFound, PushdError
+from pushd.errors import Forbidden, NotFound, PushdError
 from pushd.kit.aio import Nursery, finish, in_thread
 from pushd.kit.crash import crash_point
 from pushd.kit.transcript import Transcript, complaint
@@ -143,6 +143,12 @@ class Receiver:
         except Exception as error:  # not what ends us: then the entry has no end
             await self.note(entry, request.commands, told_in_audit(error))
             raise
+
+    async def note_refused(self, app: App, user: User, error: Forbidden, *, source: str) -> None:
+        """For the audit trail: a push by who may see the app and not push to it, which does not even begin."""
+        with explaining_full_disk():
+            entry = await self.audit.begin(user, action=PUSH, source=source, app=app)
+        await self.note(entry, (), told_in_audit(error))
 
     async def _take_in(self, app: App, user: User, request: PushRequest, read: Read, entry: int) -> Ongoing:
         with explaining_full_disk():

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pushd.access.actions import Action
-from pushd.errors import NotFound, Unavailable
+from pushd.errors import Forbidden, NotFound, Unavailable
 from pushd.kit.aio import guarded
 from pushd.model.app import App
 from pushd.model.user import User
@@ -42,11 +42,18 @@ async def fetching(receiver: Receiver, user: User, app: App, read: Read, fetch: 
         return await guarded(fetch(read_on), lost(event))
 
 
-async def find_app(receiver: Receiver, user: User, service: str, name: str) -> App:
-    """The app, with or without its `.git`, if `user` may have this service of it. Raises: NotFound, Forbidden."""
+async def find_app(receiver: Receiver, user: User, service: str, name: str, *, source: str) -> App:
+    """The app, with or without its `.git`, if `user` may have this service of it; `source`: the address that they come from.
+
+    Raises: NotFound, and Forbidden: a push stands in the audit trail then.
+    """
     try:
         app = await receiver.apps.find(name.removesuffix(".git"))
         receiver.access.check(user, _ACTIONS[service], app)
     except NotFound as error:
         raise NotFound("Couldn't find that app.", remedy="`pushd apps` lists yours; `pushd create` makes one.") from error
+    except Forbidden as error:
+        if service == RECEIVE:
+            await receiver.note_refused(app, user, error, source=source)
+        raise
     return app

@@ -53,7 +53,7 @@ async def serve(receiver: Receiver, user: User, service: str, name: str, stream:
     """
     try:
         with explaining_full_disk():
-            app = await find_app(receiver, user, service, name)
+            app = await find_app(receiver, user, service, name, source=stream.source)
             repository = await receiver.repositories.open(app.id)
     except PushdError as error:
         await stream.write(pkt(b"ERR " + error.text.encode()))  # git shows it as a `remote error`

@@ -25,7 +25,7 @@ from pushd.layout import Layout
 from pushd.model.app import App
 from pushd.model.app_settings import AppSettings
 from pushd.model.source import Source
-from pushd.model.user import User
+from pushd.model.user import Scope, User
 from pushd.receiver.http import add_routes
 from pushd.receiver.receiver import Receiver
 from pushd.receiver.repositories import Repositories, Repository
@@ -33,13 +33,14 @@ from pushd.settings import Settings
 from tests.fakes import InstantClock, settings_in
 
 TOKEN, STRANGERS_TOKEN = "a-token-nobody-guesses", "a-token-of-somebody-else"
+READING_TOKEN = "a-token-that-only-reads"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STRANGER = User(id=UUID(int=2), email="s@localhost", is_operator=False, created_at=NOW, updated_at=NOW)
 OPERATOR = User(id=UUID(int=1), email="admin@localhost", is_operator=True, created_at=NOW, updated_at=NOW)
 
 
 class FakeUsers:
-    """An operator with a token, and a stranger with one; `gone` takes the operator's account away."""
+    """An operator with a token and one that only reads, and a stranger with one; `gone` takes the operator's account away."""
 
     def __init__(self) -> None:
         self.gone = False
@@ -47,6 +48,8 @@ class FakeUsers:
     async def by_token(self, token: str) -> User | None:
         if token == STRANGERS_TOKEN:
             return STRANGER
+        if token == READING_TOKEN:
+            return replace(OPERATOR, scopes=frozenset({Scope.READ}))
         return OPERATOR if token == TOKEN and not self.gone else None
 
     async def by_token_hash(self, wanted: bytes) -> User | None:

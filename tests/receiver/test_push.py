@@ -12,7 +12,7 @@ import pytest
 from pushd.errors import BootFailed, BuildFailed, Superseded
 from pushd.kit.transcript import Transcript
 from pushd.receiver.quarantine import Quarantine
-from tests.receiver.conftest import OPERATOR, Git, MakeServer, Ran, Server, until
+from tests.receiver.conftest import OPERATOR, READING_TOKEN, TOKEN, Git, MakeServer, Ran, Server, until
 
 
 async def fail_build(transcript: Transcript) -> None:
@@ -69,6 +69,17 @@ async def test_a_push_stands_in_the_audit_trail(server: Server, git: Git) -> Non
     good, bad = server.audit.entries
     assert good == f"{OPERATOR.email} git push myapp from 127.0.0.1: done refs/heads/master"
     assert bad == f"{OPERATOR.email} git push myapp from 127.0.0.1: refused: build failed refs/heads/master"
+
+
+async def test_a_push_by_who_may_not_stands_there_too(server: Server, git: Git) -> None:
+    await git.commit({"Procfile": "web: serve"})
+    url = server.url.replace(TOKEN, READING_TOKEN)
+    assert (await git("push", url, "master")).code == (await git("fetch", url)).code == 128
+
+    assert server.audit.entries == [
+        f"{OPERATOR.email} git push myapp from 127.0.0.1: refused: The scope of your token (read) does not let you push to "
+        "this app. "
+    ]
 
 
 async def test_a_second_push_sends_a_thin_pack(either: Server, git: Git) -> None:
