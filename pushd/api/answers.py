@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
 from aiohttp import web
@@ -54,12 +53,6 @@ def maybe_timestamp(moment: datetime | None) -> str | None:
 def app_reference(app: App) -> Json:
     """How other resources name their app."""
     return {"id": str(app.id), "name": app.name}
-
-
-def host_alone(url: str) -> str:
-    """What of an address is no secret, for who may not see the rest."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def fixed(kind: str, name: str) -> Json:

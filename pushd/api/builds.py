@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from pushd.access.actions import Action, may
-from pushd.api.answers import Json, answer, host_alone, page, timestamp
+from pushd.api.answers import Json, answer, page, timestamp
 from pushd.api.apps import git_url
 from pushd.api.audited import note
 from pushd.api.body import parse_body
@@ -18,6 +18,7 @@ from pushd.api.ranges import Field, created_at
 from pushd.api.shown import Shown
 from pushd.api.sources import maybe_upload
 from pushd.errors import InvalidParams
+from pushd.kit.addresses import host_alone
 from pushd.model.app import STACK
 from pushd.model.build import Build
 from pushd.model.buildpack import URN, parse_buildpacks, shown

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from aiohttp import web
 
 from pushd.access.actions import Action, may
-from pushd.api.answers import Json, answer, app_reference, host_alone, maybe_timestamp, page, timestamp
+from pushd.api.answers import Json, answer, app_reference, maybe_timestamp, page, timestamp
 from pushd.api.audited import note
 from pushd.api.body import parse_body
 from pushd.api.needs import ACCESS, APP, STORE, USER
 from pushd.api.ranges import Field, created_at
 from pushd.api.shown import Shown
+from pushd.kit.addresses import host_alone
 from pushd.model.app import App
 from pushd.model.webhook import (
     INCLUDES,

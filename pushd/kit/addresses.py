@@ -1,10 +1,11 @@
-"""Names and addresses: by which other machines may reach this one, and what counts as one of theirs."""
+"""Names and addresses: by which other machines may reach this one, what counts as one of theirs, and what of one is shown."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 import socket
+from urllib.parse import urlsplit
 
 _NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 
@@ -35,6 +36,12 @@ def _is_of_a_link(text: str) -> bool:
         return ipaddress.ip_address(text).is_link_local
     except ValueError:
         return False
+
+
+def host_alone(url: str) -> str:
+    """Scheme, host and port: what of an address is no secret, for logs and for who may not see the rest."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def address_of(remote: str | None) -> str:

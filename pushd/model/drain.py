@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from pushd.errors import InvalidParams
+from pushd.kit.addresses import host_alone
 
 SCHEMES = ("https", "http", "syslog+tls", "syslog")
 DRAINS_PER_APP = 5  # Heroku's limit
@@ -31,9 +32,8 @@ class Drain:
 
     @property
     def shown(self) -> str:
-        """Scheme, host and port: all of the URL that may stand in a log."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        """All of the URL that may stand in a log."""
+        return host_alone(self.url)
 
 
 def parse_drain_url(text: str) -> str:
