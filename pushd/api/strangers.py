@@ -20,8 +20,8 @@ from pushd.kit.addresses import source_of
 from pushd.kit.crowd import Crowd
 
 PER_SOURCE = 200
-AT_MOST = 1000  # of the 20,000 descriptors that the daemon may have open
-PER_USER, OF_USERS = 1000, 10_000  # the rest are for its own work
+AT_MOST = 1000
+PER_USER, OF_USERS = 1000, 10_000  # what it may have open beside is for its own work: in its unit a million
 KEEP_ALIVE_SECONDS = 75.0
 _FOR_GOOD_SECONDS = 365 * 86_400.0
 _HEAD_SECONDS = 30.0  # as the router gives an app for its first byte
