@@ -153,6 +153,7 @@ async def test_of_a_promotion_those_apps_are_named_that_one_may_see(api: Api) ->
     assert (await api.request("POST", "/pipeline-promotions", wanted)).status == 201
     user = await share(api, "shop")
     _, token = await api.store.users.create_authorization(user, "theirs")
+    assert (await api.request("DELETE", "/apps/secret")).status == 200
 
     hers, ours = [
         next(each["details"] for each in await api.get("/-/apps/shop/audit", token=who) if "promotions" in each["action"])
