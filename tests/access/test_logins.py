@@ -70,10 +70,10 @@ async def test_one_asks_at_a_time() -> None:
     login = logins.begin("box", "x")
     asked = [logins.ask(login) for _ in range(3)]
     waiting = [asyncio.ensure_future(logins.wait(login, 600, until=each)) for each in asked]
-    await asyncio.sleep(0.01)
 
-    assert [each.is_set() for each in asked] == [True, True, False]
-    assert [each.done() for each in waiting] == [True, True, False]
+    assert await waiting[0]
+    assert await waiting[1]
+    assert ([each.is_set() for each in asked], waiting[2].done()) == ([True, True, False], False)
     logins.confirm(login, OWNER)
     assert await waiting[2]
     assert logins.take(login) == OWNER
