@@ -8,12 +8,13 @@ from typing import Any
 
 from pushd.errors import BootFailed
 from pushd.kit.aio import first
-from pushd.model.dyno import DynoEvent
+from pushd.model.dyno import DynoEvent, DynoState
 from pushd.runner.attachment import Attachment
 from pushd.runner.dyno import Life
 from pushd.runner.process import Process
 
 _R16 = "Error R16 (Detached) -> An attached process is not responding to SIGHUP after its external connection was closed."
+_HUNG_UP = "Client connection closed. Sending SIGHUP to all processes"
 HANG_UPS, HANG_UP_SECONDS = 3, 5.0  # as on Heroku, where R16 follows
 
 
@@ -51,6 +52,11 @@ class AttachedLife(Life):
         await super()._come_up(process)
         self._attachment.started(process.handle)
 
+    async def _watch(self, process: Process) -> None:
+        await super()._watch(process)
+        if self.state is DynoState.UP and self._attachment.has_left:
+            self.tell(_HUNG_UP)  # by the kernel, when its terminal went: it may be quicker than we are
+
     async def _time_limit(self) -> None:
         """Also over when its client has gone, when neither side says anything for long, or with the dyno it runs in."""
         works: list[Coroutine[Any, Any, object]] = [super()._time_limit(), self._attachment.left(), self._attachment.idle()]
@@ -69,7 +75,7 @@ class AttachedLife(Life):
         self._move(DynoEvent.STOP)
         self.tell(f"State changed from {before.value} to complete")
         for _ in range(HANG_UPS):
-            self.tell("Client connection closed. Sending SIGHUP to all processes")
+            self.tell(_HUNG_UP)
             process.handle.signal(signal.SIGHUP)
             outcome = await first(process.handle.wait(), self._hurry.wait(), self._clock.sleep(HANG_UP_SECONDS))
             if outcome != 2:
