@@ -156,7 +156,7 @@ async def _receiving() -> AsyncIterator[Ask]:
     with tempfile.TemporaryDirectory(prefix="pushd-fuzz-") as name:
         server = Server(Path(name), settings_in(Path(name) / "data", git_program="never"))
         application = web.Application(client_max_size=1000)
-        add_routes(application, server.receiver)
+        add_routes(application, server.receiver, server.strangers)
         runner = web.AppRunner(application, shutdown_timeout=1.0, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
