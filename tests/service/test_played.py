@@ -52,9 +52,10 @@ def test_nobody_is_refused_while_the_daemon_is_restarted_killed_or_hangs(
         systemd.restart()
         answered_anew(visits, calls)
         assert calls.failed == []  # who was connected was answered before the old daemon went
-        for way, end in ((kill, -signal.SIGKILL), (hang, -signal.SIGABRT)):
+        # The thread that writes down where it hung may fall over frames of another one that has gone on meanwhile.
+        for way, ends in ((kill, {-signal.SIGKILL}), (hang, {-signal.SIGABRT, -signal.SIGSEGV})):
             _starts_again(systemd, way)
-            assert systemd.ends[-1] == end
+            assert systemd.ends[-1] in ends
             answered_anew(visits, calls)
 
     assert (visits.refused, visits.failed, calls.refused) == ([], [], [])
