@@ -180,7 +180,7 @@ def environ(pid: int, *, patient: bool = True) -> Sequence[bytes]:
     """
     try:
         for _ in range(_LOOKS if patient else 1):
-            if (found := Path(f"/proc/{pid}/environ").read_bytes()) or not patient or not _is_between(pid):
+            if (found := Path(f"/proc/{pid}/environ").read_bytes()) or not patient or not _has_some(pid):
                 return found.split(b"\0")[:-1]
             time.sleep(_LOOK_AGAIN_SECONDS)
     except OSError:
@@ -263,13 +263,14 @@ def listening(of: Iterable[int]) -> list[tuple[str, int]]:
     return list(found)
 
 
-def _is_between(pid: int) -> bool:
-    """Whether it is no kernel thread, has not ended, and has no memory of its own in which its variables could stand.
+def _has_some(pid: int) -> bool:
+    """Whether it has variables, though none were seen: it had no memory in which they could stand, or had none when we looked.
 
-    Source: proc(5), /proc/pid/stat: field 9 are flags, field 51 is where the environment ends.
+    Source: proc(5), /proc/pid/stat: field 9 are flags, fields 50 and 51 are where the environment begins and ends.
     """
     fields = _stat(pid)
-    return fields[0] not in _ENDED and not int(fields[6]) & _KERNEL_THREAD and int(fields[48]) == 0
+    begin, end = int(fields[47]), int(fields[48])
+    return fields[0] not in _ENDED and not int(fields[6]) & _KERNEL_THREAD and (end == 0 or end > begin)
 
 
 def _stat(pid: int) -> list[bytes]:
