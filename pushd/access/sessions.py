@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 from uuid import UUID
 
+from pushd.kit.addresses import address_of
 from pushd.kit.fingerprint import key_fingerprint
 from pushd.model.user import Scope, User
 from pushd.store.ssh_keys import hash_of_key
@@ -74,3 +75,8 @@ class Sessions:
         key, source = lent
         user = await self.maybe_user(key)
         return None if user is None else replace(user, token_hash=wanted, came_from=source)
+
+
+def address_behind(user: User, remote: str | None) -> str:
+    """Where somebody asks from: over SSH the client's address, else that of whoever is connected to us, as aiohttp knows it."""
+    return user.came_from or address_of(remote)

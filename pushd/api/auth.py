@@ -12,6 +12,7 @@ from aiohttp import web
 
 from pushd.access.access import Access
 from pushd.access.actions import Action
+from pushd.access.sessions import address_behind
 from pushd.access.tokens import maybe_name, maybe_token
 from pushd.api.audited import audited, entry
 from pushd.api.body import take_body
@@ -49,7 +50,7 @@ def guarded(
             user, app = await _let_in(request, await access.again(user), action, deed)
         if deed is None:
             return await handler(request)
-        return await audited(request, handler, action=deed, source=_source(request, user), user=user, app=app)
+        return await audited(request, handler, action=deed, source=address_behind(user, request.remote), user=user, app=app)
 
     return enter
 
@@ -65,7 +66,7 @@ async def _let_in(request: web.Request, user: User | None, action: Action, deed:
         request.app[ACCESS].check(user, action, app)
     except Forbidden as error:
         if deed is not None and user is not None:
-            async with entry(request, action=deed, source=_source(request, user), user=user, app=app) as written:
+            async with entry(request, action=deed, source=address_behind(user, request.remote), user=user, app=app) as written:
                 written.outcome = f"refused: {error.message}"
         raise
     assert user is not None  # or that raises
@@ -73,10 +74,6 @@ async def _let_in(request: web.Request, user: User | None, action: Action, deed:
     if app is not None:
         request[APP] = app
     return user, app
-
-
-def _source(request: web.Request, user: User) -> str:
-    return user.came_from or address_of(request.remote)
 
 
 async def find_app(request: web.Request, id_or_name: str, action: Action) -> App:

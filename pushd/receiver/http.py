@@ -10,6 +10,7 @@ from contextlib import aclosing
 
 from aiohttp import web
 
+from pushd.access.sessions import address_behind
 from pushd.access.tokens import maybe_token
 from pushd.errors import BadRequest, DiskFull, PushdError, Unauthorized
 from pushd.kit.addresses import address_of
@@ -79,7 +80,7 @@ async def receive_pack(request: web.Request) -> web.StreamResponse:
     if wanted is None:
         return _answer(RECEIVE)
     try:
-        ongoing = await receiver.receive(app, user, wanted, reader.rest, source=_source(request, user))
+        ongoing = await receiver.receive(app, user, wanted, reader.rest, source=address_behind(user, request.remote))
     except (DiskFull, RepositoryDamaged) as error:  # git shows no other answer than the report
         while await reader.rest():
             pass
@@ -183,11 +184,7 @@ async def _enter(request: web.Request, service: str) -> tuple[App, User]:
             raise Unauthorized("This server does not know the token.", remedy="`pushd login` keeps the right one for git.")
         raise Unauthorized("Give your token as the password.", remedy="`pushd login` keeps it for git.")
     request.app[CONNECTIONS].belongs_to(request.transport, user.id)
-    return await find_app(receiver, user, service, request.match_info["app"], source=_source(request, user)), user
-
-
-def _source(request: web.Request, user: User) -> str:
-    return user.came_from or address_of(request.remote)
+    return await find_app(receiver, user, service, request.match_info["app"], source=address_behind(user, request.remote)), user
 
 
 def _answer(service: str) -> web.StreamResponse:
