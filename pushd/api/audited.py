@@ -81,7 +81,7 @@ def note(request: web.Request, details: Mapping[str, Any]) -> None:
 
 
 class Entry:
-    """What one call leaves: the same for each app that it is about, or one for none."""
+    """What one call leaves: the same for each app that it is about, and one for none where no path names it."""
 
     def __init__(self, audit: Audit, user: User, action: str, source: str) -> None:
         self.outcome = DONE

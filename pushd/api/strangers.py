@@ -1,8 +1,8 @@
 """Connections to the API that have shown nothing yet: how long they are waited for, and how many; and how many of a user.
 
 One is waited for until the head of its first request is there, while a body comes that anybody may send, and between
-requests unless the one before came with a token. While a request is answered,
-nobody dismisses it but its own user, who has opened too many.
+requests unless the one before came with a token. While a request is answered, nobody dismisses it but its own user, who
+has opened too many.
 """
 
 from __future__ import annotations

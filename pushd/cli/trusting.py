@@ -34,10 +34,14 @@ def trust_server(where: Discovery, expected: str | None) -> None:
         _confirm(where.server, fingerprint(authority), expected, error, before=_maybe_kept(where))
         _keep(where, authority)
     else:
-        if expected is not None:
-            shown = _maybe_kept(where) or fingerprint(_one_certificate(where.server, where.client_with(None).authority()))
-            _compare(where.server, shown, expected)
+        _check_expected(where, expected)
     _tell_what_git_does(where)
+
+
+def _check_expected(where: Discovery, expected: str | None) -> None:
+    if expected is not None:
+        shown = _maybe_kept(where) or fingerprint(_one_certificate(where.server, where.client_with(None).authority()))
+        _compare(where.server, shown, expected)
 
 
 def _tell_what_git_does(where: Discovery) -> None:
